@@ -1,0 +1,76 @@
+/**
+ * The binary form of a planned program, version 1: little-endian 32-bit words. `native/program/format.h` holds the same numbers.
+ *
+ *   header    MAGIC, VERSION, total words, arena words (of 4 bytes), inputs, outputs, instructions, 0
+ *   inputs    each: dtype, element count (what a binding must at least hold)
+ *   outputs   each: dtype, element count, ref(2)
+ *   code      each: opcode, words of this instruction including these two, payload
+ *
+ * ref(2) = [space, offset in 4-byte words]; space 0 is the arena, space 1 + i is input i. Inputs are never written.
+ * f64 values (immediates) are two words, low first. Arena buffers start at multiples of 64 bytes.
+ * A computed rank-0 value is F64 (8 bytes); every other value is F32 or I32 (4 bytes).
+ *
+ * MAP (elementwise over an index space, with strided reads and writes; with no ops it is a copy)
+ *   rank, dims[rank],
+ *   reads,  each: dtype, ref(2), strides[rank]       (in elements, ≥ 0; 0 = broadcast)
+ *   ops,    each: map opcode, a, b, c, imm(2)        (registers: reads first, then one an op; unused operands 0)
+ *   writes, each: dtype, ref(2), register, strides[rank]
+ *   Rank ≥ 1 computes in f32 (i32 operands are exact below 2^24). Rank 0 computes in f64 and its writes are F64.
+ *   A write may have the same ref as a read of identical dense strides (in place).
+ * REDUCE  kind, outer, reduce, inner, dst dtype, dst ref(2), src ref(2)
+ *   dense src [outer, reduce, inner] f32 → dense dst [outer, inner]; sums accumulate in f64. dst dtype is F64 exactly when the result has rank 0.
+ * MAP_SUM as MAP with rank ≥ 1, but instead of `writes`: register, dst ref(2). The f64 sum of the register over the whole index space; dst is F64.
+ * MATMUL  batch, m, n, k, transposeA, transposeB, a ref(2), a batch stride, b ref(2), b batch stride, dst ref(2)
+ *   dense row-major matrices; batch stride in elements, 0 = shared; dst batch stride is m·n.
+ * GATHER  rows, width, count, table ref(2), indices ref(2), dst ref(2)       dst[i, :] = table[indices[i], :]
+ * SCATTER_ADD rows, width, count, indices ref(2), updates ref(2), dst ref(2)  dst = 0, then dst[indices[i], :] += updates[i, :] in order of i
+ * IOTA    dtype, outer, n, inner, dst ref(2)                                  dst[o, i, j] = i
+ */
+export const MAGIC = 0x4854525a; // "ZRTH"
+export const VERSION = 1;
+
+export const DTYPE = { f32: 0, i32: 1, f64: 2 } as const;
+
+export const OPCODE = { map: 1, reduce: 2, mapSum: 3, matmul: 4, gather: 5, scatterAdd: 6, iota: 7 } as const;
+
+export const REDUCE_KIND = { sum: 1, max: 2 } as const;
+
+export const MAP_OPCODE = {
+  neg: 1,
+  exp: 2,
+  log: 3,
+  log1p: 4,
+  expm1: 5,
+  tanh: 6,
+  erf: 7,
+  sigmoid: 8,
+  sqrt: 9,
+  rsqrt: 10,
+  abs: 11,
+  sign: 12,
+  /** imm = exponent, an integer with |exponent| ≤ 64. */
+  integerPow: 13,
+  gelu: 14,
+  add: 32,
+  sub: 33,
+  mul: 34,
+  div: 35,
+  maximum: 36,
+  minimum: 37,
+  eq: 38,
+  ne: 39,
+  lt: 40,
+  le: 41,
+  gt: 42,
+  ge: 43,
+  /** c is the third operand: a ≠ 0 ? b : c. */
+  select: 48,
+  /** imm, in every element. */
+  constant: 56,
+} as const;
+
+export const MAX_RANK = 8;
+/** Reads, ops and writes of one MAP at most; the planner splits longer chains. */
+export const MAX_MAP_READS = 24;
+export const MAX_MAP_OPS = 96;
+export const MAX_MAP_WRITES = 8;

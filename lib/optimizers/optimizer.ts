@@ -1,0 +1,85 @@
+import type { Direction } from '../random/direction.ts';
+
+/** Moments of an estimator on the quadratic model: E[ĝĝᵀ] = s1 A + s2 tr(A) I, A = HΣH (docs/mathematics). */
+export interface Moments {
+  readonly s1: number;
+  readonly s2: number;
+}
+
+/** ĝ = Σ coefficient · z(direction), never stored; or a dense vector on the device. */
+export type Estimate =
+  | { readonly kind: 'directions'; readonly loss: number; readonly projectedGradient?: number; readonly terms: readonly Term[] }
+  | { readonly kind: 'dense'; readonly loss: number; readonly gradient: DenseGradient };
+
+export interface Term {
+  readonly direction: Direction;
+  readonly coefficient: number;
+}
+
+/** A device vector that holds one value a parameter. Opaque here: `objective` makes it, `params` consumes it. */
+export interface DenseGradient {
+  readonly byteLength: number;
+}
+
+/** What an estimator may ask of the thing that is being minimised. */
+export interface LossOracle {
+  readonly dimension: number;
+  /** L at θ + coefficient · z(direction) for each point, in one call to the device. */
+  losses(points: readonly Term[], signal?: AbortSignal): Promise<Float64Array>;
+  /** L(θ) and ∇L(θ). */
+  gradient(signal?: AbortSignal): Promise<{ loss: number; gradient: DenseGradient }>;
+}
+
+/** How ĝ is made. Stateless: everything random comes from `direction`. */
+export interface Estimator {
+  readonly name: string;
+  /** Smoothing μ, where the estimator has one. */
+  readonly mu?: number;
+  /** Its half of the stability theory, for a problem of this many parameters. */
+  moments(dimension: number): Moments;
+  /** @param direction the i-th direction of this step. */
+  estimate(oracle: LossOracle, direction: (i: number) => Direction, signal?: AbortSignal): Promise<Estimate>;
+}
+
+/**
+ * One fused in-place update of θ and its state, as the device runs it. g is the estimate.
+ *   plain       θ ← θ − lr g
+ *   momentum    m ← β m + g;  θ ← θ − lr m
+ *   adam        m ← β1 m + (1−β1) g;  v ← β2 v + (1−β2) g²;  θ ← θ − lr · (m / (1−β1^t)) / (√(v / (1−β2^t)) + ε)
+ *   frozenAdam  m ← β1 m + (1−β1) g;  θ ← θ − lr m / p
+ */
+export type Update =
+  | { readonly kind: 'plain' }
+  | { readonly kind: 'momentum'; readonly beta: number }
+  | { readonly kind: 'adam'; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly t: number }
+  | { readonly kind: 'frozenAdam'; readonly beta1: number };
+
+/** What is done with ĝ. Its state (m, v, p) lives on the device beside θ. */
+export interface UpdateRule {
+  readonly name: string;
+  /** Momentum coefficient β (β1 of Adam); 0 without momentum. */
+  readonly beta: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+  /** Weight of ĝ in the momentum: 1 (Polyak) or 1−β (exponential moving average). The law sees η · weight. */
+  readonly gradientWeight: number;
+  /** Whether curvature is to be measured on P^-½ H P^-½. */
+  readonly preconditioned: boolean;
+  /** State vectors, each as long as θ, that start at zero (`p` is given). */
+  readonly states: readonly ('m' | 'v' | 'p')[];
+  /** The update of step `step` (the first is 0). */
+  update(step: number): Update;
+  /** The diagonal of P after `steps` updates, from the state; absent where there is none. */
+  preconditioner?(state: { v?: Float32Array; p?: Float32Array }, steps: number): Float64Array;
+}
+
+/** η, constant or a function of the step (the first is 0). */
+export type LearningRate = number | ((step: number) => number);
+
+/** optimizer = estimator × update rule, with its step size. */
+export interface Optimizer {
+  readonly name: string;
+  readonly estimator: Estimator;
+  readonly rule: UpdateRule;
+  readonly lr: LearningRate;
+}

@@ -1,0 +1,102 @@
+/**
+ * What a run says while it goes. Each event is also one line of `run.jsonl`, with exactly these fields.
+ * `run` opens a log; `end` closes it (a killed run has none; a resumed run appends a `resume` and goes on).
+ */
+
+export interface RunEvent {
+  readonly type: 'run';
+  /** Version of the log format. */
+  readonly format: 1;
+  readonly zeroth: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** For example `sorting-mlp`, or what the caller named the run. */
+  readonly name: string;
+  readonly parameters: number;
+  readonly examples: number;
+  readonly batch: number | 'full';
+  readonly steps: number;
+  readonly seed: string;
+  readonly optimizer: OptimizerFacts;
+  readonly device: { readonly kind: 'cpu' | 'cuda'; readonly description: string; readonly isa: string; readonly threads: number };
+  /** Bytes of the largest program arena and of the parameters with their state, known before the first step. */
+  readonly memory: { readonly arenaBytes: number; readonly parameterBytes: number };
+  /** Whatever the caller wants to find again: preset, command line, data folder. */
+  readonly meta: Readonly<Record<string, unknown>>;
+}
+
+export interface OptimizerFacts {
+  readonly name: string;
+  readonly estimator: string;
+  readonly rule: string;
+  readonly lr: number;
+  /** Smoothing μ; absent for first-order methods. */
+  readonly mu?: number;
+  readonly beta?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+  readonly moments: { readonly s1: number; readonly s2: number };
+}
+
+export interface StepEvent {
+  readonly type: 'step';
+  /** Steps done before this one: the first is 0. */
+  readonly step: number;
+  /** First order: L(θ). Two-point: [L(θ+μu) + L(θ−μu)] / 2, at no extra evaluation. */
+  readonly loss: number;
+  readonly lr: number;
+  /** [L(θ+μu) − L(θ−μu)] / 2μ; two-point estimators only. */
+  readonly projectedGradient?: number;
+}
+
+/** Curvature at θ before step `step`, and where the run stands against the edge of stability. */
+export interface MonitorEvent {
+  readonly type: 'monitor';
+  readonly step: number;
+  /** L(θ), full batch. */
+  readonly loss: number;
+  readonly lr: number;
+  /** tr(H), or tr(P⁻¹H) when `preconditioned`. */
+  readonly trace: number;
+  readonly traceStdErr: number;
+  readonly lambdaMax: number;
+  /** ‖Hv − λv‖ / ‖v‖. */
+  readonly lambdaMaxResidual: number;
+  readonly preconditioned: boolean;
+  /** lower ≤ threshold ≤ upper: at the edge. A bound or threshold is null where the theory gives none (for example the monitor of exact gradients has lower 0). */
+  readonly lower: number;
+  readonly threshold: number;
+  readonly upper: number;
+  readonly atEdge: boolean;
+  /** Hessian-vector products that this measurement took. */
+  readonly hvps: number;
+}
+
+export interface CheckpointEvent {
+  readonly type: 'checkpoint';
+  readonly step: number;
+}
+
+export interface ResumeEvent {
+  readonly type: 'resume';
+  /** The step at which the run goes on; lines of later steps have been cut from the log. */
+  readonly step: number;
+  readonly startedAt: string;
+}
+
+export interface EndEvent {
+  readonly type: 'end';
+  readonly reason: 'completed' | 'aborted' | 'diverged';
+  /** Steps done. */
+  readonly steps: number;
+  /** Wall-clock seconds since this process began the run, monitors included. */
+  readonly seconds: number;
+  /** Steps a second of time spent in steps, monitors and checkpoints excluded. */
+  readonly stepsPerSecond: number;
+  /** Loss of the last step. Null when it is not a finite number. */
+  readonly loss: number | null;
+  /** One sentence for a person: for a diverged run, what happened and what to do. */
+  readonly message: string;
+}
+
+export type TrainEvent = RunEvent | StepEvent | MonitorEvent | CheckpointEvent | ResumeEvent | EndEvent;
