@@ -1,0 +1,212 @@
+import { ZerothError } from '../errors.ts';
+import type { Attributes, Comparison, DType, Node, Primitive, Shape } from './node.ts';
+import * as rules from './ops/shape.ts';
+import { currentLocation } from './where.ts';
+
+/**
+ * Node constructors, one a primitive. Each runs its operation's shape rule; a refusal names the operation, the shapes and the user's source line.
+ * Axes are canonical here (increasing, non-negative) and nothing broadcasts by itself; `tensor.ts` is the convenient front end.
+ */
+
+const shapeRules: { readonly [P in Primitive]: rules.ShapeRule<P> } = {
+  input: rules.leafShape,
+  constant: rules.constantShape,
+  iota: rules.iotaShape,
+  neg: rules.elementwise,
+  exp: rules.floatElementwise,
+  log: rules.floatElementwise,
+  log1p: rules.floatElementwise,
+  expm1: rules.floatElementwise,
+  tanh: rules.floatElementwise,
+  erf: rules.floatElementwise,
+  sigmoid: rules.floatElementwise,
+  sqrt: rules.floatElementwise,
+  rsqrt: rules.floatElementwise,
+  abs: rules.elementwise,
+  sign: rules.elementwise,
+  gelu: rules.floatElementwise,
+  integerPow: rules.integerPowShape,
+  add: rules.elementwise,
+  sub: rules.elementwise,
+  mul: rules.elementwise,
+  div: rules.floatElementwise,
+  maximum: rules.elementwise,
+  minimum: rules.elementwise,
+  compare: rules.compareShape,
+  select: rules.selectShape,
+  stopGradient: rules.elementwise,
+  broadcast: rules.broadcastShape,
+  reshape: rules.reshapeShape,
+  transpose: rules.transposeShape,
+  slice: rules.sliceShape,
+  pad: rules.padShape,
+  concat: rules.concatShape,
+  gather: rules.gatherShape,
+  scatterAdd: rules.scatterAddShape,
+  sum: rules.reduceShape,
+  max: rules.reduceShape,
+  matmul: rules.matmulShape,
+};
+
+let nextId = 0;
+
+/** Makes any node. `target` is the result's type where operands and attributes do not determine it. */
+export function make<P extends Primitive>(
+  op: P,
+  inputs: readonly Node[],
+  attributes: Attributes[P],
+  target: rules.ValueType = { shape: [], dtype: 'f32' },
+): Node<P> {
+  const reject = (reason: string): never => {
+    const where = currentLocation();
+    const operands = inputs.map((x) => `${x.dtype}${rules.shapeText(x.shape)}`).join(', ');
+    throw new ZerothError('ERR_ZEROTH_SHAPE', `${op}(${operands}): ${reason}.${where ? ` At ${where}` : ''}`);
+  };
+  const rule: rules.ShapeRule<P> = shapeRules[op];
+  const { shape, dtype } = rule(inputs, attributes, reject, target);
+  return { id: nextId++, op, inputs, attributes, shape, dtype, where: currentLocation() };
+}
+
+/** The same operation on other operands; `shape` where it changes and the operation does not determine it. */
+export function remake(node: Node, inputs: readonly Node[], shape: Shape = node.shape): Node {
+  return make(node.op, inputs, node.attributes, { shape, dtype: node.dtype });
+}
+
+export function isOp<P extends Primitive>(node: Node, op: P): node is Node<P> {
+  return node.op === op;
+}
+
+export function input(name: string, shape: Shape, dtype: DType = 'f32'): Node<'input'> {
+  return make('input', [], { name }, { shape, dtype });
+}
+/** One number, of any shape. */
+export function constant(value: number, shape: Shape = [], dtype: DType = 'f32'): Node {
+  return make('constant', [], { value }, { shape, dtype });
+}
+/** 0, 1, 2, … along `axis`. */
+export function iota(shape: Shape, axis: number, dtype: DType = 'f32'): Node {
+  return make('iota', [], { axis }, { shape, dtype });
+}
+
+export function neg(x: Node): Node {
+  return make('neg', [x], {});
+}
+export function exp(x: Node): Node {
+  return make('exp', [x], {});
+}
+export function log(x: Node): Node {
+  return make('log', [x], {});
+}
+export function log1p(x: Node): Node {
+  return make('log1p', [x], {});
+}
+export function expm1(x: Node): Node {
+  return make('expm1', [x], {});
+}
+export function tanh(x: Node): Node {
+  return make('tanh', [x], {});
+}
+export function erf(x: Node): Node {
+  return make('erf', [x], {});
+}
+export function sigmoid(x: Node): Node {
+  return make('sigmoid', [x], {});
+}
+export function sqrt(x: Node): Node {
+  return make('sqrt', [x], {});
+}
+export function rsqrt(x: Node): Node {
+  return make('rsqrt', [x], {});
+}
+export function abs(x: Node): Node {
+  return make('abs', [x], {});
+}
+export function sign(x: Node): Node {
+  return make('sign', [x], {});
+}
+export function gelu(x: Node): Node {
+  return make('gelu', [x], {});
+}
+export function integerPow(x: Node, exponent: number): Node {
+  return make('integerPow', [x], { exponent });
+}
+export function stopGradient(x: Node): Node {
+  return make('stopGradient', [x], {});
+}
+
+export function add(a: Node, b: Node): Node {
+  return make('add', [a, b], {});
+}
+export function sub(a: Node, b: Node): Node {
+  return make('sub', [a, b], {});
+}
+export function mul(a: Node, b: Node): Node {
+  return make('mul', [a, b], {});
+}
+export function div(a: Node, b: Node): Node {
+  return make('div', [a, b], {});
+}
+export function maximum(a: Node, b: Node): Node {
+  return make('maximum', [a, b], {});
+}
+export function minimum(a: Node, b: Node): Node {
+  return make('minimum', [a, b], {});
+}
+/** 1 where the comparison holds, else 0 (f32). */
+export function compare(direction: Comparison, a: Node, b: Node): Node {
+  return make('compare', [a, b], { direction });
+}
+/** a where mask ≠ 0, else b. */
+export function select(mask: Node, a: Node, b: Node): Node {
+  return make('select', [mask, a, b], {});
+}
+
+/** Operand axis i becomes result axis axes[i]; the other result axes are new. */
+export function broadcast(x: Node, shape: Shape, axes: readonly number[]): Node {
+  return make('broadcast', [x], { axes }, { shape, dtype: x.dtype });
+}
+export function reshape(x: Node, shape: Shape): Node {
+  return make('reshape', [x], {}, { shape, dtype: x.dtype });
+}
+/** Result axis i is operand axis permutation[i]. */
+export function transpose(x: Node, permutation: readonly number[]): Node {
+  return make('transpose', [x], { permutation });
+}
+export function slice(
+  x: Node,
+  starts: readonly number[],
+  limits: readonly number[],
+  strides: readonly number[] = starts.map(() => 1),
+): Node {
+  return make('slice', [x], { starts, limits, strides });
+}
+export function pad(
+  x: Node,
+  low: readonly number[],
+  high: readonly number[],
+  interior: readonly number[] = low.map(() => 0),
+): Node {
+  return make('pad', [x], { low, high, interior });
+}
+export function concat(parts: readonly Node[], axis: number): Node {
+  return make('concat', parts, { axis });
+}
+/** table [V, …rest], indices i32 [...i] → [...i, …rest]. */
+export function gather(table: Node, indices: Node): Node {
+  return make('gather', [table, indices], {});
+}
+/** indices i32 [...i], updates [...i, …rest] → [rows, …rest]. */
+export function scatterAdd(indices: Node, updates: Node, rows: number): Node {
+  return make('scatterAdd', [indices, updates], { rows });
+}
+
+export function sum(x: Node, axes: readonly number[]): Node {
+  return make('sum', [x], { axes });
+}
+export function max(x: Node, axes: readonly number[]): Node {
+  return make('max', [x], { axes });
+}
+/** [...batch, m, k] × [...batch, k, n] → [...batch, m, n]; one operand may lack the batch. */
+export function matmul(a: Node, b: Node, transposeA = false, transposeB = false): Node {
+  return make('matmul', [a, b], { transposeA, transposeB });
+}
