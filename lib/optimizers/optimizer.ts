@@ -8,7 +8,12 @@ export interface Moments {
 
 /** ĝ = Σ coefficient · z(direction), never stored; or a dense vector on the device. */
 export type Estimate =
-  | { readonly kind: 'directions'; readonly loss: number; readonly projectedGradient?: number; readonly terms: readonly Term[] }
+  | {
+      readonly kind: 'directions';
+      readonly loss: number;
+      readonly projectedGradient?: number;
+      readonly terms: readonly Term[];
+    }
   | { readonly kind: 'dense'; readonly loss: number; readonly gradient: DenseGradient };
 
 export interface Term {
@@ -51,7 +56,13 @@ export interface Estimator {
 export type Update =
   | { readonly kind: 'plain' }
   | { readonly kind: 'momentum'; readonly beta: number }
-  | { readonly kind: 'adam'; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly t: number }
+  | {
+      readonly kind: 'adam';
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      readonly t: number;
+    }
   | { readonly kind: 'frozenAdam'; readonly beta1: number };
 
 /** What is done with ĝ. Its state (m, v, p) lives on the device beside θ. */
@@ -67,9 +78,11 @@ export interface UpdateRule {
   readonly preconditioned: boolean;
   /** State vectors, each as long as θ, that start at zero (`p` is given). */
   readonly states: readonly ('m' | 'v' | 'p')[];
+  /** Values of the states that do not start at zero, one a parameter. */
+  readonly initial?: { readonly p?: Float32Array };
   /** The update of step `step` (the first is 0). */
   update(step: number): Update;
-  /** The diagonal of P after `steps` updates, from the state; absent where there is none. */
+  /** The diagonal of P that update number `steps` (counted from 1) divided by, from the state after it; absent where there is none. */
   preconditioner?(state: { v?: Float32Array; p?: Float32Array }, steps: number): Float64Array;
 }
 

@@ -1,3 +1,7 @@
+import type { OptimizerFacts } from '../optimizers/facts.ts';
+
+export type { OptimizerFacts } from '../optimizers/facts.ts';
+
 /**
  * What a run says while it goes. Each event is also one line of `run.jsonl`, with exactly these fields.
  * `run` opens a log; `end` closes it (a killed run has none; a resumed run appends a `resume` and goes on).
@@ -18,24 +22,16 @@ export interface RunEvent {
   readonly steps: number;
   readonly seed: string;
   readonly optimizer: OptimizerFacts;
-  readonly device: { readonly kind: 'cpu' | 'cuda'; readonly description: string; readonly isa: string; readonly threads: number };
+  readonly device: {
+    readonly kind: 'cpu' | 'cuda';
+    readonly description: string;
+    readonly isa: string;
+    readonly threads: number;
+  };
   /** Bytes of the largest program arena and of the parameters with their state, known before the first step. */
   readonly memory: { readonly arenaBytes: number; readonly parameterBytes: number };
   /** Whatever the caller wants to find again: preset, command line, data folder. */
   readonly meta: Readonly<Record<string, unknown>>;
-}
-
-export interface OptimizerFacts {
-  readonly name: string;
-  readonly estimator: string;
-  readonly rule: string;
-  readonly lr: number;
-  /** Smoothing μ; absent for first-order methods. */
-  readonly mu?: number;
-  readonly beta?: number;
-  readonly beta2?: number;
-  readonly epsilon?: number;
-  readonly moments: { readonly s1: number; readonly s2: number };
 }
 
 export interface StepEvent {

@@ -1,0 +1,44 @@
+import { checkNumber } from '../../errors.ts';
+import type { Estimator } from '../optimizer.ts';
+
+/**
+ * Central difference of the loss along one Gaussian direction.
+ *
+ * Two loss evaluations and a seed, whatever the number of parameters: no back-propagation, no stored direction. Unbiased for
+ * the gradient of the smoothed loss E_u L(θ + μu), which differs from L by (μ²/2) tr(H) + O(μ⁴).
+ *
+ *     u ~ N(0, I),   c = [L(θ + μu) − L(θ − μu)] / 2μ,   ĝ = c u
+ *
+ * On the quadratic model E[ĝĝᵀ] = 2A + tr(A) I, so s1 = 2, s2 = 1, in every dimension.
+ *
+ * @param options.mu smoothing μ > 0, in units of the parameters. Default 1e-3. In f32 the rounding noise of the loss, about 1e-7 |L|,
+ *   reaches c divided by 2μ.
+ * @returns an estimator whose `loss` is the mean of the two losses, and `projectedGradient` is c.
+ * @throws ERR_ZEROTH_ARGUMENT when μ is not a finite number above 0.
+ * @example
+ * gaussianTwoPoint({ mu: 1e-3 }).moments(100) // { s1: 2, s2: 1 }
+ * @see Nesterov and Spokoiny, Random gradient-free minimization of convex functions, 2017; Song et al., arXiv 2604.14669, eq. 2.
+ */
+export function gaussianTwoPoint({ mu = 1e-3 }: { mu?: number } = {}): Estimator {
+  checkNumber('mu', mu, { above: 0 });
+  return {
+    name: 'gaussian-two-point',
+    mu,
+    moments: () => ({ s1: 2, s2: 1 }),
+    async estimate(oracle, direction, signal) {
+      const u = direction(0);
+      const points = [
+        { direction: u, coefficient: mu },
+        { direction: u, coefficient: -mu },
+      ];
+      const [plus, minus] = await oracle.losses(points, signal);
+      const projectedGradient = (plus - minus) / (2 * mu);
+      return {
+        kind: 'directions',
+        loss: (plus + minus) / 2,
+        projectedGradient,
+        terms: [{ direction: u, coefficient: projectedGradient }],
+      };
+    },
+  };
+}

@@ -1,0 +1,161 @@
+import { exactGradient } from './estimators/exact-gradient.ts';
+import { gaussianTwoPoint } from './estimators/gaussian-two-point.ts';
+import type { Estimator, LearningRate, Optimizer, UpdateRule } from './optimizer.ts';
+import { adamRule } from './rules/adam.ts';
+import { frozenAdam } from './rules/frozen-adam.ts';
+import { plain } from './rules/plain.ts';
+import { polyakMomentum } from './rules/polyak-momentum.ts';
+import { checkLearningRate } from './schedules.ts';
+
+/*
+ * Each recipe is an estimator times an update rule. All take `lr`, η ≥ 0 or a schedule (η = 0 moves nothing: it is how drift is
+ * measured), and throw ERR_ZEROTH_ARGUMENT for a number out of range. Zeroth-order recipes take `mu`, the smoothing μ > 0, default 1e-3.
+ */
+
+function recipe(name: string, lr: LearningRate, estimator: Estimator, rule: UpdateRule): Optimizer {
+  return { name, lr: checkLearningRate(lr), estimator, rule };
+}
+
+/**
+ * Zeroth-order gradient descent.
+ *
+ * The plainest method that needs no back-propagation: two losses a step. Stable while Σ ηλ/(2(1 − ηλ)) < 1 over the Hessian's
+ * eigenvalues, so, with many of them, while tr(H) < 2/η.
+ *
+ *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u ~ N(0, I)
+ *
+ * @param options.lr η. @param options.mu μ.
+ * @returns an optimizer without state.
+ * @example
+ * stabilityThreshold(zoGD({ lr: 0.05 })) // 40
+ * @see Song et al., arXiv 2604.14669, eqs 2–3.
+ */
+export function zoGD({ lr, mu = 1e-3 }: { lr: LearningRate; mu?: number }): Optimizer {
+  return recipe('zo-gd', lr, gaussianTwoPoint({ mu }), plain());
+}
+
+/**
+ * MeZO: `zoGD` under the name, and with the defaults, of its authors' script for large models (learning rate 1e-5, eps 1e-3, constant).
+ *
+ * Differences from their program: it perturbs and restores the weights in place in three passes and updates in a fourth, in half
+ * precision, where restoring is not exact; here the passes are two, in f32. Its random numbers are PyTorch's. It can add weight decay (their
+ * script has none), which is not offered here. It logs the loss at θ + μu; here the loss of a step is the mean over θ ± μu. 1e-5 was
+ * chosen for language models of a billion parameters; small models want far more.
+ *
+ *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u ~ N(0, I)
+ *
+ * @param options.lr η, their `learning_rate`. Default 1e-5. @param options.mu μ, their `zo_eps`. Default 1e-3.
+ * @returns an optimizer without state.
+ * @example
+ * stabilityThreshold(mezo()) // 200000
+ * @see Malladi et al., Fine-tuning language models with just forward passes, arXiv 2305.17333, algorithm 1.
+ */
+export function mezo({ lr = 1e-5, mu = 1e-3 }: { lr?: LearningRate; mu?: number } = {}): Optimizer {
+  return recipe('mezo', lr, gaussianTwoPoint({ mu }), plain());
+}
+
+/**
+ * Zeroth-order gradient descent with Polyak momentum.
+ *
+ * Momentum *shrinks* the stable range of zeroth-order steps: the edge is near tr(H) = 2(1 − β)/η, where first order's λmax grows to 2(1 + β)/η.
+ *
+ *     m' = β m + c u,   θ' = θ − η m'
+ *
+ * @param options.lr η. @param options.mu μ. @param options.beta momentum 0 ≤ β < 1. Default 0.9.
+ * @returns an optimizer with one state vector.
+ * @example
+ * stabilityThreshold(zoGDM({ lr: 0.005, beta: 0.9 })) // 40 (up to rounding)
+ * @see Song et al., arXiv 2604.14669, eqs 4–5.
+ */
+export function zoGDM({ lr, mu = 1e-3, beta = 0.9 }: { lr: LearningRate; mu?: number; beta?: number }): Optimizer {
+  return recipe('zo-gdm', lr, gaussianTwoPoint({ mu }), polyakMomentum({ beta }));
+}
+
+/**
+ * Adam on the Gaussian two-point estimate.
+ *
+ * Its curvature is that of P⁻¹H: at the edge tr(P⁻¹H) is near 2/η whatever β1.
+ *
+ *     m' = β1 m + (1 − β1) ĝ,   ν' = β2 ν + (1 − β2) ĝ⊙ĝ,   θ' = θ − η P'⁻¹ m',   ĝ = c u
+ *
+ * @param options.lr η. @param options.mu μ. @param options.beta1 Default 0.9. @param options.beta2 Default 0.999. @param options.epsilon Default 1e-8.
+ * @returns an optimizer with two state vectors.
+ * @example
+ * stabilityThreshold(zoAdam({ lr: 0.001 })) // 2000
+ * @see `adamRule` for P; Song et al., arXiv 2604.14669, eqs 6–9.
+ */
+export function zoAdam(options: {
+  lr: LearningRate;
+  mu?: number;
+  beta1?: number;
+  beta2?: number;
+  epsilon?: number;
+}): Optimizer {
+  const { lr, mu = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  return recipe('zo-adam', lr, gaussianTwoPoint({ mu }), adamRule({ beta1, beta2, epsilon }));
+}
+
+/**
+ * ZO-Adam with a constant preconditioner, the method for which the theory of ZO-Adam is exact.
+ *
+ *     m' = β1 m + (1 − β1) ĝ,   θ' = θ − η P⁻¹ m',   P = diag(preconditioner)
+ *
+ * @param options.lr η. @param options.mu μ. @param options.beta1 Default 0.9. @param options.preconditioner one finite value above 0 a parameter.
+ * @returns an optimizer with two state vectors.
+ * @example
+ * stabilityThreshold(frozenZoAdam({ lr: 0.001, preconditioner: Float32Array.of(1, 2) })) // 2000
+ * @see Song et al., arXiv 2604.14669, eqs 10–11.
+ */
+export function frozenZoAdam(options: {
+  lr: LearningRate;
+  mu?: number;
+  beta1?: number;
+  preconditioner: Float32Array;
+}): Optimizer {
+  const { lr, mu = 1e-3, beta1 = 0.9, preconditioner } = options;
+  return recipe('frozen-zo-adam', lr, gaussianTwoPoint({ mu }), frozenAdam({ beta1, preconditioner }));
+}
+
+/**
+ * Gradient descent, by back-propagation. Stable while λmax < 2/η.
+ *
+ *     θ' = θ − η ∇L(θ)
+ *
+ * @param options.lr η.
+ * @returns an optimizer without state.
+ * @example
+ * stabilityThreshold(gd({ lr: 0.05 })) // 40
+ */
+export function gd({ lr }: { lr: LearningRate }): Optimizer {
+  return recipe('gd', lr, exactGradient(), plain());
+}
+
+/**
+ * Gradient descent with Polyak momentum. Stable while λmax < 2(1 + β)/η.
+ *
+ *     m' = β m + ∇L(θ),   θ' = θ − η m'
+ *
+ * @param options.lr η. @param options.beta momentum 0 ≤ β < 1. Default 0.9.
+ * @returns an optimizer with one state vector.
+ * @example
+ * criticalStepSize([4, 1], gdm({ lr: 0.1, beta: 0.5 })) // 0.75
+ */
+export function gdm({ lr, beta = 0.9 }: { lr: LearningRate; beta?: number }): Optimizer {
+  return recipe('gdm', lr, exactGradient(), polyakMomentum({ beta }));
+}
+
+/**
+ * Adam, by back-propagation. Stable while λmax(P⁻¹H) < 2(1 + β1)/((1 − β1) η).
+ *
+ *     m' = β1 m + (1 − β1) ∇L,   ν' = β2 ν + (1 − β2) ∇L⊙∇L,   θ' = θ − η P'⁻¹ m'
+ *
+ * @param options.lr η. @param options.beta1 Default 0.9. @param options.beta2 Default 0.999. @param options.epsilon Default 1e-8.
+ * @returns an optimizer with two state vectors.
+ * @example
+ * criticalStepSize([38], adam({ lr: 0.001 })) // 1 (up to rounding)
+ * @see Kingma and Ba, arXiv 1412.6980; Cohen et al., Adaptive gradient methods at the edge of stability, arXiv 2207.14484.
+ */
+export function adam(options: { lr: LearningRate; beta1?: number; beta2?: number; epsilon?: number }): Optimizer {
+  const { lr, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  return recipe('adam', lr, exactGradient(), adamRule({ beta1, beta2, epsilon }));
+}

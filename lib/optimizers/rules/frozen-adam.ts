@@ -1,0 +1,42 @@
+import { checkNumber, invalidArgument } from '../../errors.ts';
+import type { UpdateRule } from '../optimizer.ts';
+
+/**
+ * Adam with its preconditioner held constant: the linear method that the theory of Adam is about.
+ *
+ *     m' = β1 m + (1 − β1) ĝ,   θ' = θ − η P⁻¹ m',   P = diag(p)
+ *
+ * There is no bias correction: whatever is wanted of it belongs in p.
+ *
+ * @param options.beta1 momentum 0 ≤ β1 < 1. Default 0.9.
+ * @param options.preconditioner p, one finite value above 0 a parameter; copied.
+ * @returns an update rule with two state vectors: m, and p as given.
+ * @throws ERR_ZEROTH_ARGUMENT when β1 or a value of p is out of range.
+ * @example
+ * frozenAdam({ beta1: 0.9, preconditioner: Float32Array.of(1, 2) }).update(0) // { kind: 'frozenAdam', beta1: 0.9 }
+ * @see Song et al., arXiv 2604.14669, eqs 10–11.
+ */
+export function frozenAdam(options: { beta1?: number; preconditioner: Float32Array }): UpdateRule {
+  const { beta1 = 0.9, preconditioner } = options;
+  checkNumber('beta1', beta1, { min: 0, below: 1 });
+  if (!(preconditioner instanceof Float32Array) || preconditioner.length === 0) {
+    invalidArgument('preconditioner', 'a Float32Array with one value a parameter', preconditioner);
+  }
+  const p = preconditioner.slice();
+  for (let i = 0; i < p.length; i++) {
+    // 1/p must stay finite in f32, where the update runs.
+    if (!(p[i] > 0 && Number.isFinite(p[i]) && Number.isFinite(Math.fround(1 / p[i])))) {
+      invalidArgument(`preconditioner[${i}]`, 'a finite number > 0 whose inverse is a finite f32', p[i]);
+    }
+  }
+  return {
+    name: 'frozen-adam',
+    beta: beta1,
+    gradientWeight: 1 - beta1,
+    preconditioned: true,
+    states: ['m', 'p'],
+    initial: { p },
+    update: () => ({ kind: 'frozenAdam', beta1 }),
+    preconditioner: (state) => Float64Array.from(state.p ?? p),
+  };
+}
