@@ -1,52 +1,16 @@
 import { ZerothError } from '../errors.ts';
 import type { Attributes, Comparison, DType, Node, Primitive, Shape } from './node.ts';
-import * as rules from './ops/shape.ts';
+import type { Op } from './ops/op.ts';
+import { shapeText, type ValueType } from './ops/shape.ts';
+import { ops } from './ops/table.ts';
 import { currentLocation } from './where.ts';
 
 /**
  * Node constructors, one a primitive. Each runs its operation's shape rule; a refusal names the operation, the shapes and the user's source line.
  * Axes are canonical here (increasing, non-negative) and nothing broadcasts by itself; `tensor.ts` is the convenient front end.
+ * Rules of the op table are made of these functions and these functions consult the table: the import cycle is inherent, and harmless
+ * because neither side calls the other while modules load.
  */
-
-const shapeRules: { readonly [P in Primitive]: rules.ShapeRule<P> } = {
-  input: rules.leafShape,
-  constant: rules.constantShape,
-  iota: rules.iotaShape,
-  neg: rules.elementwise,
-  exp: rules.floatElementwise,
-  log: rules.floatElementwise,
-  log1p: rules.floatElementwise,
-  expm1: rules.floatElementwise,
-  tanh: rules.floatElementwise,
-  erf: rules.floatElementwise,
-  sigmoid: rules.floatElementwise,
-  sqrt: rules.floatElementwise,
-  rsqrt: rules.floatElementwise,
-  abs: rules.elementwise,
-  sign: rules.elementwise,
-  gelu: rules.floatElementwise,
-  integerPow: rules.integerPowShape,
-  add: rules.elementwise,
-  sub: rules.elementwise,
-  mul: rules.elementwise,
-  div: rules.floatElementwise,
-  maximum: rules.elementwise,
-  minimum: rules.elementwise,
-  compare: rules.compareShape,
-  select: rules.selectShape,
-  stopGradient: rules.elementwise,
-  broadcast: rules.broadcastShape,
-  reshape: rules.reshapeShape,
-  transpose: rules.transposeShape,
-  slice: rules.sliceShape,
-  pad: rules.padShape,
-  concat: rules.concatShape,
-  gather: rules.gatherShape,
-  scatterAdd: rules.scatterAddShape,
-  sum: rules.reduceShape,
-  max: rules.reduceShape,
-  matmul: rules.matmulShape,
-};
 
 let nextId = 0;
 
@@ -55,15 +19,15 @@ export function make<P extends Primitive>(
   op: P,
   inputs: readonly Node[],
   attributes: Attributes[P],
-  target: rules.ValueType = { shape: [], dtype: 'f32' },
+  target: ValueType = { shape: [], dtype: 'f32' },
 ): Node<P> {
   const reject = (reason: string): never => {
     const where = currentLocation();
-    const operands = inputs.map((x) => `${x.dtype}${rules.shapeText(x.shape)}`).join(', ');
+    const operands = inputs.map((x) => `${x.dtype}${shapeText(x.shape)}`).join(', ');
     throw new ZerothError('ERR_ZEROTH_SHAPE', `${op}(${operands}): ${reason}.${where ? ` At ${where}` : ''}`);
   };
-  const rule: rules.ShapeRule<P> = shapeRules[op];
-  const { shape, dtype } = rule(inputs, attributes, reject, target);
+  const row: Op<P> = ops[op];
+  const { shape, dtype } = row.shape(inputs, attributes, reject, target);
   return { id: nextId++, op, inputs, attributes, shape, dtype, where: currentLocation() };
 }
 

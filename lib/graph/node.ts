@@ -52,7 +52,11 @@ export interface Attributes {
   reshape: object;
   /** Result axis i is operand axis permutation[i]. */
   transpose: { readonly permutation: readonly number[] };
-  slice: { readonly starts: readonly number[]; readonly limits: readonly number[]; readonly strides: readonly number[] };
+  slice: {
+    readonly starts: readonly number[];
+    readonly limits: readonly number[];
+    readonly strides: readonly number[];
+  };
   /** Zeros: low before, high after, interior between elements, one entry an axis, none negative. */
   pad: { readonly low: readonly number[]; readonly high: readonly number[]; readonly interior: readonly number[] };
   concat: { readonly axis: number };

@@ -1,0 +1,35 @@
+import { broadcast, constant, mul } from '../build.ts';
+import type { Node, Primitive } from '../node.ts';
+import type { ShapeRule } from './shape.ts';
+
+/** A symbolic zero is `undefined`: it costs nothing, and no rule ever sees only zeros. */
+export type MaybeZero = Node | undefined;
+
+/** Everything there is to know about one operation. */
+export interface Op<P extends Primitive = Primitive> {
+  readonly shape: ShapeRule<P>;
+  /** Tangent of the result, given those of the operands. */
+  jvp(node: Node<P>, tangents: readonly MaybeZero[]): MaybeZero;
+  /** Cotangents of the operands, given that of the result; only the `wanted` ones are read. */
+  vjp(node: Node<P>, cotangent: Node, wanted: readonly boolean[]): readonly MaybeZero[];
+  /** The operation on `size` problems at once. A batched operand has the batch as axis 0, as has the result; at least one operand is batched. */
+  batch(node: Node<P>, operands: readonly Node[], batched: readonly boolean[], size: number): Node;
+  /** The value in f64, dense and row-major; integers are f64 too. */
+  reference(node: Node<P>, inputs: readonly Float64Array[]): Float64Array;
+}
+
+export const scale = (x: Node, factor: number): Node => mul(x, constant(factor, x.shape, x.dtype));
+
+/** [0, 1, …, n − 1]. */
+export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** The operand with the batch as axis 0, repeated where it has none. */
+export function withBatch(x: Node, batched: boolean, size: number): Node {
+  return batched
+    ? x
+    : broadcast(
+        x,
+        [size, ...x.shape],
+        range(x.shape.length).map((axis) => axis + 1),
+      );
+}

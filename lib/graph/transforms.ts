@@ -1,0 +1,138 @@
+import { ZerothError } from '../errors.ts';
+import { add } from './build.ts';
+import type { Node } from './node.ts';
+import type { MaybeZero } from './ops/op.ts';
+import { opOf } from './ops/table.ts';
+import { withOrigin } from './where.ts';
+
+/**
+ * The three transforms, node to node. Each takes nodes `from` which everything is seen as a function and walks what depends on them;
+ * ids grow along edges, so nothing older than the oldest of `from` is ever visited.
+ */
+
+/** What `outputs` are made of and depends on `from`, operands first. `from` itself is included where it is reachable. */
+function dependents(outputs: readonly Node[], from: readonly Node[]): Node[] {
+  const oldest = Math.min(...from.map((node) => node.id));
+  const roots = new Set(from);
+  const depends = new Map<Node, boolean>();
+  const order: Node[] = [];
+  // An explicit stack: graphs of unrolled recurrences are deeper than the call stack.
+  const stack = [...outputs];
+  while (stack.length > 0) {
+    const node = stack[stack.length - 1];
+    if (depends.has(node)) {
+      stack.pop();
+      continue;
+    }
+    if (node.id < oldest || roots.has(node)) {
+      stack.pop();
+      depends.set(node, roots.has(node));
+      if (roots.has(node)) order.push(node);
+      continue;
+    }
+    const pending = node.inputs.filter((x) => !depends.has(x));
+    if (pending.length > 0) {
+      stack.push(...pending);
+      continue;
+    }
+    stack.pop();
+    const yes = node.inputs.some((x) => depends.get(x));
+    depends.set(node, yes);
+    if (yes) order.push(node);
+  }
+  return order;
+}
+
+/** Tangents of `outputs` where `from[i]` moves along `tangents[i]` (undefined: not at all). */
+export function pushForward(
+  outputs: readonly Node[],
+  from: readonly Node[],
+  tangents: readonly MaybeZero[],
+): MaybeZero[] {
+  const tangentOf = new Map<Node, MaybeZero>(from.map((node, i) => [node, tangents[i]]));
+  for (const node of dependents(outputs, from)) {
+    if (tangentOf.has(node)) continue;
+    const incoming = node.inputs.map((x) => tangentOf.get(x));
+    if (incoming.every((t) => t === undefined)) continue;
+    tangentOf.set(
+      node,
+      withOrigin(node.where, () => opOf(node).jvp(node, incoming)),
+    );
+  }
+  return outputs.map((node) => tangentOf.get(node));
+}
+
+/** Cotangents of `from`, given those of `outputs`. */
+export function pullBack(
+  outputs: readonly Node[],
+  from: readonly Node[],
+  cotangents: readonly MaybeZero[],
+): MaybeZero[] {
+  const cotangentOf = new Map<Node, Node>();
+  const accumulate = (node: Node, cotangent: MaybeZero): void => {
+    const sofar = cotangentOf.get(node);
+    if (cotangent) cotangentOf.set(node, sofar ? add(sofar, cotangent) : cotangent);
+  };
+  const order = dependents(outputs, from);
+  const active = new Set(order);
+  const roots = new Set(from);
+  outputs.forEach((node, i) => {
+    accumulate(node, cotangents[i]);
+  });
+  for (const node of order.reverse()) {
+    const cotangent = cotangentOf.get(node);
+    if (cotangent === undefined || roots.has(node)) continue;
+    withOrigin(node.where, () => {
+      const wanted = node.inputs.map((x) => active.has(x) && x.dtype === 'f32');
+      const parts = opOf(node).vjp(node, cotangent, wanted);
+      node.inputs.forEach((x, i) => {
+        if (wanted[i]) accumulate(x, parts[i]);
+      });
+    });
+  }
+  return from.map((node) => cotangentOf.get(node));
+}
+
+/**
+ * `outputs` for `size` problems at once, where `from[i]` (the placeholder of one problem) stands for `batch[i]`, which has the batch as axis 0.
+ * An output that does not depend on any of them comes back as it was, with `batched` false.
+ */
+export function batched(
+  outputs: readonly Node[],
+  from: readonly Node[],
+  batch: readonly Node[],
+  size: number,
+): { node: Node; batched: boolean }[] {
+  const batchOf = new Map<Node, Node>(from.map((node, i) => [node, batch[i]]));
+  for (const node of dependents(outputs, from)) {
+    if (batchOf.has(node)) continue;
+    const operands = node.inputs.map((x) => batchOf.get(x) ?? x);
+    const which = node.inputs.map((x) => batchOf.has(x));
+    batchOf.set(
+      node,
+      withOrigin(node.where, () => opOf(node).batch(node, operands, which, size)),
+    );
+  }
+  return outputs.map((node) => ({ node: batchOf.get(node) ?? node, batched: batchOf.has(node) }));
+}
+
+/** Every node that `outputs` need, operands first; refuses an input that is not among `inputs`. */
+export function reachable(outputs: readonly Node[], inputs: readonly Node[]): Node[] {
+  const known = new Set(inputs);
+  const seen = new Set<Node>();
+  const stack = [...outputs];
+  while (stack.length > 0) {
+    const node = stack.pop()!;
+    if (seen.has(node)) continue;
+    seen.add(node);
+    stack.push(...node.inputs);
+    if (node.op === 'input' && !known.has(node)) {
+      const { name } = (node as Node<'input'>).attributes;
+      throw new ZerothError(
+        'ERR_ZEROTH_TRACE',
+        `a result depends on ${name}, an argument of another traced function${node.where ? ` (made at ${node.where})` : ''}. Pass it in as an argument, and keep no tensors outside the function that received them.`,
+      );
+    }
+  }
+  return [...seen].sort((a, b) => a.id - b.id);
+}
