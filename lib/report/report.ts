@@ -1,0 +1,81 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { invalidArgument, ZerothError } from '../errors.ts';
+import { readRunLog } from '../train/log.ts';
+import { reportPage } from './page.ts';
+import { plotRuns } from './plot-data.ts';
+import { type RunSummary, summarizeRun } from './summary.ts';
+import { svgPlots } from './svg.ts';
+
+/** Options of `writeReport`. */
+export interface ReportOptions {
+  /** Heading of the page. Default: the name of the model, or of the models. */
+  readonly title?: string;
+  /** The bundled plotting code. Default: `client.js` beside this module, where `npm run build:ts` puts it. */
+  readonly clientScript?: string;
+}
+
+/**
+ * Writes a report of one run, or a comparison of several, as one self-contained HTML file: it loads nothing, and follows
+ * the reader's light or dark setting.
+ *
+ * @param runFolders folders that hold a `run.jsonl`; finished, unfinished and killed runs alike.
+ * @param outFile the HTML file to write; its folder is made where it is missing.
+ * @returns the absolute path of the file, and the summaries it shows.
+ * @throws ZerothError `ERR_ZEROTH_ARGUMENT` without a folder, `ERR_ZEROTH_LOG` or `ERR_ZEROTH_FILE` where a log is missing or is not one.
+ * @example
+ * await writeReport(['runs/a', 'runs/b'], 'report.html', { title: 'Two step sizes' });
+ */
+export async function writeReport(
+  runFolders: readonly string[],
+  outFile: string,
+  options: ReportOptions = {},
+): Promise<{ file: string; summaries: RunSummary[] }> {
+  const summaries = await readSummaries(runFolders);
+  const title = options.title ?? `Zeroth: ${[...new Set(summaries.map(({ run }) => run.name))].join(', ')}`;
+  const file = resolve(outFile);
+  const page = reportPage(summaries, await readClientScript(options.clientScript), title);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, page);
+  return { file, summaries };
+}
+
+/**
+ * Writes the plots of a report as SVG files (`loss.svg`, `trace.svg`, `lambda-max.svg`) into `folder`.
+ *
+ * @returns their absolute paths.
+ */
+export async function writePlots(runFolders: readonly string[], folder: string): Promise<string[]> {
+  const summaries = await readSummaries(runFolders);
+  const measured = summaries.some(({ monitors }) => monitors.length > 0);
+  await mkdir(folder, { recursive: true });
+  const files = svgPlots(plotRuns(summaries)).filter(({ name }) => measured || name === 'loss.svg');
+  return Promise.all(
+    files.map(async ({ name, svg }) => {
+      const file = resolve(join(folder, name));
+      await writeFile(file, svg);
+      return file;
+    }),
+  );
+}
+
+async function readSummaries(runFolders: readonly string[]): Promise<RunSummary[]> {
+  if (runFolders.length === 0) invalidArgument('runFolders', 'at least one run folder', runFolders);
+  return Promise.all(
+    runFolders.map(async (folder) => summarizeRun(basename(resolve(folder)), await readRunLog(folder))),
+  );
+}
+
+async function readClientScript(given: string | undefined): Promise<string> {
+  const file = given ?? fileURLToPath(new URL('./client.js', import.meta.url));
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new ZerothError(
+      'ERR_ZEROTH_FILE',
+      `The report needs its plotting code at ${file}, which cannot be read. Run "npm run build:ts", which makes it.`,
+      { cause },
+    );
+  }
+}
