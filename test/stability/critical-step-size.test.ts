@@ -53,7 +53,8 @@ describe('the critical step size against the covariance operator', () => {
       const critical = criticalStepSize(lambdas, method(chosen));
       const radius = (eta: number): number => spectralRadius(eigenbasisOperator(lambdas, { eta, ...chosen }));
       const label = JSON.stringify({ lambdas, chosen });
-      expect(Math.abs(radius(critical) - 1), label).toBeLessThan(1e-8);
+      // Without the coupling s2 the operator is far from normal, and repeated squaring loses digits.
+      expect(Math.abs(radius(critical) - 1), label).toBeLessThan(chosen.s2 > 0 ? 1e-9 : 1e-6);
       expect(radius(critical * (1 - 1e-4)), label).toBeLessThan(1 - 1e-12);
       expect(radius(critical * (1 + 1e-4)), label).toBeGreaterThan(1 + 1e-12);
       if ((chosen.s1 / 2) * (1 + chosen.beta) < chosen.beta) negativeCoupling++;
