@@ -1,0 +1,50 @@
+// Runs a program on the CPU. Prepared once; a run allocates nothing.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "program/program.h"
+
+namespace zeroth::cpu {
+
+// A run that could not go on because of its data: a binding that is too short, an index outside its table.
+class ExecutionError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct Binding {
+  const void* data;  // aligned to 4 bytes at least
+  size_t bytes;
+};
+
+class Executor {
+ public:
+  // `threads` ≥ 1. Throws std::bad_alloc where the arena cannot be had, and what oneDNN throws.
+  Executor(Program program, int threads);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  const Program& program() const { return program_; }
+  // Bytes held while this lives: the arena of the plan, and the executor's scratch.
+  size_t arenaBytes() const { return program_.arenaWords * 4; }
+  size_t scratchBytes() const { return scratchBytes_; }
+
+  // One binding an input, in order; checked against the declared sizes. `aborted` (may be null) is looked at between kernels;
+  // false says that it stopped the run. Throws ExecutionError. Not re-entrant.
+  bool run(const std::vector<Binding>& inputs, const std::atomic<bool>* aborted = nullptr);
+
+  // Where output i is after a run: in the arena, or in an input's binding. Valid until the next run.
+  const void* output(size_t i) const;
+
+ private:
+  struct Impl;
+  Program program_;
+  size_t scratchBytes_ = 0;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace zeroth::cpu

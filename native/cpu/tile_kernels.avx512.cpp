@@ -1,0 +1,38 @@
+#include <immintrin.h>
+
+#include "cpu/tile_kernels.inc.h"
+
+// The vector functions of glibc's libmvec (at most 4 ulp), by their names in the x86-64 vector ABI.
+extern "C" {
+__m512 _ZGVeN16v_expf(__m512);
+__m512 _ZGVeN16v_logf(__m512);
+__m512 _ZGVeN16v_log1pf(__m512);
+__m512 _ZGVeN16v_expm1f(__m512);
+__m512 _ZGVeN16v_tanhf(__m512);
+__m512 _ZGVeN16v_erff(__m512);
+}
+
+namespace zeroth::cpu {
+
+namespace {
+
+struct Avx512Lanes {
+  static constexpr size_t W = 16;
+  typedef float V __attribute__((vector_size(64)));
+  typedef int I __attribute__((vector_size(64)));
+  static V exp(V x) { return _ZGVeN16v_expf(x); }
+  static V log(V x) { return _ZGVeN16v_logf(x); }
+  static V log1p(V x) { return _ZGVeN16v_log1pf(x); }
+  static V expm1(V x) { return _ZGVeN16v_expm1f(x); }
+  static V tanh(V x) { return _ZGVeN16v_tanhf(x); }
+  static V erf(V x) { return _ZGVeN16v_erff(x); }
+  static V sqrt(V x) { return _mm512_maskz_sqrt_ps(0xffff, x); }
+};
+
+constexpr TileKernels kKernels = TileLoops<Avx512Lanes>::table("avx512");
+
+}  // namespace
+
+const TileKernels& avx512Kernels() { return kKernels; }
+
+}  // namespace zeroth::cpu

@@ -1,0 +1,268 @@
+// Words to structs. Counts and numbers are checked here as far as reading them needs it; program::validate checks what they mean.
+#include "program/program.h"
+
+#include <cstring>
+
+namespace zeroth {
+
+using namespace format;
+
+namespace {
+
+class Reader {
+ public:
+  Reader(const uint8_t* bytes, uint64_t words) : bytes_(bytes), end_(words) {}
+
+  // Later errors name this place.
+  void enter(std::string place, uint64_t end) {
+    place_ = std::move(place);
+    end_ = end;
+  }
+  uint64_t position() const { return position_; }
+  uint64_t left() const { return end_ - position_; }
+
+  [[noreturn]] void fail(const std::string& message) const { throw ProgramError("program: " + place_ + ": " + message); }
+
+  uint32_t word(const char* what) {
+    if (position_ >= end_) fail(std::string("expected ") + what + ", found the end");
+    uint32_t value;
+    std::memcpy(&value, bytes_ + 4 * position_++, 4);
+    return value;
+  }
+
+  uint32_t atMost(const char* what, uint32_t limit) {
+    const uint32_t value = word(what);
+    if (value > limit) {
+      fail(std::string("expected ") + what + " of at most " + std::to_string(limit) + ", found " + std::to_string(value));
+    }
+    return value;
+  }
+
+  DType dtype() { return static_cast<DType>(atMost("a dtype", static_cast<uint32_t>(DType::f64))); }
+
+  Ref ref() {
+    Ref ref;
+    ref.space = word("a space");
+    ref.offset = word("an offset");
+    return ref;
+  }
+
+  double f64(const char* what) {
+    const uint64_t low = word(what);
+    const uint64_t bits = low | uint64_t{word(what)} << 32;
+    double value;
+    std::memcpy(&value, &bits, 8);
+    return value;
+  }
+
+  std::vector<uint64_t> list(const char* what, size_t count) {
+    std::vector<uint64_t> values(count);
+    for (uint64_t& value : values) value = word(what);
+    return values;
+  }
+
+ private:
+  const uint8_t* bytes_;
+  uint64_t position_ = 0;
+  uint64_t end_;
+  std::string place_ = "header";
+};
+
+MapView readView(Reader& reader, size_t rank) {
+  MapView view;
+  view.dtype = reader.dtype();
+  view.ref = reader.ref();
+  view.strides = reader.list("a stride", rank);
+  return view;
+}
+
+void readBody(Reader& reader, MapBody& body) {
+  const uint32_t rank = reader.atMost("a rank", kMaxRank);
+  body.dims = reader.list("a dimension", rank);
+  const uint32_t reads = reader.atMost("a number of reads", kMaxMapReads);
+  for (uint32_t i = 0; i < reads; ++i) body.reads.push_back(readView(reader, rank));
+  const uint32_t ops = reader.atMost("a number of ops", kMaxMapOps);
+  for (uint32_t i = 0; i < ops; ++i) {
+    MapOp op;
+    const uint32_t opcode = reader.word("a map opcode");
+    op.opcode = static_cast<MapOpcode>(opcode);
+    if (operandCount(op.opcode) < 0) reader.fail("expected a map opcode, found " + std::to_string(opcode));
+    for (uint32_t& operand : op.operands) operand = reader.word("an operand");
+    op.immediate = reader.f64("an immediate");
+    body.ops.push_back(op);
+  }
+}
+
+Map readMap(Reader& reader) {
+  Map map;
+  readBody(reader, map);
+  const uint32_t writes = reader.atMost("a number of writes", kMaxMapWrites);
+  for (uint32_t i = 0; i < writes; ++i) {
+    MapWrite write;
+    write.dtype = reader.dtype();
+    write.ref = reader.ref();
+    write.source = reader.word("a register");
+    write.strides = reader.list("a stride", map.dims.size());
+    map.writes.push_back(std::move(write));
+  }
+  return map;
+}
+
+MapSum readMapSum(Reader& reader) {
+  MapSum sum;
+  readBody(reader, sum);
+  sum.source = reader.word("a register");
+  sum.dst = reader.ref();
+  return sum;
+}
+
+Reduce readReduce(Reader& reader) {
+  Reduce reduce;
+  const uint32_t kind = reader.word("a kind");
+  if (kind != 1 && kind != 2) reader.fail("expected kind 1 (sum) or 2 (max), found " + std::to_string(kind));
+  reduce.kind = static_cast<ReduceKind>(kind);
+  reduce.outer = reader.word("outer");
+  reduce.reduce = reader.word("reduce");
+  reduce.inner = reader.word("inner");
+  reduce.dstType = reader.dtype();
+  reduce.dst = reader.ref();
+  reduce.src = reader.ref();
+  return reduce;
+}
+
+Matmul readMatmul(Reader& reader) {
+  Matmul matmul;
+  matmul.batch = reader.word("batch");
+  matmul.m = reader.word("m");
+  matmul.n = reader.word("n");
+  matmul.k = reader.word("k");
+  matmul.transposeA = reader.atMost("transposeA", 1) != 0;
+  matmul.transposeB = reader.atMost("transposeB", 1) != 0;
+  matmul.a = reader.ref();
+  matmul.strideA = reader.word("a batch stride");
+  matmul.b = reader.ref();
+  matmul.strideB = reader.word("b batch stride");
+  matmul.dst = reader.ref();
+  return matmul;
+}
+
+Gather readGather(Reader& reader) {
+  Gather gather;
+  gather.rows = reader.word("rows");
+  gather.width = reader.word("width");
+  gather.count = reader.word("count");
+  gather.table = reader.ref();
+  gather.indices = reader.ref();
+  gather.dst = reader.ref();
+  return gather;
+}
+
+ScatterAdd readScatterAdd(Reader& reader) {
+  ScatterAdd scatter;
+  scatter.rows = reader.word("rows");
+  scatter.width = reader.word("width");
+  scatter.count = reader.word("count");
+  scatter.indices = reader.ref();
+  scatter.updates = reader.ref();
+  scatter.dst = reader.ref();
+  return scatter;
+}
+
+Iota readIota(Reader& reader) {
+  Iota iota;
+  iota.dtype = reader.dtype();
+  iota.outer = reader.word("outer");
+  iota.n = reader.word("n");
+  iota.inner = reader.word("inner");
+  iota.dst = reader.ref();
+  return iota;
+}
+
+Instruction readInstruction(Reader& reader, uint32_t opcode) {
+  switch (static_cast<Opcode>(opcode)) {
+    case Opcode::map:
+      return readMap(reader);
+    case Opcode::reduce:
+      return readReduce(reader);
+    case Opcode::mapSum:
+      return readMapSum(reader);
+    case Opcode::matmul:
+      return readMatmul(reader);
+    case Opcode::gather:
+      return readGather(reader);
+    case Opcode::scatterAdd:
+      return readScatterAdd(reader);
+    case Opcode::iota:
+      return readIota(reader);
+  }
+  reader.fail("expected an opcode from 1 to 7, found " + std::to_string(opcode));
+}
+
+}  // namespace
+
+uint64_t MapBody::elements() const {
+  uint64_t product = 1;
+  for (uint64_t dim : dims) product *= dim;
+  return product;
+}
+
+Program decode(const uint8_t* bytes, size_t length) {
+  const uint64_t words = length / 4;
+  Reader reader(bytes, words);
+  if (length % 4 != 0) reader.fail("expected whole 32-bit words, found " + std::to_string(length) + " bytes");
+  if (words < kHeaderWords) reader.fail("expected at least 8 words, found " + std::to_string(words));
+  const uint32_t magic = reader.word("the magic number");
+  if (magic != kMagic) reader.fail("expected the magic number " + std::to_string(kMagic) + ", found " + std::to_string(magic));
+  const uint32_t version = reader.word("a version");
+  if (version != kVersion) reader.fail("expected version 1, found " + std::to_string(version));
+  const uint32_t total = reader.word("a size");
+  if (total != words) {
+    reader.fail("expected " + std::to_string(total) + " words as the header says, found " + std::to_string(words));
+  }
+  Program program;
+  program.arenaWords = reader.word("a number of arena words");
+  const uint32_t inputs = reader.word("a number of inputs");
+  const uint32_t outputs = reader.word("a number of outputs");
+  const uint32_t instructions = reader.word("a number of instructions");
+  reader.atMost("a reserved word", 0);
+  // 2 words an input, 4 an output, at least 2 an instruction: so that the counts cannot make this allocate more than the bytes deserve.
+  if (uint64_t{inputs} * 2 + uint64_t{outputs} * 4 + uint64_t{instructions} * 2 > reader.left()) {
+    reader.fail("expected room for " + std::to_string(inputs) + " inputs, " + std::to_string(outputs) + " outputs and " +
+                std::to_string(instructions) + " instructions, found " + std::to_string(reader.left()) + " words");
+  }
+  for (uint32_t i = 0; i < inputs; ++i) {
+    reader.enter("input " + std::to_string(i), words);
+    Declaration input;
+    input.dtype = reader.dtype();
+    input.count = reader.word("an element count");
+    program.inputs.push_back(input);
+  }
+  for (uint32_t i = 0; i < outputs; ++i) {
+    reader.enter("output " + std::to_string(i), words);
+    Output output;
+    output.dtype = reader.dtype();
+    output.count = reader.word("an element count");
+    output.ref = reader.ref();
+    program.outputs.push_back(output);
+  }
+  program.instructions.reserve(instructions);
+  for (uint32_t i = 0; i < instructions; ++i) {
+    const std::string place = "instruction " + std::to_string(i);
+    reader.enter(place, words);
+    const uint64_t start = reader.position();
+    const uint32_t opcode = reader.word("an opcode");
+    const uint32_t size = reader.word("a size");
+    if (size < 2 || size > words - start) {
+      reader.fail("expected a size from 2 to " + std::to_string(words - start) + " words, found " + std::to_string(size));
+    }
+    reader.enter(place, start + size);
+    program.instructions.push_back(readInstruction(reader, opcode));
+    if (reader.left() != 0) reader.fail("expected its end, found " + std::to_string(reader.left()) + " words more");
+  }
+  reader.enter("end", words);
+  if (reader.left() != 0) reader.fail("expected the end, found " + std::to_string(reader.left()) + " words more");
+  program::validate(program);
+  return program;
+}
+
+}  // namespace zeroth

@@ -1,0 +1,144 @@
+// Writes programs word by word, as the TypeScript encoder does, without checking anything.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <vector>
+
+#include "program/format.h"
+
+namespace zeroth::test {
+
+using format::DType;
+using format::MapOpcode;
+using format::Opcode;
+using format::ReduceKind;
+using Words = std::vector<uint32_t>;
+
+struct At {
+  uint32_t space;
+  uint32_t offset;
+};
+
+struct ViewSpec {
+  DType dtype;
+  At at;
+  std::vector<uint32_t> strides;
+};
+
+struct OpSpec {
+  MapOpcode opcode;
+  uint32_t a = 0, b = 0, c = 0;
+  double immediate = 0;
+};
+
+struct WriteSpec {
+  DType dtype;
+  At at;
+  uint32_t source;
+  std::vector<uint32_t> strides;
+};
+
+class ProgramBuilder {
+ public:
+  explicit ProgramBuilder(uint32_t arenaWords = 0) : arenaWords_(arenaWords) {}
+
+  // Space for `words` in the arena, at a multiple of 64 bytes.
+  At allocate(uint32_t words) {
+    const At at{0, arenaWords_};
+    arenaWords_ += (words + 15) / 16 * 16;
+    return at;
+  }
+  At input(DType dtype, uint32_t count) {
+    inputs_.insert(inputs_.end(), {static_cast<uint32_t>(dtype), count});
+    return {static_cast<uint32_t>(inputs_.size() / 2), 0};
+  }
+  void output(DType dtype, uint32_t count, At at) {
+    outputs_.insert(outputs_.end(), {static_cast<uint32_t>(dtype), count, at.space, at.offset});
+  }
+
+  void map(const std::vector<uint32_t>& dims, const std::vector<ViewSpec>& reads, const std::vector<OpSpec>& ops,
+           const std::vector<WriteSpec>& writes) {
+    Words payload = body(dims, reads, ops);
+    payload.push_back(static_cast<uint32_t>(writes.size()));
+    for (const WriteSpec& write : writes) {
+      payload.insert(payload.end(), {static_cast<uint32_t>(write.dtype), write.at.space, write.at.offset, write.source});
+      payload.insert(payload.end(), write.strides.begin(), write.strides.end());
+    }
+    instruction(Opcode::map, payload);
+  }
+  void mapSum(const std::vector<uint32_t>& dims, const std::vector<ViewSpec>& reads, const std::vector<OpSpec>& ops, uint32_t source,
+              At dst) {
+    Words payload = body(dims, reads, ops);
+    payload.insert(payload.end(), {source, dst.space, dst.offset});
+    instruction(Opcode::mapSum, payload);
+  }
+  void reduce(ReduceKind kind, uint32_t outer, uint32_t reduce, uint32_t inner, DType dtype, At dst, At src) {
+    instruction(Opcode::reduce, {static_cast<uint32_t>(kind), outer, reduce, inner, static_cast<uint32_t>(dtype), dst.space, dst.offset,
+                                 src.space, src.offset});
+  }
+  void matmul(uint32_t batch, uint32_t m, uint32_t n, uint32_t k, bool transposeA, bool transposeB, At a, uint32_t strideA, At b,
+              uint32_t strideB, At dst) {
+    instruction(Opcode::matmul, {batch, m, n, k, transposeA, transposeB, a.space, a.offset, strideA, b.space, b.offset, strideB,
+                                 dst.space, dst.offset});
+  }
+  void gather(uint32_t rows, uint32_t width, uint32_t count, At table, At indices, At dst) {
+    instruction(Opcode::gather,
+                {rows, width, count, table.space, table.offset, indices.space, indices.offset, dst.space, dst.offset});
+  }
+  void scatterAdd(uint32_t rows, uint32_t width, uint32_t count, At indices, At updates, At dst) {
+    instruction(Opcode::scatterAdd,
+                {rows, width, count, indices.space, indices.offset, updates.space, updates.offset, dst.space, dst.offset});
+  }
+  void iota(DType dtype, uint32_t outer, uint32_t n, uint32_t inner, At dst) {
+    instruction(Opcode::iota, {static_cast<uint32_t>(dtype), outer, n, inner, dst.space, dst.offset});
+  }
+  void instruction(Opcode opcode, const Words& payload) {
+    code_.insert(code_.end(), {static_cast<uint32_t>(opcode), static_cast<uint32_t>(payload.size() + 2)});
+    code_.insert(code_.end(), payload.begin(), payload.end());
+    ++instructions_;
+  }
+
+  Words words() const {
+    Words all{format::kMagic, format::kVersion, 0, arenaWords_, static_cast<uint32_t>(inputs_.size() / 2),
+              static_cast<uint32_t>(outputs_.size() / 4), instructions_, 0};
+    for (const Words* part : {&inputs_, &outputs_, &code_}) all.insert(all.end(), part->begin(), part->end());
+    all[2] = static_cast<uint32_t>(all.size());
+    return all;
+  }
+
+  // Row-major strides.
+  static std::vector<uint32_t> rowMajor(const std::vector<uint32_t>& dims) {
+    std::vector<uint32_t> strides(dims.size());
+    uint32_t step = 1;
+    for (size_t d = dims.size(); d-- > 0; step *= dims[d]) strides[d] = step;
+    return strides;
+  }
+
+ private:
+  static Words body(const std::vector<uint32_t>& dims, const std::vector<ViewSpec>& reads, const std::vector<OpSpec>& ops) {
+    Words payload{static_cast<uint32_t>(dims.size())};
+    payload.insert(payload.end(), dims.begin(), dims.end());
+    payload.push_back(static_cast<uint32_t>(reads.size()));
+    for (const ViewSpec& read : reads) {
+      payload.insert(payload.end(), {static_cast<uint32_t>(read.dtype), read.at.space, read.at.offset});
+      payload.insert(payload.end(), read.strides.begin(), read.strides.end());
+    }
+    payload.push_back(static_cast<uint32_t>(ops.size()));
+    for (const OpSpec& op : ops) {
+      uint64_t bits;
+      std::memcpy(&bits, &op.immediate, 8);
+      payload.insert(payload.end(), {static_cast<uint32_t>(op.opcode), op.a, op.b, op.c, static_cast<uint32_t>(bits),
+                                     static_cast<uint32_t>(bits >> 32)});
+    }
+    return payload;
+  }
+
+  uint32_t arenaWords_;
+  uint32_t instructions_ = 0;
+  Words inputs_, outputs_, code_;
+};
+
+inline const uint8_t* bytesOf(const Words& words) { return reinterpret_cast<const uint8_t*>(words.data()); }
+
+}  // namespace zeroth::test
