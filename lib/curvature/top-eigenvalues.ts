@@ -1,0 +1,106 @@
+import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
+import { applyChecked, checkOperator, checkSeed } from './apply.ts';
+import { lanczos } from './lanczos.ts';
+import type { LinearOperator } from './operator.ts';
+import { powerIteration } from './power-iteration.ts';
+import { StartVectors } from './start-vectors.ts';
+import { addScaled, dot, norm } from './vectors.ts';
+
+export interface TopEigenvaluesOptions {
+  /** How many eigenvalues, with multiplicity. Default 1. */
+  readonly count?: number;
+  /** `lanczos` (default) or `power`, which finds one eigenvalue, slowly, in the memory of two vectors. */
+  readonly method?: 'lanczos' | 'power';
+  /** Where to start: one vector or up to `count`, for example the `vectors` of the last measurement. Some noise is always added. */
+  readonly start?: Float32Array | readonly Float32Array[];
+  /** Stop when every residual is below this times the largest |eigenvalue| seen. Default 1e-3; f32 products allow about 1e-6. */
+  readonly tolerance?: number;
+  /** Largest number of applies before the result is returned as it is. Default 64 for Lanczos, 500 for power iteration. */
+  readonly maxIterations?: number;
+  /** Seed of the start vectors, 0 ≤ seed < 2^64. Default 0n. */
+  readonly seed?: bigint;
+  /** Index of the first start vector's stream. Default 0. */
+  readonly firstStream?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface TopEigenvalues {
+  /** The largest algebraic eigenvalues, in descending order: Rayleigh quotients of `vectors`. */
+  readonly values: number[];
+  /** Unit vectors, one for each value. */
+  readonly vectors: Float32Array[];
+  /** ‖Hv − λv‖ / ‖v‖ of each pair, from a product taken for the purpose. H has an eigenvalue this close to λ. */
+  readonly residuals: number[];
+  /** Products H·v that the measurement took, all told. */
+  readonly hvps: number;
+}
+
+/**
+ * The largest algebraic eigenvalues of a symmetric operator, with honest residuals.
+ *
+ * Lanczos: block Krylov space of `count` start vectors, so that an eigenvalue of multiplicity up to `count` is found as often as it occurs;
+ * full reorthogonalisation, f64 coefficients. It keeps one f32 vector for each product: maxIterations · count · dimension · 4 bytes at most.
+ * Power iteration converges to the largest |λ|; when that is negative it goes on with H + |λ| I.
+ *
+ * The result may not have converged: read `residuals`. It is deterministic in the operator, the seed and the start.
+ *
+ * @param operator symmetric; its dimension is at least `count`.
+ * @returns eigenvalues, eigenvectors, residuals and cost.
+ * @throws ERR_ZEROTH_ARGUMENT for options out of range; ERR_ZEROTH_DIVERGED for products that are not finite; ERR_ZEROTH_ABORTED.
+ * @example
+ * const { values, residuals } = await topEigenvalues(hessian, { count: 2, seed: 1n })
+ * @see Golub and Underwood, The block Lanczos method, 1977; Parlett, The Symmetric Eigenvalue Problem, chapters 11 and 13.
+ */
+export async function topEigenvalues(
+  operator: LinearOperator,
+  options: TopEigenvaluesOptions = {},
+): Promise<TopEigenvalues> {
+  const dimension = checkOperator(operator);
+  const method = options.method ?? 'lanczos';
+  if (method !== 'lanczos' && method !== 'power') invalidArgument('method', "'lanczos' or 'power'", method);
+  const count = checkInteger('count', options.count ?? 1, 1, dimension);
+  if (method === 'power' && count !== 1) invalidArgument('count', "1 with method 'power', or method 'lanczos'", count);
+  const tolerance = checkNumber('tolerance', options.tolerance ?? 1e-3, { above: 0 });
+  const maxIterations = checkInteger('maxIterations', options.maxIterations ?? (method === 'power' ? 500 : 64), 1);
+  const starts = new StartVectors({
+    dimension,
+    seed: checkSeed(options.seed ?? 0n),
+    firstStream: checkInteger('firstStream', options.firstStream ?? 0, 0),
+    given: checkStart(options.start, count, dimension),
+  });
+  const { signal } = options;
+
+  const search = method === 'power' ? powerIteration : lanczos;
+  const found = await search(operator, starts, { count, tolerance, maxIterations, signal });
+  return { ...(await rayleigh(operator, found.vectors, count, signal)), hvps: found.hvps + count };
+}
+
+function checkStart(start: TopEigenvaluesOptions['start'], count: number, dimension: number): readonly Float32Array[] {
+  const vectors = start === undefined ? [] : start instanceof Float32Array ? [start] : start;
+  if (!Array.isArray(vectors) || vectors.length > count) invalidArgument('start', `at most ${count} vectors`, start);
+  for (const [i, vector] of vectors.entries()) {
+    if (!(vector instanceof Float32Array) || vector.length !== dimension || !Number.isFinite(dot(vector, vector))) {
+      invalidArgument(`start[${i}]`, `a Float32Array of ${dimension} finite values`, vector);
+    }
+  }
+  return vectors;
+}
+
+/** λ and the residual of each vector from one fresh product, in descending order of λ. */
+async function rayleigh(operator: LinearOperator, vectors: Float32Array, count: number, signal?: AbortSignal) {
+  const d = operator.dimension;
+  const products = await applyChecked(operator, vectors, count, signal);
+  const pairs = Array.from({ length: count }, (_, i) => {
+    const v = vectors.subarray(i * d, (i + 1) * d);
+    const product = Float64Array.from(products.subarray(i * d, (i + 1) * d));
+    const value = dot(v, product) / dot(v, v);
+    addScaled(product, -value, v);
+    return { value, vector: v, residual: norm(product) / norm(v) };
+  });
+  pairs.sort((a, b) => b.value - a.value);
+  return {
+    values: pairs.map((pair) => pair.value),
+    vectors: pairs.map((pair) => pair.vector.slice()),
+    residuals: pairs.map((pair) => pair.residual),
+  };
+}
