@@ -205,7 +205,7 @@ function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Content): Svg
     height: Math.round(Math.min(380, Math.max(240, width * 0.42))) + top,
     marginTop: top,
     marginLeft: 58,
-    marginRight: 14,
+    marginRight: 24,
     marginBottom: 40,
     style: {
       background: 'none',
@@ -236,9 +236,10 @@ function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Content): Svg
 
 function thresholdLines(runs: readonly PlotRun[]): Plot.Markish[] {
   const lines = runs.flatMap((run) => run.threshold.map(([step, value]) => ({ step, value, run: run.label })));
-  const ends = runs.flatMap((run) =>
+  // A label at the start of each stretch, where the trace is usually still far below; the last point only ends the line.
+  const starts = runs.flatMap((run) =>
     run.threshold
-      .slice(-1)
+      .filter(([, value], i) => value !== run.threshold[i - 1]?.[1])
       .map(([step, value]) => ({ step, value, run: run.label, text: `${run.thresholdFormula} = ${short(value)}` })),
   );
   return [
@@ -252,14 +253,14 @@ function thresholdLines(runs: readonly PlotRun[]): Plot.Markish[] {
       curve: 'step-after',
       clip: true,
     }),
-    Plot.text(ends, {
+    Plot.text(starts, {
       x: 'step',
       y: 'value',
       text: 'text',
       fill: 'run',
-      textAnchor: 'end',
+      textAnchor: 'start',
       lineAnchor: 'bottom',
-      dx: -4,
+      dx: 5,
       dy: -5,
       clip: true,
     }),

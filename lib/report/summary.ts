@@ -102,7 +102,7 @@ export function summarizeRun(source: string, events: Iterable<TrainEvent>): RunS
  * How far a monitor point is from the edge: tr·η/2 in its general form, s2·trace/threshold; for methods without a trace term
  * (first order) upper/threshold. 1 is the edge.
  */
-export function edgeRatio(monitor: MonitorEvent, { s2 }: Moments): number {
+export function edgeRatio(monitor: Pick<MonitorEvent, 'trace' | 'upper' | 'threshold'>, { s2 }: Moments): number {
   return (s2 > 0 ? s2 * monitor.trace : monitor.upper) / monitor.threshold;
 }
 

@@ -1,0 +1,93 @@
+import { InvalidArgumentError } from 'commander';
+
+/** One stretch of a step-size schedule: `lr` holds from `step` on. */
+export interface SchedulePiece {
+  readonly step: number;
+  readonly lr: number;
+}
+
+interface Range {
+  readonly above?: number;
+  readonly min?: number;
+  readonly below?: number;
+  readonly max?: number;
+}
+
+/** A parser for an option that is a number within a range. */
+export function numberWithin(range: Range = {}): (text: string) => number {
+  return (text) => {
+    const value = plainNumber(text);
+    const { above, min, below, max } = range;
+    const inside =
+      (above === undefined || value > above) &&
+      (min === undefined || value >= min) &&
+      (below === undefined || value < below) &&
+      (max === undefined || value <= max);
+    if (!Number.isFinite(value) || !inside) throw new InvalidArgumentError(`Expected a number${words(range)}.`);
+    return value;
+  };
+}
+
+/** A parser for an option that is an integer of at least `min`. */
+export function integerFrom(min: number): (text: string) => number {
+  return (text) => {
+    const value = plainNumber(text);
+    if (!Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`Expected an integer ≥ ${min}.`);
+    return value;
+  };
+}
+
+/** `full`, or the number of examples of a mini-batch. */
+export function batchSize(text: string): number | 'full' {
+  if (text === 'full') return 'full';
+  const value = plainNumber(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('Expected "full" or an integer ≥ 1.');
+  return value;
+}
+
+/** A run's seed: an integer of 64 bits, kept as text because a JavaScript number cannot hold it. */
+export function seed(text: string): string {
+  if (!/^\d{1,20}$/.test(text) || BigInt(text) >= 1n << 64n) {
+    throw new InvalidArgumentError('Expected an integer from 0 to 18446744073709551615.');
+  }
+  return String(BigInt(text));
+}
+
+/** `0.05`, or `0:0.03,2000:0.05`: from step 0 on 0.03, from step 2000 on 0.05. */
+export function learningRate(text: string): readonly SchedulePiece[] {
+  if (!text.includes(':')) return [{ step: 0, lr: numberWithin({ above: 0 })(text) }];
+  const pieces = text.split(',').map((piece) => {
+    const parts = piece.split(':');
+    const step = plainNumber(parts[0]);
+    const lr = plainNumber(parts[1] ?? '');
+    if (parts.length !== 2 || !Number.isSafeInteger(step) || step < 0 || !Number.isFinite(lr) || lr <= 0) {
+      throw new InvalidArgumentError(`"${piece}" is not step:rate, as in 0:0.03,2000:0.05 (steps ≥ 0, rates > 0).`);
+    }
+    return { step, lr };
+  });
+  if (pieces[0].step !== 0) throw new InvalidArgumentError('A schedule starts at step 0, as in 0:0.03,2000:0.05.');
+  if (pieces.some(({ step }, i) => i > 0 && step <= pieces[i - 1].step)) {
+    throw new InvalidArgumentError('The steps of a schedule must increase.');
+  }
+  return pieces;
+}
+
+/** The text that `learningRate` reads back. */
+export function learningRateText(pieces: readonly SchedulePiece[]): string {
+  return pieces.length === 1 ? String(pieces[0].lr) : pieces.map(({ step, lr }) => `${step}:${lr}`).join(',');
+}
+
+/** Decimal notation only: `Number` would also take '', ' 1', '0x10' and 'Infinity'. */
+function plainNumber(text: string): number {
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+}
+
+function words({ above, min, below, max }: Range): string {
+  const parts = [
+    above !== undefined ? `> ${above}` : '',
+    min !== undefined ? `≥ ${min}` : '',
+    below !== undefined ? `< ${below}` : '',
+    max !== undefined ? `≤ ${max}` : '',
+  ].filter(Boolean);
+  return parts.length > 0 ? ` ${parts.join(' and ')}` : '';
+}

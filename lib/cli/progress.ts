@@ -1,0 +1,152 @@
+import type { Moments } from '../optimizers/optimizer.ts';
+import { formatDuration, formatNumber } from '../report/format.ts';
+import { edgeRatio } from '../report/summary.ts';
+import type { MonitorEvent, StepEvent, TrainEvent } from '../train/events.ts';
+import type { TextStream } from './context.ts';
+
+export interface ProgressOptions {
+  /** Steps of the whole run. */
+  readonly steps: number;
+  readonly moments: Moments;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  /** Stands before every line, where several runs follow one another. */
+  readonly prefix?: string;
+}
+
+/** Shows a run while it goes. */
+export interface Progress {
+  show(event: TrainEvent): void;
+  /** Removes what is only true while the run goes on. */
+  close(): void;
+}
+
+const refreshMs = 100;
+const plainLines = 20;
+const clearLine = '\r\x1b[2K';
+
+/** A line that is redrawn in place on a terminal; about twenty plain lines elsewhere. Monitor points get a line of their own on both. */
+export function progress(stream: TextStream, options: ProgressOptions): Progress {
+  return stream.isTTY ? liveProgress(stream, options) : plainProgress(stream, options);
+}
+
+function plainProgress(stream: TextStream, options: ProgressOptions): Progress {
+  const { steps, prefix = '' } = options;
+  const every = Math.max(1, Math.ceil(steps / plainLines));
+  const speed = speedometer(options.now);
+  const line = (text: string) => stream.write(`${prefix}${text}\n`);
+  return {
+    show(event) {
+      if (event.type === 'run') line(runLine(event));
+      else if (event.type === 'resume') line(`resumed at step ${count(event.step)}`);
+      else if (event.type === 'monitor') line(monitorLine(event, options.moments));
+      else if (event.type === 'step') {
+        const rate = speed(event.step);
+        if (event.step % every === 0 || event.step === steps - 1) {
+          line(
+            `step ${count(event.step)}  loss ${formatNumber(event.loss)}${rate > 0 ? `  ${formatNumber(rate, 3)} steps/s` : ''}`,
+          );
+        }
+      }
+    },
+    close() {},
+  };
+}
+
+function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
+  const { steps, moments, now, prefix = '' } = options;
+  const speed = speedometer(now);
+  let lastDraw = Number.NEGATIVE_INFINITY;
+  let drawn = false;
+  let ratio: number | undefined;
+  let rate = 0;
+
+  const clear = () => {
+    if (drawn) stream.write(clearLine);
+    drawn = false;
+  };
+  const keep = (text: string) => {
+    clear();
+    stream.write(`${prefix}${text}\n`);
+    lastDraw = Number.NEGATIVE_INFINITY;
+  };
+  const draw = (event: StepEvent) => {
+    const done = event.step + 1;
+    const left = rate > 0 ? `  ${formatDuration((steps - done) / rate)} left` : '';
+    const parts = [
+      `${count(done)}/${count(steps)}`,
+      `loss ${formatNumber(event.loss)}`,
+      ...(ratio === undefined ? [] : [`η·trace/threshold ${formatNumber(ratio, 2)}`]),
+      ...(rate > 0 ? [`${formatNumber(rate, 3)} steps/s${left}`] : []),
+    ];
+    const text = `${prefix}${bar(done / steps)} ${parts.join('  ')}`;
+    // A line longer than the terminal would wrap, and clearing removes only its last row.
+    stream.write(clearLine + [...text].slice(0, Math.max(10, (stream.columns ?? 80) - 1)).join(''));
+    drawn = true;
+  };
+  return {
+    show(event) {
+      if (event.type === 'run') keep(runLine(event));
+      else if (event.type === 'resume') keep(`resumed at step ${count(event.step)}`);
+      else if (event.type === 'monitor') {
+        ratio = edgeRatio(event, moments);
+        keep(monitorLine(event, moments));
+      } else if (event.type === 'step') {
+        rate = speed(event.step);
+        if (now() - lastDraw >= refreshMs) {
+          draw(event);
+          lastDraw = now();
+        }
+      }
+    },
+    close: clear,
+  };
+}
+
+function runLine(run: Extract<TrainEvent, { type: 'run' }>): string {
+  const { optimizer, device, memory } = run;
+  const bytes = (memory.arenaBytes + memory.parameterBytes) / 2 ** 20;
+  const settings = [
+    `η = ${formatNumber(optimizer.lr)}`,
+    ...(optimizer.mu === undefined ? [] : [`μ = ${formatNumber(optimizer.mu)}`]),
+    ...(optimizer.beta === undefined ? [] : [`β = ${formatNumber(optimizer.beta)}`]),
+  ];
+  return (
+    `${run.name}: ${count(run.parameters)} parameters, ${count(run.examples)} examples, ` +
+    `${optimizer.name} ${settings.join(', ')}, seed ${run.seed}, ` +
+    `${device.kind} (${device.isa}, ${device.threads} ${device.threads === 1 ? 'thread' : 'threads'}), ${formatNumber(bytes, 2)} MiB`
+  );
+}
+
+function monitorLine(event: MonitorEvent, moments: Moments): string {
+  const share = Math.round(100 * edgeRatio(event, moments));
+  const trace = event.preconditioned ? 'tr(P⁻¹H)' : 'trace';
+  return (
+    `step ${count(event.step)}  loss ${formatNumber(event.loss)}  ${trace} ${formatNumber(event.trace, 3)} ± ${formatNumber(event.traceStdErr, 2)}  ` +
+    `λmax ${formatNumber(event.lambdaMax, 3)}  threshold ${formatNumber(event.threshold, 3)} (${share} %)${event.atEdge ? '  at the edge' : ''}`
+  );
+}
+
+function bar(fraction: number, width = 18): string {
+  const full = Math.round(width * Math.min(1, Math.max(0, fraction)));
+  return '█'.repeat(full) + '░'.repeat(width - full);
+}
+
+/** Steps a second, averaged over about the last second of steps. */
+function speedometer(now: () => number): (step: number) => number {
+  let mark: { step: number; at: number } | undefined;
+  let rate = 0;
+  return (step) => {
+    const at = now();
+    mark ??= { step, at };
+    const elapsed = at - mark.at;
+    if (elapsed >= 500) {
+      const fresh = (1000 * (step - mark.step)) / elapsed;
+      rate = rate === 0 ? fresh : 0.5 * rate + 0.5 * fresh;
+      mark = { step, at };
+    }
+    return rate;
+  };
+}
+
+const count = (value: number) => formatNumber(value, 15);

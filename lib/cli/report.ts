@@ -1,0 +1,44 @@
+import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import { runLabels } from '../report/labels.ts';
+import { writePlots, writeReport } from '../report/report.ts';
+import { headline } from '../report/verdict.ts';
+import type { CliContext } from './context.ts';
+import { exitCodes } from './exit-codes.ts';
+
+interface ReportFlags {
+  readonly out?: string;
+  readonly title?: string;
+  readonly svg?: boolean;
+}
+
+export function reportCommand(command: Command): Command {
+  return command
+    .description('write report.html of a run, or a comparison of several; unfinished runs too')
+    .argument('<run...>', 'run folders')
+    .option('--out <file>', 'the HTML file (default: report.html in the first run folder)')
+    .option('--title <text>', 'heading of the report')
+    .option('--svg', 'also write loss.svg, trace.svg and lambda-max.svg beside it')
+    .addHelpText(
+      'after',
+      `
+The report is one file that loads nothing from anywhere: open it, mail it, archive it.
+
+Examples:
+  $ zeroth report runs/sorting-mlp-zo-gd-0.05-1
+  $ zeroth report runs/a runs/b --out comparison.html --title "Two step sizes"
+  $ zeroth report runs/a --svg`,
+    );
+}
+
+/** `zeroth report`. @returns the exit code. */
+export async function report(folders: readonly string[], flags: ReportFlags, context: CliContext): Promise<number> {
+  const out = flags.out ?? join(folders[0], 'report.html');
+  const { file, summaries } = await writeReport(folders, out, {
+    title: flags.title,
+    clientScript: context.reportClient,
+  });
+  const files = flags.svg ? [file, ...(await writePlots(folders, dirname(file)))] : [file];
+  context.stdout.write([...headline(summaries, runLabels(summaries)), ...files, ''].join('\n'));
+  return exitCodes.done;
+}

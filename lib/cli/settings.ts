@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { usageError } from './exit-codes.ts';
+import { type OptimizerSettings, optimizerSettings } from './optimizer-options.ts';
+import { learningRateText, type SchedulePiece } from './parse.ts';
+import { monitorDefaults, type OptimizerName, type PresetName, presets } from './presets.ts';
+
+/** Everything that decides a run; plain JSON, kept in the run's log (`meta.settings`) so that a resumed run needs no options. */
+export interface TrainSettings extends OptimizerSettings {
+  readonly preset: PresetName;
+  readonly steps: number;
+  readonly seed: string;
+  readonly batch: number | 'full';
+  /** Folder of the data set, for presets that read one. */
+  readonly data?: string;
+  /** Steps between measurements of curvature; 0 = off. */
+  readonly monitorEvery: number;
+  readonly probes: number;
+  /** Threads of the device; absent: as many as the machine has. */
+  readonly threads?: number;
+}
+
+/** `train`'s options as given; absent where they were not. */
+export interface TrainOptions {
+  readonly optimizer?: OptimizerName;
+  readonly lr?: readonly SchedulePiece[];
+  readonly mu?: number;
+  readonly beta?: number;
+  readonly beta2?: number;
+  readonly steps?: number;
+  readonly seed?: string;
+  readonly batch?: number | 'full';
+  readonly data?: string;
+  readonly monitorEvery?: number;
+  readonly probes?: number;
+  readonly threads?: number;
+}
+
+/** The settings of a new run. @throws ERR_ZEROTH_USAGE for options that do not fit the preset or the optimizer. */
+export function newSettings(name: PresetName, options: TrainOptions): TrainSettings {
+  const preset = presets[name];
+  if (preset.needsData && options.data === undefined) {
+    throw usageError(`${name} reads a data set: add --data <folder>, the folder that holds data_batch_*.bin.`);
+  }
+  if (!preset.needsData && options.data !== undefined) {
+    throw usageError(`${name} makes its own data: leave out --data.`);
+  }
+  const optimizer = options.optimizer ?? 'zo-gd';
+  const lr = options.lr ?? [{ step: 0, lr: preset.lr[optimizer] }];
+  return {
+    preset: name,
+    ...optimizerSettings(optimizer, lr, options),
+    steps: options.steps ?? preset.steps,
+    seed: options.seed ?? '1',
+    batch: options.batch ?? 'full',
+    ...(options.data !== undefined && { data: options.data }),
+    monitorEvery: options.monitorEvery ?? monitorDefaults.every,
+    probes: options.probes ?? monitorDefaults.probes,
+    ...(options.threads !== undefined && { threads: options.threads }),
+  };
+}
+
+/** Options that a resumed run may change: none of them alters the steps that are already done. */
+const changeable = ['steps', 'threads', 'data'] as const;
+
+/**
+ * The settings of a run that goes on: those it began with, with the changeable ones of `options` on top.
+ *
+ * @throws ERR_ZEROTH_USAGE where an option contradicts the run.
+ */
+export function resumedSettings(began: TrainSettings, name: PresetName, options: TrainOptions): TrainSettings {
+  if (began.preset !== name) throw usageError(`This run trains ${began.preset}, not ${name}.`);
+  for (const [key, value] of Object.entries(options)) {
+    if (value === undefined || (changeable as readonly string[]).includes(key)) continue;
+    const was = began[key as keyof TrainSettings];
+    if (JSON.stringify(value) !== JSON.stringify(was)) {
+      throw usageError(
+        `${dashed(key)} ${shownOption(value)} contradicts the run, which began with ${shownOption(was)}. ` +
+          `A resumed run keeps its settings (only ${changeable.map(dashed).join(', ')} may change): leave the option out, or start a new run with another --out.`,
+      );
+    }
+  }
+  const changed = Object.fromEntries(
+    changeable.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
+  );
+  return { ...began, ...changed };
+}
+
+/** `runs/sorting-mlp-zo-gd-0.05-1`; the signs of a schedule become `_`, so that it is a plain folder name everywhere. */
+export function defaultFolder({ preset, optimizer, lr, seed }: TrainSettings): string {
+  return join('runs', `${preset}-${optimizer}-${learningRateText(lr).replaceAll(/[:,]/g, '_')}-${seed}`);
+}
+
+export function hasRun(folder: string): boolean {
+  return existsSync(join(folder, 'run.jsonl'));
+}
+
+const dashed = (key: string) => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+function shownOption(value: unknown): string {
+  if (value === undefined) return 'none';
+  return Array.isArray(value) ? learningRateText(value as SchedulePiece[]) : String(value);
+}

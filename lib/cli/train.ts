@@ -1,0 +1,147 @@
+import type { Command } from 'commander';
+import { momentsOf } from '../optimizers/moments.ts';
+import { formatDuration, formatNumber } from '../report/format.ts';
+import type { EndEvent } from '../train/events.ts';
+import type { CliContext } from './context.ts';
+import { exitCodes, usageError } from './exit-codes.ts';
+import { makeOptimizer } from './optimizer-options.ts';
+import { addOptimizerOptions } from './options.ts';
+import { batchSize, integerFrom, seed } from './parse.ts';
+import { monitorDefaults, type PresetName, presetNames, presets } from './presets.ts';
+import { type Progress, progress } from './progress.ts';
+import { loggedSettings } from './run-folder.ts';
+import type { RunRequest } from './session.ts';
+import {
+  defaultFolder,
+  hasRun,
+  newSettings,
+  resumedSettings,
+  type TrainOptions,
+  type TrainSettings,
+} from './settings.ts';
+
+interface TrainFlags extends TrainOptions {
+  readonly out?: string;
+  readonly resume?: boolean;
+  readonly json?: boolean;
+}
+
+const silent: Progress = { show() {}, close() {} };
+
+export function trainCommand(command: Command): Command {
+  const described = presetNames.map((name) => `  ${name.padEnd(12)} ${presets[name].summary}`).join('\n');
+  command
+    .description('train a preset and watch how far its step size is from the edge of stability')
+    .argument('<preset>', presetNames.join(' or '));
+  return addOptimizerOptions(command)
+    .option('--steps <n>', 'steps of the whole run (default: 5000 for sorting-mlp, 8000 for cifar-mlp)', integerFrom(1))
+    .option('--seed <n>', 'seed of initial parameters, directions, batches and probes (default: 1)', seed)
+    .option('--batch <n>', 'examples of a step, or "full" (default: full)', batchSize)
+    .option('--data <folder>', 'folder of the data set, for presets that read one')
+    .option(
+      '--monitor-every <n>',
+      `steps between measurements of curvature, 0 = off (default: ${monitorDefaults.every})`,
+      integerFrom(0),
+    )
+    .option('--probes <n>', `Hutchinson probes of a measurement (default: ${monitorDefaults.probes})`, integerFrom(2))
+    .option('--out <folder>', 'run folder (default: runs/<preset>-<optimizer>-<lr>-<seed>)')
+    .option('--resume', 'go on with the run in the folder; its settings are kept')
+    .option('--threads <n>', 'threads of the device (default: all processors)', integerFrom(1))
+    .option('--json', 'every event as one line of JSON on stdout, and nothing else there')
+    .addHelpText(
+      'after',
+      `
+Presets:
+${described}
+
+Examples:
+  $ zeroth train sorting-mlp
+  $ zeroth train sorting-mlp --lr 0.03 --seed 7 --out runs/calm
+  $ zeroth train sorting-mlp --lr 0:0.03,2000:0.05      raise the step size in mid-run
+  $ zeroth train sorting-mlp --optimizer zo-gdm --beta 0.9 --lr 0.005
+  $ zeroth train cifar-mlp --data cifar-10-batches-bin
+  $ zeroth train sorting-mlp --out runs/calm --resume   after Ctrl-C, or a kill
+
+Exit codes: 0 done, 1 error, 2 usage, 3 diverged, 130 stopped by Ctrl-C.`,
+    );
+}
+
+/** `zeroth train`. @returns the exit code. */
+export async function train(preset: string, flags: TrainFlags, context: CliContext): Promise<number> {
+  const { out: givenOut, resume = false, json = false, ...options } = flags;
+  const name = presetNames.find((known) => known === preset);
+  if (name === undefined) throw usageError(`There is no preset "${preset}". Presets: ${presetNames.join(', ')}.`);
+  const { settings, out } = await resolveRun(name, options, givenOut, resume);
+
+  const end = await watchRun({ settings, out, resume, signal: context.signal }, context, { json });
+  if (!json) context.stdout.write(`${endLines(end, settings, out).join('\n')}\n`);
+  if (end.reason === 'diverged') return exitCodes.diverged;
+  return end.reason === 'aborted' ? exitCodes.interrupted : exitCodes.done;
+}
+
+/** Runs to the end, showing what happens on the way: progress for people, or every event as JSON. */
+export async function watchRun(
+  request: RunRequest,
+  context: CliContext,
+  { json = false, prefix }: { json?: boolean; prefix?: string } = {},
+): Promise<EndEvent> {
+  const { settings } = request;
+  const { stdout, now } = context;
+  // The presets' optimizers have the same moments in every dimension, so none is needed here.
+  const moments = momentsOf(makeOptimizer(settings).estimator);
+  const events = await context.session.startRun(request);
+  const shown = json ? silent : progress(stdout, { steps: settings.steps, moments, now, prefix });
+  let end: EndEvent | undefined;
+  try {
+    for await (const event of events) {
+      if (json) stdout.write(`${JSON.stringify(event)}\n`);
+      shown.show(event);
+      if (event.type === 'end') end = event;
+    }
+  } finally {
+    shown.close();
+  }
+  if (end === undefined) throw new Error('the run stopped without saying why (no end event)');
+  return end;
+}
+
+async function resolveRun(
+  name: PresetName,
+  options: TrainOptions,
+  givenOut: string | undefined,
+  resume: boolean,
+): Promise<{ settings: TrainSettings; out: string }> {
+  if (resume) {
+    const out = givenOut ?? defaultFolder(newSettings(name, options));
+    if (!hasRun(out))
+      throw usageError(
+        `There is no run to resume in ${out} (no run.jsonl). Name its folder with --out, or leave out --resume.`,
+      );
+    return { settings: resumedSettings(await loggedSettings(out), name, options), out };
+  }
+  const settings = newSettings(name, options);
+  const out = givenOut ?? defaultFolder(settings);
+  if (hasRun(out)) {
+    throw usageError(
+      `${out} holds a run already. Go on with it by --resume, choose another folder by --out, or remove it.`,
+    );
+  }
+  return { settings, out };
+}
+
+function endLines(end: EndEvent, settings: TrainSettings, out: string): string[] {
+  const speed = `${formatNumber(end.stepsPerSecond, 3)} steps/s`;
+  const lines = [
+    `${end.message}`,
+    `${formatNumber(end.steps, 15)} steps in ${formatDuration(end.seconds)} (${speed}), loss ${formatNumber(end.loss)}, run folder ${out}`,
+  ];
+  if (end.reason === 'aborted')
+    lines.push(`Go on with:  zeroth train ${settings.preset} --out ${quoted(out)} --resume`);
+  else lines.push(`See it with:  zeroth report ${quoted(out)}`);
+  return lines;
+}
+
+/** A folder as the shell reads it back. */
+export function quoted(path: string): string {
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}
