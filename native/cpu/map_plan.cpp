@@ -80,16 +80,21 @@ void MapPlan::lastUses(const MapBody& body) {
 }
 
 void MapPlan::placeReads() {
+  const int end = static_cast<int>(registers_.size() - reads_.size());
   size_t common = 1;  // a multiple of the periods so far
   for (uint32_t r = 0; r < reads_.size(); ++r) {
     Register& reg = registers_[r];
     const View& read = reads_[r];
     if (reg.lastUse < 0) continue;
+    // A write may take the place of what another write still has to copy.
+    bool overwritten = false;
+    for (const View& write : writes_) overwritten |= write.ref == read.ref && write.source != r;
+    const bool endangered = overwritten && reg.lastUse == end;
     const size_t repeat = period(dims_, read.strides);
     const size_t joint = repeat <= kLongestTile ? std::lcm(common, repeat) : kLongestTile + 1;
     if (isSplat(read.strides)) {
       reg.place = Place::uniform;
-    } else if (read.rowMajor && read.dtype == DType::f32) {
+    } else if (read.rowMajor && read.dtype == DType::f32 && !endangered) {
       reg.place = Place::direct;
       nanoseconds_ += 0.05;
     } else if (joint <= kLongestTile && repeat < elements_) {
