@@ -1,0 +1,108 @@
+// The one loop that makes directions, for any lane type. Private to the files that are compiled for an instruction set.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "direction/element.h"
+
+namespace zeroth {
+
+constexpr size_t blockSize = 64;  // elements that sixteen Philox counters yield
+
+/** What the first two rounds share in all counters of a block: stream and counter's high word do not vary across lanes. */
+struct SharedRounds {
+  uint32_t key0, key1;
+  uint32_t first2, second0, second2, third2;
+
+  ZEROTH_HD SharedRounds(const Direction& direction, uint32_t counterHigh)
+      : key0(static_cast<uint32_t>(direction.seed)), key1(static_cast<uint32_t>(direction.seed >> 32)) {
+    const Words4 start = philoxCounter(0, direction.stream);
+    uint32_t high, low;
+    ScalarLane::multiply(start.word[2], philoxMultiplier1, high, low);
+    const uint32_t word0 = high ^ counterHigh ^ key0;
+    first2 = start.word[3] ^ key1;
+    second0 = low ^ (key0 + philoxKeyStep0);
+    ScalarLane::multiply(word0, philoxMultiplier0, high, low);
+    second2 = high ^ (key1 + philoxKeyStep1);
+    third2 = low ^ (key1 + 2 * philoxKeyStep1);
+  }
+};
+
+/** Philox of `Lane::lanes` neighbouring counters, the first with this low word. */
+template <class Lane>
+ZEROTH_HD void philoxLanes(const SharedRounds& shared, uint32_t counterLow, typename Lane::U (&x)[4]) {
+  using U = typename Lane::U;
+  U high0, low0, high1, low1;
+  Lane::multiply(Lane::iota(counterLow), philoxMultiplier0, high0, low0);
+  const U word2 = Lane::bitXor(high0, Lane::set(shared.first2));
+  const U word3 = low0;
+  Lane::multiply(word2, philoxMultiplier1, high1, low1);
+  x[0] = Lane::bitXor(high1, Lane::set(shared.second0));
+  x[1] = low1;
+  x[2] = Lane::bitXor(word3, Lane::set(shared.second2));
+  Lane::multiply(x[0], philoxMultiplier0, high0, low0);
+  Lane::multiply(x[2], philoxMultiplier1, high1, low1);
+  x[0] = Lane::bitXor(high1, x[1], Lane::set(shared.key0 + 2 * philoxKeyStep0));
+  x[1] = low1;
+  x[2] = Lane::bitXor(high0, Lane::set(shared.third2));
+  x[3] = low0;
+#pragma GCC unroll 8
+  for (uint32_t round = 3; round < philoxRounds; ++round) {
+    philoxRound<Lane>(x, shared.key0 + round * philoxKeyStep0, shared.key1 + round * philoxKeyStep1);
+  }
+}
+
+/**
+ * Calls sink(offset, z) for every group of lanes of `blocks` blocks from `firstBlock` on: z[j] holds the elements
+ * offset + 16 j … + lanes - 1, counted from the first element of the first block.
+ */
+template <class Lane, Distribution distribution, class Sink>
+ZEROTH_HD void eachBlock(const Direction& direction, uint64_t firstBlock, size_t blocks, const Sink& sink) {
+  constexpr uint64_t blocksOfHighWord = uint64_t{1} << 28;  // a block takes 16 counters
+  size_t done = 0;
+  while (done < blocks) {
+    const uint64_t block = firstBlock + done;
+    const uint64_t untilCarry = blocksOfHighWord - block % blocksOfHighWord;
+    const size_t end = blocks - done < untilCarry ? blocks : done + static_cast<size_t>(untilCarry);
+    const SharedRounds shared(direction, static_cast<uint32_t>(block / blocksOfHighWord));
+    uint32_t counter = static_cast<uint32_t>(block) * 16;
+    for (; done < end; ++done, counter += 16) {
+      for (int lane = 0; lane < 16; lane += Lane::lanes) {
+        typename Lane::U x[4];
+        typename Lane::F z[4];
+        philoxLanes<Lane>(shared, counter + static_cast<uint32_t>(lane), x);
+        variates<Lane, distribution>(x, z);
+        sink(done * blockSize + static_cast<size_t>(lane), z);
+      }
+    }
+  }
+}
+
+template <class Lane, class Sink>
+ZEROTH_HD void eachBlock(const Direction& direction, uint64_t firstBlock, size_t blocks, const Sink& sink) {
+  switch (direction.distribution) {
+    case Distribution::normal:
+      return eachBlock<Lane, Distribution::normal>(direction, firstBlock, blocks, sink);
+    case Distribution::rademacher:
+      return eachBlock<Lane, Distribution::rademacher>(direction, firstBlock, blocks, sink);
+    case Distribution::uniform:
+      return eachBlock<Lane, Distribution::uniform>(direction, firstBlock, blocks, sink);
+  }
+}
+
+/** Writes whole blocks of a direction. */
+template <class Lane>
+ZEROTH_HD void fillBlocks(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out) {
+  eachBlock<Lane>(direction, firstBlock, blocks, [out](size_t offset, const typename Lane::F(&z)[4]) {
+    for (size_t j = 0; j < 4; ++j) Lane::store(out + offset + 16 * j, z[j]);
+  });
+}
+
+using FillBlocks = void (*)(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out);
+
+// One definition a file; a file exists only where its instruction set can be compiled.
+void fillBlocksAvx2(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out);
+void fillBlocksAvx512(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out);
+void fillBlocksNeon(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out);
+
+}  // namespace zeroth
