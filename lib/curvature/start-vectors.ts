@@ -8,12 +8,21 @@ import { addScaled, norm, scale } from './vectors.ts';
  */
 const NOISE = 0.1;
 
-/** Unit start vectors: the given ones with some noise, then pure noise, each from its own stream. */
+interface Source {
+  readonly dimension: number;
+  readonly seed: bigint;
+  /** Index of the first vector's stream. */
+  readonly firstStream: number;
+  /** Rows to start from; there may be fewer than vectors asked for. */
+  readonly given: Float32Array | undefined;
+}
+
+/** Unit start vectors: the given rows with some noise, then pure noise, each from its own stream. */
 export class StartVectors {
-  readonly #source: { dimension: number; seed: bigint; firstStream: number; given: readonly Float32Array[] };
+  readonly #source: Source;
   #next = 0;
 
-  constructor(source: { dimension: number; seed: bigint; firstStream: number; given: readonly Float32Array[] }) {
+  constructor(source: Source) {
     this.#source = source;
   }
 
@@ -23,11 +32,11 @@ export class StartVectors {
     const random = new PhiloxStream(seed, stream('lanczos', firstStream + index));
     const vector = Float64Array.from({ length: dimension }, () => random.normal());
     scale(vector, 1 / norm(vector));
-    const warm = given[index];
-    const size = warm === undefined ? 0 : norm(warm);
+    const row = given?.subarray(index * dimension, (index + 1) * dimension) ?? new Float32Array(0);
+    const size = norm(row);
     if (size > 0) {
       scale(vector, NOISE);
-      addScaled(vector, 1 / size, warm);
+      addScaled(vector, 1 / size, row);
       scale(vector, 1 / norm(vector));
     }
     return vector;

@@ -11,8 +11,8 @@ export interface TopEigenvaluesOptions {
   readonly count?: number;
   /** `lanczos` (default) or `power`, which finds one eigenvalue, slowly, in the memory of two vectors. */
   readonly method?: 'lanczos' | 'power';
-  /** Where to start: one vector or up to `count`, for example the `vectors` of the last measurement. Some noise is always added. */
-  readonly start?: Float32Array | readonly Float32Array[];
+  /** Where to start: up to `count` rows, for example the `vectors` of the last measurement. Some noise is always added. */
+  readonly start?: Float32Array;
   /** Stop when every residual is below this times the largest |eigenvalue| seen. Default 1e-3; f32 products allow about 1e-6. */
   readonly tolerance?: number;
   /** Largest number of applies before the result is returned as it is. Default 64 for Lanczos, 500 for power iteration. */
@@ -27,8 +27,8 @@ export interface TopEigenvaluesOptions {
 export interface TopEigenvalues {
   /** The largest algebraic eigenvalues, in descending order: Rayleigh quotients of `vectors`. */
   readonly values: number[];
-  /** Unit vectors, one for each value. */
-  readonly vectors: Float32Array[];
+  /** `count × dimension`, row-major: a unit vector for each value. */
+  readonly vectors: Float32Array;
   /** ‖Hv − λv‖ / ‖v‖ of each pair, from a product taken for the purpose. H has an eigenvalue this close to λ. */
   readonly residuals: number[];
   /** Products H·v that the measurement took, all told. */
@@ -75,15 +75,14 @@ export async function topEigenvalues(
   return { ...(await rayleigh(operator, found.vectors, count, signal)), hvps: found.hvps + count };
 }
 
-function checkStart(start: TopEigenvaluesOptions['start'], count: number, dimension: number): readonly Float32Array[] {
-  const vectors = start === undefined ? [] : start instanceof Float32Array ? [start] : start;
-  if (!Array.isArray(vectors) || vectors.length > count) invalidArgument('start', `at most ${count} vectors`, start);
-  for (const [i, vector] of vectors.entries()) {
-    if (!(vector instanceof Float32Array) || vector.length !== dimension || !Number.isFinite(dot(vector, vector))) {
-      invalidArgument(`start[${i}]`, `a Float32Array of ${dimension} finite values`, vector);
-    }
+function checkStart(start: Float32Array | undefined, count: number, dimension: number): Float32Array | undefined {
+  if (start === undefined) return undefined;
+  const rows = start.length / dimension;
+  if (!(start instanceof Float32Array) || !Number.isInteger(rows) || rows < 1 || rows > count) {
+    invalidArgument('start', `a Float32Array of 1 to ${count} rows of ${dimension} values`, start);
   }
-  return vectors;
+  if (!Number.isFinite(dot(start, start))) invalidArgument('start', 'finite values', start);
+  return start;
 }
 
 /** λ and the residual of each vector from one fresh product, in descending order of λ. */
@@ -98,9 +97,7 @@ async function rayleigh(operator: LinearOperator, vectors: Float32Array, count: 
     return { value, vector: v, residual: norm(product) / norm(v) };
   });
   pairs.sort((a, b) => b.value - a.value);
-  return {
-    values: pairs.map((pair) => pair.value),
-    vectors: pairs.map((pair) => pair.vector.slice()),
-    residuals: pairs.map((pair) => pair.residual),
-  };
+  const sorted = new Float32Array(count * d);
+  for (const [i, { vector }] of pairs.entries()) sorted.set(vector, i * d);
+  return { values: pairs.map((pair) => pair.value), vectors: sorted, residuals: pairs.map((pair) => pair.residual) };
 }
