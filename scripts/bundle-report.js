@@ -1,26 +1,19 @@
-// Bundles the code that runs inside a report's page (Observable Plot included) into one file that the report writer inlines.
-import { fileURLToPath, pathToFileURL } from 'node:url';
+// Bundles the code that runs inside a report's page (Observable Plot included) into one file, which the report writer inlines.
+// Usage: node scripts/bundle-report.js [outfile]
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const root = new URL('..', import.meta.url);
+const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 
-/** @param {string} outfile where the bundle goes */
-export async function bundleReport(outfile) {
-  await build({
-    entryPoints: [fileURLToPath(new URL('lib/report/client/main.ts', root))],
-    outfile,
-    bundle: true,
-    minify: true,
-    format: 'iife',
-    target: 'es2022',
-    // The file is inlined into HTML: esbuild then writes no literal that would close the script element.
-    platform: 'browser',
-    charset: 'utf8',
-    legalComments: 'none',
-    logLevel: 'warning',
-  });
-}
-
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  await bundleReport(fileURLToPath(new URL('dist/report/client.js', root)));
-}
+await build({
+  entryPoints: [path('lib/report/client/main.ts')],
+  outfile: process.argv[2] ?? path('dist/report/client.js'),
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  platform: 'browser',
+  target: 'es2022',
+  charset: 'utf8',
+  legalComments: 'none',
+  logLevel: 'warning',
+});

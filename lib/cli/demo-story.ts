@@ -19,7 +19,7 @@ function outcome(summary: RunSummary, { kind, since, ratio = Number.NaN }: Verdi
       `and from then on it hovered there (${share} of the limit on average), at the edge of stability`,
     below: `the curvature averaged ${share} of that limit in the second half, so this run stayed in calm water below its edge`,
     beyond: `the curvature went past that limit (${share} of it on average), so nothing keeps the loss in check any more`,
-    diverged: `the run went past that limit and its loss blew up after ${formatNumber(summary.steps, 15)} steps`,
+    diverged: `the loss blew up after ${formatNumber(summary.steps, 15)} steps, which is what happens past that limit`,
     unmeasured: 'the run ended before its curvature was measured',
   };
   return outcomes[kind];

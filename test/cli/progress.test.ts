@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { progress } from '../../lib/cli/progress.ts';
+import { syntheticRun } from '../report/synthetic-run.ts';
+import { TextSink } from './fixtures.ts';
+
+const moments = { s1: 2, s2: 1 };
+
+function play(stream: TextSink, { steps = 1000, msPerStep = 2, monitorEvery = 100 } = {}) {
+  let clock = 0;
+  const shown = progress(stream, { steps, moments, now: () => clock });
+  const draws: number[] = [];
+  for (const event of syntheticRun({ steps, monitorEvery })) {
+    const before = stream.text.length;
+    shown.show(event);
+    if (event.type === 'step') {
+      if (stream.text.length > before) draws.push(clock);
+      clock += msPerStep;
+    }
+  }
+  shown.close();
+  return { draws, clock };
+}
+
+/** What a terminal shows in the end: \r goes to the start of the line, ESC[2K empties it. */
+function screen(text: string): string[] {
+  return text.split('\n').map((line) => line.split('\r\x1b[2K').at(-1) ?? '');
+}
+
+describe('progress on a terminal', () => {
+  it('redraws one line at most ten times a second', () => {
+    const stream = new TextSink({ isTTY: true, columns: 120 });
+    const { draws, clock } = play(stream, { monitorEvery: 0 });
+    expect(draws.length).toBeGreaterThan(10);
+    expect(draws.length).toBeLessThanOrEqual(clock / 100 + 1);
+  });
+
+  it('shows the bar, the step, the loss, the share of the threshold and the speed', () => {
+    const stream = new TextSink({ isTTY: true, columns: 120 });
+    play(stream);
+    const last = stream.text
+      .split('\x1b[2K')
+      .filter((part) => part.includes('█'))
+      .at(-1);
+    expect(last).toMatch(/█+░*\s+9\d\d\/1,000\s+loss 0\.\d+\s+η·trace\/threshold 0\.9\d\s+500 steps\/s/);
+  });
+
+  it('leaves no trace of the line when it closes, and keeps the monitor points', () => {
+    const stream = new TextSink({ isTTY: true });
+    play(stream);
+    const shown = screen(stream.text);
+    expect(shown.at(-1)).toBe('');
+    expect(shown.filter((line) => line.includes('█'))).toEqual([]);
+    expect(shown.filter((line) => line.includes('threshold'))).toHaveLength(10);
+  });
+
+  it('never draws a line longer than the terminal', () => {
+    const stream = new TextSink({ isTTY: true, columns: 30 });
+    play(stream);
+    const drawn = stream.text
+      .split('\n')
+      .flatMap((line) => line.split('\r\x1b[2K'))
+      .filter((part) => part.includes('░'));
+    expect(drawn.length).toBeGreaterThan(0);
+    for (const line of drawn) expect([...line].length).toBeLessThan(30);
+  });
+
+  it('cleans up when it closes in mid-run', () => {
+    const stream = new TextSink({ isTTY: true });
+    const shown = progress(stream, { steps: 10, moments, now: () => 0 });
+    for (const event of syntheticRun({ steps: 10 }).slice(0, 3)) shown.show(event);
+    expect(stream.text).toContain('█'.repeat(2));
+    shown.close();
+    expect(stream.text.endsWith('\r\x1b[2K')).toBe(true);
+  });
+});
+
+describe('progress elsewhere', () => {
+  it('is about twenty plain lines and the monitor points, without control characters', () => {
+    const stream = new TextSink();
+    play(stream, { steps: 5000, monitorEvery: 250 });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: their absence is the point.
+    expect(stream.text).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
+    expect(stream.lines.filter((line) => /^step [\d,]+ {2}loss [^ ]+( {2}[\d.,]+ steps\/s)?$/.test(line))).toHaveLength(
+      21,
+    );
+    expect(stream.lines.filter((line) => line.includes('threshold'))).toHaveLength(20);
+    expect(stream.lines[0]).toMatch(/2,752 parameters, 1,000 examples, zo-gd η = 0\.05, μ = 0\.001, seed 1/);
+  });
+
+  it('says which points are at the edge', () => {
+    const stream = new TextSink();
+    play(stream);
+    const monitors = stream.lines.filter((line) => line.includes('threshold'));
+    expect(monitors[0]).toMatch(/^step 0 .*trace 7 ± 0\.21 {2}λmax 1\.17 {2}threshold 40 \(18 %\)$/);
+    expect(monitors.at(-1)).toMatch(/\(97 %\) {2}at the edge$/);
+  });
+});
