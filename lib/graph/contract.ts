@@ -1,0 +1,103 @@
+import { canonicalAxes } from './arrange.ts';
+import * as $ from './build.ts';
+import { type Node, sizeOf } from './node.ts';
+import { sameShape } from './ops/shape.ts';
+import { add, commonShape, div, exp, log, mul, nodeOf, refuse, stopGradient, stretch, sub, Tensor } from './tensor.ts';
+
+/** Reductions, and what is made of them: means, soft maxima, matrix products. */
+
+export interface ReductionOptions {
+  /** Keep the reduced axes, with size 1. Default false. */
+  readonly keepDims?: boolean;
+}
+
+type Axes = number | readonly number[];
+
+function reduce(op: 'sum' | 'max', x: Tensor, axes: Axes | undefined, { keepDims = false }: ReductionOptions): Tensor {
+  const node = nodeOf(op, x);
+  const list = canonicalAxes(op, node, axes);
+  const result = $[op](node, list);
+  if (!keepDims) return new Tensor(result);
+  return new Tensor(
+    $.reshape(
+      result,
+      node.shape.map((n, axis) => (list.includes(axis) ? 1 : n)),
+    ),
+  );
+}
+
+/** Sum over axes (default: all). */
+export function sum(x: Tensor, axes?: Axes, options: ReductionOptions = {}): Tensor {
+  return reduce('sum', x, axes, options);
+}
+
+/** Maximum over axes (default: all). Elements that tie share the derivative equally. */
+export function max(x: Tensor, axes?: Axes, options: ReductionOptions = {}): Tensor {
+  return reduce('max', x, axes, options);
+}
+
+/** Mean over axes (default: all). */
+export function mean(x: Tensor, axes?: Axes, options: ReductionOptions = {}): Tensor {
+  const total = sum(x, axes, options);
+  return mul(total, sizeOf(total.shape) / sizeOf(x.shape));
+}
+
+/** log Σ exp(x) along an axis, without overflow. */
+export function logSumExp(x: Tensor, axis = -1, { keepDims = false }: ReductionOptions = {}): Tensor {
+  // The shift changes no value and no derivative, so it may be treated as a constant.
+  const shift = stopGradient(max(x, axis, { keepDims: true }));
+  const total = add(log(sum(exp(sub(x, shift)), axis, { keepDims: true })), shift);
+  return keepDims ? total : sum(total, axis);
+}
+
+/** x − logSumExp(x). */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  const shifted = sub(x, stopGradient(max(x, axis, { keepDims: true })));
+  return sub(shifted, log(sum(exp(shifted), axis, { keepDims: true })));
+}
+
+/** exp(x) / Σ exp(x) along an axis, without overflow. */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  const weights = exp(sub(x, stopGradient(max(x, axis, { keepDims: true }))));
+  return div(weights, sum(weights, axis, { keepDims: true }));
+}
+
+/**
+ * Matrix product by numpy's rules: [..., m, k] × [..., k, n] → [..., m, n], leading axes broadcast; a vector on the left is a row, on the right a column,
+ * and its axis disappears.
+ */
+export function matmul(x: Tensor, y: Tensor): Tensor {
+  const [left, right] = [nodeOf('matmul', x), nodeOf('matmul', y)];
+  if (left.shape.length === 0 || right.shape.length === 0)
+    refuse('matmul', [left, right], 'expected operands of rank ≥ 1');
+  const a = left.shape.length === 1 ? $.reshape(left, [1, left.shape[0]]) : left;
+  const b = right.shape.length === 1 ? $.reshape(right, [right.shape[0], 1]) : right;
+  const product = batchedProduct(a, b, [left, right]);
+  const vectorAxes = [
+    ...(left.shape.length === 1 ? [product.shape.length - 2] : []),
+    ...(right.shape.length === 1 ? [product.shape.length - 1] : []),
+  ];
+  if (vectorAxes.length === 0) return new Tensor(product);
+  return new Tensor(
+    $.reshape(
+      product,
+      product.shape.filter((_, axis) => !vectorAxes.includes(axis)),
+    ),
+  );
+}
+
+function batchedProduct(a: Node, b: Node, operands: readonly Node[]): Node {
+  const [m, k] = a.shape.slice(-2);
+  const [kB, n] = b.shape.slice(-2);
+  if (k !== kB) refuse('matmul', operands, `inner dimensions ${k} and ${kB} differ`);
+  const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
+  const batch = commonShape('matmul', operands, [batchA, batchB]);
+  // A matrix that all rows share: one product, whatever the batch.
+  if (sizeOf(batchB) === 1 && sameShape(batchA, batch)) {
+    const rows = batchA.length === 0 ? a : $.reshape(a, [sizeOf(batchA) * m, k]);
+    const product = $.matmul(rows, batchB.length === 0 ? b : $.reshape(b, [k, n]));
+    return batch.length === 0 ? product : $.reshape(product, [...batch, m, n]);
+  }
+  const whole = (x: Node): Node => (x.shape.length === 2 ? x : stretch(x, [...batch, ...x.shape.slice(-2)]));
+  return $.matmul(whole(a), whole(b));
+}
