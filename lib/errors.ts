@@ -43,7 +43,11 @@ export function invalidArgument(name: string, expected: string, received: unknow
 }
 
 /** A finite number, optionally bounded; returns it. */
-export function checkNumber(name: string, value: unknown, range: { above?: number; min?: number; below?: number; max?: number } = {}): number {
+export function checkNumber(
+  name: string,
+  value: unknown,
+  range: { above?: number; min?: number; below?: number; max?: number } = {},
+): number {
   const { above, min, below, max } = range;
   const bounds = [
     above !== undefined ? `> ${above}` : '',

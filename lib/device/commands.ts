@@ -1,0 +1,120 @@
+import type { Direction, Distribution } from '../random/direction.ts';
+import type { DeviceBuffer, DeviceProgram } from './device.ts';
+
+/** Numbers of native/engine/job.cpp. */
+const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5 } as const;
+const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3 } as const;
+const OUTPUT_MODE = { addToSlot: 1, store: 2, accumulate: 3 } as const;
+const DISTRIBUTION: Record<Distribution, number> = { normal: 0, rademacher: 1, uniform: 2 };
+
+/** One update inside a pass over the parameters; gradient = Σ coefficient · z(direction) + denseCoefficient · dense. */
+export interface PassOp {
+  readonly kind: keyof typeof UPDATE_KIND;
+  readonly terms: readonly { readonly direction: Direction; readonly coefficient: number }[];
+  readonly dense?: DeviceBuffer;
+  readonly denseCoefficient?: number;
+  readonly lr?: number;
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+  readonly t?: number;
+  readonly m?: DeviceBuffer;
+  /** Adam's second moment, or frozen Adam's preconditioner. */
+  readonly v?: DeviceBuffer;
+}
+
+export interface InputBinding {
+  readonly buffer: DeviceBuffer;
+  readonly byteOffset: number;
+}
+
+export type OutputBinding =
+  /** result[slot] += weight · value; the output has rank 0. */
+  | { readonly mode: 'addToSlot'; readonly slot: number; readonly weight: number }
+  /** The output's rows go to buffer[offset + row · rowStride], times weight; `accumulate` adds to what is there. */
+  | {
+      readonly mode: 'store' | 'accumulate';
+      readonly buffer: DeviceBuffer;
+      readonly offset: number;
+      readonly rowLength: number;
+      readonly rowStride: number;
+      readonly weight: number;
+    };
+
+/** Commands for the device, run in order by one submission: the narrow boundary between the languages. */
+export class CommandList {
+  #words: number[] = [0];
+
+  /** @param slots how many numbers the job returns. */
+  constructor(slots = 0) {
+    this.#words[0] = slots;
+  }
+
+  /** One pass over memory: `to` = ops(`from`), element by element. */
+  pass(from: DeviceBuffer, to: DeviceBuffer, count: number, ops: readonly PassOp[]): this {
+    this.#words.push(COMMAND.pass, from.id, to.id, count, ops.length);
+    for (const op of ops) {
+      this.#words.push(UPDATE_KIND[op.kind], op.terms.length);
+      for (const { direction, coefficient } of op.terms) {
+        this.#direction(direction);
+        this.#words.push(coefficient);
+      }
+      this.#words.push(op.dense?.id ?? 0, op.denseCoefficient ?? 0);
+      this.#words.push(
+        op.lr ?? 0,
+        op.beta1 ?? 0,
+        op.beta2 ?? 0,
+        op.epsilon ?? 0,
+        op.t ?? 0,
+        op.m?.id ?? 0,
+        op.v?.id ?? 0,
+      );
+    }
+    return this;
+  }
+
+  /** Runs a program once. Outputs are given in the program's order. */
+  call(program: DeviceProgram, inputs: readonly InputBinding[], outputs: readonly OutputBinding[]): this {
+    this.#words.push(COMMAND.call, program.id, inputs.length);
+    for (const { buffer, byteOffset } of inputs) this.#words.push(buffer.id, byteOffset);
+    this.#words.push(outputs.length);
+    for (const output of outputs) {
+      this.#words.push(OUTPUT_MODE[output.mode]);
+      if (output.mode === 'addToSlot') this.#words.push(output.slot);
+      else this.#words.push(output.buffer.id, output.offset, output.rowLength, output.rowStride);
+      this.#words.push(output.weight);
+    }
+    return this;
+  }
+
+  copy(from: DeviceBuffer, fromByte: number, to: DeviceBuffer, toByte: number, bytes: number): this {
+    this.#words.push(COMMAND.copy, from.id, fromByte, to.id, toByte, bytes);
+    return this;
+  }
+
+  /** to[offset + i] = scale · z(direction)[first + i], i < count (in elements). */
+  fill(to: DeviceBuffer, offset: number, direction: Direction, first: number, count: number, scale = 1): this {
+    this.#words.push(COMMAND.fill, to.id, offset);
+    this.#direction(direction);
+    this.#words.push(first, count, scale);
+    return this;
+  }
+
+  /** Row i of `to` becomes row rows[i] of `from`. */
+  gatherRows(from: DeviceBuffer, to: DeviceBuffer, rowBytes: number, rows: Uint32Array): this {
+    this.#words.push(COMMAND.gatherRows, from.id, to.id, rowBytes, rows.length);
+    for (const row of rows) this.#words.push(row);
+    return this;
+  }
+
+  encode(): Float64Array {
+    return Float64Array.from(this.#words);
+  }
+
+  #direction({ distribution, seed, stream }: Direction): void {
+    this.#words.push(DISTRIBUTION[distribution]);
+    for (const value of [seed, stream]) {
+      this.#words.push(Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
+    }
+  }
+}

@@ -1,0 +1,222 @@
+import { cpus } from 'node:os';
+import { checkInteger, type ErrorCode, invalidArgument, ZerothError } from '../errors.ts';
+import type { Direction } from '../random/direction.ts';
+import { CommandList } from './commands.ts';
+import { loadNative, type NativeDevice } from './native.ts';
+
+export interface DeviceOptions {
+  /** `auto` takes the best device present. Default `auto`. */
+  readonly device?: 'auto' | 'cpu' | 'cuda';
+  /** Threads of every kernel. Default: the processors of this machine. */
+  readonly threads?: number;
+}
+
+export interface DeviceMemory {
+  /** Parameters, their state and data. */
+  readonly bufferBytes: number;
+  /** Working memory of the loaded programs. */
+  readonly arenaBytes: number;
+}
+
+/** Device memory, by handle. Freed by `dispose`, with its device, or on garbage collection. */
+export class DeviceBuffer {
+  readonly id: number;
+  readonly byteLength: number;
+  readonly device: Device;
+
+  /** @internal */
+  constructor(device: Device, id: number, byteLength: number) {
+    this.device = device;
+    this.id = id;
+    this.byteLength = byteLength;
+  }
+
+  /** Copies `data` in; the array may be changed at once. Runs in order with everything else that was submitted. */
+  write(data: ArrayBufferView, byteOffset = 0): Promise<void> {
+    return this.device.native((native) => native.write(this.id, byteOffset, data));
+  }
+
+  read(byteOffset = 0, bytes = this.byteLength - byteOffset): Promise<ArrayBuffer> {
+    return this.device.native((native) => native.read(this.id, byteOffset, bytes));
+  }
+
+  async readF32(offset = 0, count = this.byteLength / 4 - offset): Promise<Float32Array> {
+    return new Float32Array(await this.read(offset * 4, count * 4));
+  }
+
+  dispose(): void {
+    this.device.forget(this);
+  }
+}
+
+/** A program that a device has checked and prepared. */
+export class DeviceProgram {
+  readonly id: number;
+  readonly arenaBytes: number;
+  readonly device: Device;
+
+  /** @internal */
+  constructor(device: Device, id: number, arenaBytes: number) {
+    this.device = device;
+    this.id = id;
+    this.arenaBytes = arenaBytes;
+  }
+
+  dispose(): void {
+    this.device.forget(this);
+  }
+}
+
+/**
+ * A device with its own worker thread and queue. Work runs in the order of submission and never blocks the event loop.
+ * Dispose it (`await using device = openDevice()`) to free its memory at once.
+ */
+export class Device implements AsyncDisposable {
+  readonly kind = 'cpu' as const;
+  /** The processor's own name. */
+  readonly description = cpus()[0]?.model.trim() || process.arch;
+  readonly threads: number;
+  readonly isa: string;
+  #native: NativeDevice | undefined;
+  #jobs = 0;
+  #collected = new FinalizationRegistry<{ id: number; program: boolean }>(({ id, program }) => this.#free(id, program));
+
+  /** @internal Use `openDevice`. */
+  constructor(threads: number) {
+    const addon = loadNative();
+    this.threads = threads;
+    this.isa = addon.activeIsa();
+    this.#native = new addon.Device(threads);
+  }
+
+  /** Bytes held on the device now. */
+  memory(): DeviceMemory {
+    return this.#open().memory();
+  }
+
+  /** Zero-filled memory. */
+  allocate(bytes: number): DeviceBuffer {
+    checkInteger('bytes', bytes, 0);
+    const buffer = new DeviceBuffer(
+      this,
+      rethrow(() => this.#open().allocate(bytes)),
+      bytes,
+    );
+    this.#collected.register(buffer, { id: buffer.id, program: false }, buffer);
+    return buffer;
+  }
+
+  /** Memory that holds a copy of `data`. */
+  async upload(data: ArrayBufferView): Promise<DeviceBuffer> {
+    const buffer = this.allocate(data.byteLength);
+    await buffer.write(data);
+    return buffer;
+  }
+
+  /** Validates and prepares a planned program. @throws ERR_ZEROTH_PROGRAM */
+  async load(bytes: Uint8Array): Promise<DeviceProgram> {
+    const { id, arenaBytes } = await this.native((native) => native.load(bytes));
+    const program = new DeviceProgram(this, id, arenaBytes);
+    this.#collected.register(program, { id, program: true }, program);
+    return program;
+  }
+
+  /**
+   * Runs commands in order. Resolves to their result slots.
+   * @throws ERR_ZEROTH_ABORTED when `signal` fires first; passes over parameters still happen, so that `Params` stays right.
+   */
+  async submit(commands: CommandList, signal?: AbortSignal): Promise<Float64Array> {
+    const job = this.#jobs++ >>> 0;
+    const onAbort = () => this.#native?.abort(job);
+    const result = this.native((native) => native.submit(commands.encode(), job));
+    if (!signal) return result;
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await result;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Elements [first, first + count) of a direction, for those who want to see one. */
+  async direction(direction: Direction, count: number, first = 0): Promise<Float32Array> {
+    const buffer = this.allocate(count * 4);
+    const done = this.submit(new CommandList().fill(buffer, 0, direction, first, count));
+    const values = buffer.readF32();
+    await done;
+    buffer.dispose();
+    return values;
+  }
+
+  /** @internal Calls the addon, with its errors as ZerothErrors. */
+  async native<T>(call: (native: NativeDevice) => Promise<T>): Promise<T> {
+    try {
+      return await call(this.#open());
+    } catch (error) {
+      throw asZerothError(error);
+    }
+  }
+
+  /** @internal */
+  forget(handle: DeviceBuffer | DeviceProgram): void {
+    this.#collected.unregister(handle);
+    this.#free(handle.id, handle instanceof DeviceProgram);
+  }
+
+  /** Stops running work between kernels, then frees everything. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const native = this.#native;
+    this.#native = undefined;
+    native?.dispose();
+  }
+
+  async dispose(): Promise<void> {
+    await this[Symbol.asyncDispose]();
+  }
+
+  #free(id: number, program: boolean): void {
+    if (program) this.#native?.unload(id);
+    else this.#native?.release(id);
+  }
+
+  #open(): NativeDevice {
+    if (this.#native) return this.#native;
+    throw new ZerothError(
+      'ERR_ZEROTH_DISPOSED',
+      'device: expected an open device, received a disposed one; open a new one with openDevice().',
+    );
+  }
+}
+
+/**
+ * Opens a device.
+ * @throws ERR_ZEROTH_DEVICE when the device asked for is not there; nothing is substituted silently.
+ */
+export function openDevice({ device = 'auto', threads }: DeviceOptions = {}): Device {
+  if (device !== 'auto' && device !== 'cpu' && device !== 'cuda')
+    invalidArgument('device', "'auto', 'cpu' or 'cuda'", device);
+  if (device === 'cuda') {
+    throw new ZerothError(
+      'ERR_ZEROTH_DEVICE',
+      "device: 'cuda' is not available in this version, which runs on the CPU; use 'cpu' or 'auto'.",
+    );
+  }
+  const available = loadNative().processors();
+  return new Device(checkInteger('threads', threads ?? available, 1, 1024));
+}
+
+function rethrow<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw asZerothError(error);
+  }
+}
+
+function asZerothError(error: unknown): unknown {
+  if (error instanceof ZerothError || !(error instanceof Error)) return error;
+  const code = (error as NodeJS.ErrnoException).code;
+  if (!code?.startsWith('ERR_ZEROTH_')) return error;
+  return new ZerothError(code as ErrorCode, error.message, { cause: error });
+}

@@ -1,0 +1,118 @@
+import { ZerothError } from '../errors.ts';
+import type { Graph, Shape } from '../graph/node.ts';
+import { type InputBinding, type Plan, plan } from '../graph/plan/plan.ts';
+import { grad, jvp, type Tensor, trace, valueAndGrad, vmap } from '../graph/tensor.ts';
+import type { Layout } from '../params/layout.ts';
+import { dtypeOf, type Problem } from './problem.ts';
+
+/** Slots of every program: the flat parameters, then the data arrays in their order, then (HVP) the tangents. */
+export const PARAMETER_SLOT = 0;
+
+type Tensors = Record<string, Tensor>;
+
+/** How a problem becomes programs: the loss, its gradient, its Hessian-vector products, for a given number of examples. */
+export class Compiler {
+  readonly #problem: Problem;
+  readonly #layout: Layout;
+  readonly #dataNames: readonly string[];
+
+  constructor(problem: Problem, layout: Layout) {
+    this.#problem = problem;
+    this.#layout = layout;
+    this.#dataNames = Object.keys(problem.data);
+  }
+
+  /** Output: the loss. */
+  loss(examples: number): Plan {
+    const specs = [this.#parameterSpecs(), this.#dataSpecs(examples)] as const;
+    const graph = trace((parameters: Tensors, data: Tensors) => this.#loss(parameters, data), ...specs);
+    return plan(graph, { inputs: this.#inputs(graph, false) });
+  }
+
+  /** Outputs: the loss, then its gradient with respect to each parameter tensor. */
+  gradient(examples: number): Plan {
+    const specs = [this.#parameterSpecs(), this.#dataSpecs(examples)] as const;
+    const graph = trace(
+      (parameters: Tensors, data: Tensors) => {
+        const [loss, gradient] = valueAndGrad((p: Tensors) => this.#loss(p, data))(parameters);
+        return [loss, ...this.#layout.tensors.map(({ name }) => gradient[name])];
+      },
+      ...specs,
+    );
+    return plan(graph, { inputs: this.#inputs(graph, false) });
+  }
+
+  /**
+   * Outputs: for each parameter tensor, `count` rows of H·v. jvp(grad(loss)), vmapped over the tangents, so that the primal work is
+   * done once for all of them.
+   */
+  hessianVector(examples: number, count: number): Plan {
+    const tensors = this.#layout.tensors;
+    const specs = [
+      this.#parameterSpecs(),
+      this.#dataSpecs(examples),
+      { shape: [count, this.#layout.length] as Shape, dtype: 'f32' as const },
+    ] as const;
+    const graph = trace(
+      (parameters: Tensors, data: Tensors, vectors: Tensor) => {
+        const gradient = grad((p: Tensors) => this.#loss(p, data));
+        const tangents = Object.fromEntries(
+          tensors.map(({ name, shape, offset, size }) => [
+            name,
+            vectors.slice([0, offset], [count, offset + size]).reshape([count, ...shape]),
+          ]),
+        );
+        const product = vmap((tangent: Tensors) => jvp(gradient)([parameters], [tangent])[1] as Tensors)(tangents);
+        return tensors.map(({ name, size }) => product[name].reshape([count, size]));
+      },
+      ...specs,
+    );
+    return plan(graph, { inputs: this.#inputs(graph, true) });
+  }
+
+  #loss(parameters: Tensors, data: Tensors): Tensor {
+    const loss = this.#problem.loss(parameters, data);
+    if (loss.shape.length !== 0) {
+      throw new ZerothError(
+        'ERR_ZEROTH_SHAPE',
+        `loss: expected a scalar (shape []), received shape [${loss.shape.join(', ')}]; take the mean over the examples.`,
+      );
+    }
+    return loss;
+  }
+
+  #parameterSpecs(): Record<string, { shape: Shape; dtype: 'f32' }> {
+    return Object.fromEntries(this.#layout.tensors.map(({ name, shape }) => [name, { shape, dtype: 'f32' as const }]));
+  }
+
+  #dataSpecs(examples: number): Record<string, { shape: Shape; dtype: 'f32' | 'i32' }> {
+    return Object.fromEntries(
+      Object.entries(this.#problem.data).map(([name, { shape, data }]) => [
+        name,
+        { shape: [examples, ...shape.slice(1)], dtype: dtypeOf(data) },
+      ]),
+    );
+  }
+
+  #inputs(graph: Graph, tangents: boolean): InputBinding[] {
+    const bindings: InputBinding[] = [
+      ...this.#layout.tensors.map(({ offset }) => ({ slot: PARAMETER_SLOT, offset })),
+      ...this.#dataNames.map((_, i) => ({ slot: 1 + i, offset: 0 })),
+    ];
+    if (tangents) bindings.push({ slot: 1 + this.#dataNames.length, offset: 0 });
+    if (bindings.length !== graph.inputs.length)
+      throw new Error(`${graph.inputs.length} graph inputs, ${bindings.length} bindings`);
+    return bindings;
+  }
+}
+
+/** The largest number of examples at once, up to `examples`, whose program's arena stays within `budget` bytes. */
+export function fitExamples(build: (examples: number) => Plan, examples: number, budget: number): number {
+  let rows = examples;
+  while (rows > 1) {
+    const { arenaBytes } = build(rows);
+    if (arenaBytes <= budget) break;
+    rows = Math.max(1, Math.min(rows - 1, Math.floor((rows * budget) / arenaBytes)));
+  }
+  return rows;
+}

@@ -1,0 +1,37 @@
+import { CommandList } from '../device/commands.ts';
+import type { Device } from '../device/device.ts';
+import type { ParameterSpec } from '../nn/parameters.ts';
+import { stream } from '../random/direction.ts';
+import { Layout } from './layout.ts';
+import { Params } from './params.ts';
+
+/**
+ * Parameters on a device, initialised from one seed: tensor i (in the order of declaration) draws elements 0, 1, … of the
+ * initialisation stream i, so the values do not depend on the device, on the threads, or on the other tensors.
+ */
+export async function createParams(
+  device: Device,
+  specs: Readonly<Record<string, ParameterSpec>>,
+  seed: bigint,
+): Promise<Params> {
+  const params = new Params(device, new Layout(specs));
+  const list = new CommandList();
+  const writes: Promise<void>[] = [];
+  for (const [i, { name, offset, size }] of params.layout.tensors.entries()) {
+    const { init } = specs[name];
+    const direction = { seed, stream: stream('initialisation', i) };
+    switch (init.kind) {
+      case 'uniform':
+        list.fill(params.theta, offset, { ...direction, distribution: 'uniform' }, 0, size, init.bound);
+        break;
+      case 'normal':
+        list.fill(params.theta, offset, { ...direction, distribution: 'normal' }, 0, size, init.std);
+        break;
+      case 'constant':
+        if (init.value !== 0) writes.push(params.theta.write(new Float32Array(size).fill(init.value), offset * 4));
+        break;
+    }
+  }
+  await Promise.all([...writes, device.submit(list)]);
+  return params;
+}

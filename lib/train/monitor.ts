@@ -1,0 +1,89 @@
+import { hutchinsonTrace } from '../curvature/hutchinson-trace.ts';
+import type { LinearOperator } from '../curvature/operator.ts';
+import { preconditionedOperator } from '../curvature/preconditioned-operator.ts';
+import { topEigenvalues } from '../curvature/top-eigenvalues.ts';
+import type { Objective } from '../objective/objective.ts';
+import type { Optimizer } from '../optimizers/optimizer.ts';
+import { atEdge, stabilityBounds, stabilityThreshold } from '../stability/threshold.ts';
+import type { MonitorEvent } from './events.ts';
+
+/** Probe streams that belong to one step: each measurement has its own. */
+export const MAX_PROBES = 65536;
+
+/**
+ * Measures where a run stands against the edge of stability. It works on a snapshot of the parameters with probes from streams of its
+ * own, so it cannot change the run's trajectory.
+ */
+export class Monitor {
+  readonly probes: number;
+  /** Top eigenvector of the last measurement: the next one starts from it. */
+  eigenvector: Float32Array | undefined;
+  readonly #objective: Objective;
+  readonly #optimizer: Optimizer;
+  readonly #seed: bigint;
+
+  constructor(objective: Objective, optimizer: Optimizer, options: { probes: number; seed: bigint }) {
+    this.probes = options.probes;
+    this.#objective = objective;
+    this.#optimizer = optimizer;
+    this.#seed = options.seed;
+  }
+
+  /**
+   * @param step updates done so far.
+   * @param lr η of the step to come.
+   * @returns undefined where P is not defined yet: an adaptive rule before its first update.
+   */
+  async measure(step: number, lr: number, signal?: AbortSignal): Promise<MonitorEvent | undefined> {
+    const { rule } = this.#optimizer;
+    if (rule.states.includes('v') && step === 0) return undefined;
+    const hessian = await this.#objective.hessian();
+    try {
+      const operator = rule.preconditioned
+        ? preconditionedOperator(hessian, await this.#preconditioner(step))
+        : hessian;
+      const loss = await hessian.loss(signal);
+      const probes = { probes: this.probes, seed: this.#seed, firstStream: step * MAX_PROBES };
+      const trace = await hutchinsonTrace(operator, { ...probes, signal });
+      const top = await this.#top(operator, signal);
+      const optimizer = { ...this.#optimizer, lr };
+      const curvature = { trace: trace.trace, lambdaMax: top.lambdaMax, dimension: this.#objective.dimension };
+      const { lower, upper } = stabilityBounds(curvature, optimizer);
+      return {
+        type: 'monitor',
+        step,
+        loss,
+        lr,
+        trace: trace.trace,
+        traceStdErr: trace.standardError,
+        lambdaMax: top.lambdaMax,
+        lambdaMaxResidual: top.residual,
+        preconditioned: rule.preconditioned,
+        lower,
+        threshold: stabilityThreshold(optimizer),
+        upper,
+        atEdge: atEdge(curvature, optimizer),
+        hvps: trace.hvps + top.hvps,
+      };
+    } finally {
+      hessian.dispose();
+    }
+  }
+
+  async #top(operator: LinearOperator, signal?: AbortSignal) {
+    const result = await topEigenvalues(operator, { start: this.eigenvector, seed: this.#seed, signal });
+    this.eigenvector = result.vectors;
+    return { lambdaMax: result.values[0], residual: result.residuals[0], hvps: result.hvps };
+  }
+
+  async #preconditioner(step: number): Promise<Float64Array> {
+    const { rule } = this.#optimizer;
+    const { params } = this.#objective;
+    const state = {
+      ...(rule.states.includes('v') && { v: await params.readState('v') }),
+      ...(rule.states.includes('p') && { p: await params.readState('p') }),
+    };
+    if (!rule.preconditioner) throw new Error(`update rule ${rule.name} is preconditioned but has no preconditioner`);
+    return rule.preconditioner(state, step);
+  }
+}

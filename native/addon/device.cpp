@@ -1,0 +1,341 @@
+#include "addon/device.h"
+
+#include <omp.h>
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "cpu/cpu_backend.h"
+#include "engine/job.h"
+#include "program/program.h"
+
+namespace zeroth::addon {
+
+struct Completion {
+  explicit Completion(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
+
+  Napi::Promise::Deferred deferred;
+  // Makes the promise's value on the JavaScript thread; a failure has a code instead.
+  std::function<Napi::Value(Napi::Env)> value = [](Napi::Env env) { return env.Undefined(); };
+  const char* errorCode = nullptr;
+  std::string errorMessage;
+};
+
+namespace {
+
+Napi::Error codedError(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  return error;
+}
+
+double numberArgument(const Napi::CallbackInfo& info, size_t i, const char* name) {
+  if (i >= info.Length() || !info[i].IsNumber()) {
+    throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", std::string(name) + ": expected a number");
+  }
+  return info[i].As<Napi::Number>().DoubleValue();
+}
+
+uint64_t sizeArgument(const Napi::CallbackInfo& info, size_t i, const char* name) {
+  const double value = numberArgument(info, i, name);
+  if (!(value >= 0 && value <= 9007199254740991.0 && value == static_cast<double>(static_cast<uint64_t>(value)))) {
+    throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", std::string(name) + ": expected a non-negative integer");
+  }
+  return static_cast<uint64_t>(value);
+}
+
+struct Bytes {
+  const uint8_t* data;
+  size_t length;
+};
+
+Bytes bytesArgument(const Napi::CallbackInfo& info, size_t i, const char* name) {
+  if (i >= info.Length() || !info[i].IsTypedArray()) {
+    throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", std::string(name) + ": expected a typed array");
+  }
+  const auto view = info[i].As<Napi::TypedArray>();
+  return {static_cast<const uint8_t*>(view.ArrayBuffer().Data()) + view.ByteOffset(), view.ByteLength()};
+}
+
+template <typename Map>
+typename Map::mapped_type find(const Map& map, uint32_t id, const char* what) {
+  const auto entry = map.find(id);
+  if (entry == map.end()) {
+    throw CommandError(std::string(what) + " " + std::to_string(id) + " does not exist or was disposed");
+  }
+  return entry->second;
+}
+
+BufferRef findBuffer(Core& core, uint32_t id) {
+  std::lock_guard<std::mutex> lock(core.mutex);
+  return find(core.buffers, id, "buffer");
+}
+
+// Held from now on: a dispose that comes before the task's turn does not pull the memory away.
+BufferRef heldBuffer(Napi::Env env, Core& core, uint32_t id) {
+  try {
+    return findBuffer(core, id);
+  } catch (const CommandError& error) {
+    throw codedError(env, "ERR_ZEROTH_NATIVE", error.what());
+  }
+}
+
+}  // namespace
+
+Napi::Function Device::define(Napi::Env env) {
+  return DefineClass(env, "Device",
+                     {
+                         InstanceMethod<&Device::allocate>("allocate"),
+                         InstanceMethod<&Device::release>("release"),
+                         InstanceMethod<&Device::load>("load"),
+                         InstanceMethod<&Device::unload>("unload"),
+                         InstanceMethod<&Device::submit>("submit"),
+                         InstanceMethod<&Device::abort>("abort"),
+                         InstanceMethod<&Device::write>("write"),
+                         InstanceMethod<&Device::read>("read"),
+                         InstanceMethod<&Device::memory>("memory"),
+                         InstanceMethod<&Device::dispose>("dispose"),
+                     });
+}
+
+Device::Device(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Device>(info), env_(info.Env()) {
+  const int threads = static_cast<int>(sizeArgument(info, 0, "threads"));
+  core_ = std::make_shared<Core>();
+  core_->backend = makeCpuBackend(threads);
+  worker_ = std::make_unique<Worker>([threads] { omp_set_num_threads(threads); });
+  settler_ = Settler::New(env_, "zeroth", 0, 1, this);
+  settler_.Unref(env_);
+  // A worker_thread that is terminated never runs finalizers in time: stop our thread before its environment goes.
+  napi_add_env_cleanup_hook(env_, &Device::onEnvironmentExit, this);
+}
+
+Device::~Device() {
+  if (!closed_) napi_remove_env_cleanup_hook(env_, &Device::onEnvironmentExit, this);
+  close();
+}
+
+void Device::onEnvironmentExit(void* device) { static_cast<Device*>(device)->close(); }
+
+void Device::close() {
+  if (closed_) return;
+  closed_ = true;
+  {
+    std::lock_guard<std::mutex> lock(core_->mutex);
+    for (auto& job : core_->running) job.second->store(true);
+  }
+  worker_.reset();
+  settler_.Release();
+  std::lock_guard<std::mutex> lock(core_->mutex);
+  core_->programs.clear();
+  core_->buffers.clear();
+}
+
+Napi::Promise Device::enqueue(Napi::Env env, std::function<void(Completion&)> work) {
+  auto* completion = new Completion(env);
+  const Napi::Promise promise = completion->deferred.Promise();
+  if (closed_) {
+    completion->deferred.Reject(codedError(env, "ERR_ZEROTH_DISPOSED",
+                                           "device: expected an open device, received a disposed one; open a new one.")
+                                    .Value());
+    delete completion;
+    return promise;
+  }
+  // While work is under way the process must not exit and this object must not be collected; an idle device allows
+  // both.
+  if (pending_++ == 0) {
+    settler_.Ref(env);
+    Ref();
+  }
+  worker_->submit([this, completion, work = std::move(work)] {
+    try {
+      work(*completion);
+    } catch (const CommandError& error) {
+      completion->errorCode = "ERR_ZEROTH_NATIVE";
+      completion->errorMessage = error.what();
+    } catch (const ProgramError& error) {
+      completion->errorCode = "ERR_ZEROTH_PROGRAM";
+      completion->errorMessage = error.what();
+    } catch (const std::bad_alloc&) {
+      completion->errorCode = "ERR_ZEROTH_DEVICE";
+      completion->errorMessage = "device: out of memory; use a smaller micro-batch or model.";
+    } catch (const std::exception& error) {
+      completion->errorCode = "ERR_ZEROTH_NATIVE";
+      completion->errorMessage = error.what();
+    }
+    if (settler_.BlockingCall(completion) != napi_ok) delete completion;
+  });
+  return promise;
+}
+
+void Device::settle(Napi::Env env, Napi::Function, Device* device, Completion* completion) {
+  const std::unique_ptr<Completion> owned(completion);
+  // The environment is being torn down: nobody is left to tell.
+  if (static_cast<napi_env>(env) == nullptr) return;
+  const Napi::HandleScope scope(env);
+  if (--device->pending_ == 0) {
+    if (!device->closed_) device->settler_.Unref(env);
+    device->Unref();
+  }
+  if (completion->errorCode != nullptr) {
+    completion->deferred.Reject(codedError(env, completion->errorCode, completion->errorMessage).Value());
+    return;
+  }
+  try {
+    completion->deferred.Resolve(completion->value(env));
+  } catch (const Napi::Error& error) {
+    completion->deferred.Reject(error.Value());
+  }
+}
+
+Napi::Value Device::allocate(const Napi::CallbackInfo& info) {
+  const uint64_t bytes = sizeArgument(info, 0, "bytes");
+  if (closed_) throw codedError(info.Env(), "ERR_ZEROTH_DISPOSED", "device: it is disposed; open a new one.");
+  BufferRef buffer;
+  try {
+    buffer = core_->backend->allocate(bytes);
+  } catch (const std::bad_alloc&) {
+    throw codedError(info.Env(), "ERR_ZEROTH_DEVICE", "device: cannot allocate " + std::to_string(bytes) + " bytes.");
+  }
+  std::lock_guard<std::mutex> lock(core_->mutex);
+  const uint32_t id = core_->nextId++;
+  core_->buffers.emplace(id, std::move(buffer));
+  return Napi::Number::New(info.Env(), id);
+}
+
+void Device::release(const Napi::CallbackInfo& info) {
+  const uint32_t id = static_cast<uint32_t>(sizeArgument(info, 0, "id"));
+  std::lock_guard<std::mutex> lock(core_->mutex);
+  core_->buffers.erase(id);
+}
+
+Napi::Value Device::load(const Napi::CallbackInfo& info) {
+  const Bytes view = bytesArgument(info, 0, "program");
+  std::vector<uint8_t> bytes(view.data, view.data + view.length);
+  return enqueue(info.Env(), [core = core_, bytes = std::move(bytes)](Completion& completion) {
+    ExecutableRef program = core->backend->load(bytes.data(), bytes.size());
+    const double arenaBytes = static_cast<double>(program->arenaBytes());
+    std::lock_guard<std::mutex> lock(core->mutex);
+    const uint32_t id = core->nextId++;
+    core->programs.emplace(id, std::move(program));
+    completion.value = [id, arenaBytes](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      result.Set("id", Napi::Number::New(env, id));
+      result.Set("arenaBytes", Napi::Number::New(env, arenaBytes));
+      return result;
+    };
+  });
+}
+
+void Device::unload(const Napi::CallbackInfo& info) {
+  const uint32_t id = static_cast<uint32_t>(sizeArgument(info, 0, "id"));
+  std::lock_guard<std::mutex> lock(core_->mutex);
+  core_->programs.erase(id);
+}
+
+Napi::Value Device::submit(const Napi::CallbackInfo& info) {
+  if (info.Length() < 1 || !info[0].IsTypedArray() ||
+      info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", "commands: expected a Float64Array");
+  }
+  const auto words = info[0].As<Napi::Float64Array>();
+  const uint32_t number = static_cast<uint32_t>(sizeArgument(info, 1, "job"));
+  auto job = std::make_shared<Job>();
+  auto aborted = std::make_shared<std::atomic<bool>>(false);
+  try {
+    const Registry registry{[this](uint32_t id) { return findBuffer(*core_, id); },
+                            [this](uint32_t id) {
+                              std::lock_guard<std::mutex> lock(core_->mutex);
+                              return find(core_->programs, id, "program");
+                            }};
+    *job = decodeJob(words.Data(), words.ElementLength(), registry);
+  } catch (const CommandError& error) {
+    throw codedError(info.Env(), "ERR_ZEROTH_NATIVE", error.what());
+  }
+  {
+    std::lock_guard<std::mutex> lock(core_->mutex);
+    core_->running[number] = aborted;
+  }
+  return enqueue(info.Env(), [core = core_, job, aborted, number](Completion& completion) {
+    std::vector<double> slots;
+    struct Unregister {
+      Core& core;
+      uint32_t number;
+      ~Unregister() {
+        std::lock_guard<std::mutex> lock(core.mutex);
+        core.running.erase(number);
+      }
+    } const unregister{*core, number};
+    if (!runJob(*core->backend, *job, *aborted, slots)) {
+      completion.errorCode = "ERR_ZEROTH_ABORTED";
+      completion.errorMessage = "The operation was aborted.";
+      return;
+    }
+    completion.value = [slots = std::move(slots)](Napi::Env env) -> Napi::Value {
+      Napi::Float64Array result = Napi::Float64Array::New(env, slots.size());
+      std::copy(slots.begin(), slots.end(), result.Data());
+      return result;
+    };
+  });
+}
+
+void Device::abort(const Napi::CallbackInfo& info) {
+  const uint32_t number = static_cast<uint32_t>(sizeArgument(info, 0, "job"));
+  std::lock_guard<std::mutex> lock(core_->mutex);
+  const auto job = core_->running.find(number);
+  if (job != core_->running.end()) job->second->store(true);
+}
+
+Napi::Value Device::write(const Napi::CallbackInfo& info) {
+  const uint32_t id = static_cast<uint32_t>(sizeArgument(info, 0, "id"));
+  const uint64_t offset = sizeArgument(info, 1, "byte offset");
+  const Bytes view = bytesArgument(info, 2, "data");
+  // The caller may change its array at once: the queue owns a copy.
+  std::vector<uint8_t> bytes(view.data, view.data + view.length);
+  BufferRef buffer = heldBuffer(info.Env(), *core_, id);
+  return enqueue(info.Env(), [core = core_, buffer = std::move(buffer), offset, bytes = std::move(bytes)](Completion&) {
+    if (offset > buffer->bytes() || bytes.size() > buffer->bytes() - offset) {
+      throw CommandError("write: it ends beyond the buffer's " + std::to_string(buffer->bytes()) + " bytes");
+    }
+    core->backend->write(*buffer, offset, bytes.data(), bytes.size());
+  });
+}
+
+Napi::Value Device::read(const Napi::CallbackInfo& info) {
+  const uint32_t id = static_cast<uint32_t>(sizeArgument(info, 0, "id"));
+  const uint64_t offset = sizeArgument(info, 1, "byte offset");
+  const uint64_t length = sizeArgument(info, 2, "bytes");
+  BufferRef buffer = heldBuffer(info.Env(), *core_, id);
+  return enqueue(info.Env(), [core = core_, buffer = std::move(buffer), offset, length](Completion& completion) {
+    if (offset > buffer->bytes() || length > buffer->bytes() - offset) {
+      throw CommandError("read: it ends beyond the buffer's " + std::to_string(buffer->bytes()) + " bytes");
+    }
+    auto bytes = std::make_shared<std::vector<uint8_t>>(length);
+    core->backend->read(*buffer, offset, bytes->data(), length);
+    completion.value = [bytes](Napi::Env env) -> Napi::Value {
+      Napi::ArrayBuffer result = Napi::ArrayBuffer::New(env, bytes->size());
+      if (!bytes->empty()) std::memcpy(result.Data(), bytes->data(), bytes->size());
+      return result;
+    };
+  });
+}
+
+Napi::Value Device::memory(const Napi::CallbackInfo& info) {
+  std::lock_guard<std::mutex> lock(core_->mutex);
+  double buffers = 0;
+  double arenas = 0;
+  for (const auto& entry : core_->buffers) buffers += static_cast<double>(entry.second->bytes());
+  for (const auto& entry : core_->programs) arenas += static_cast<double>(entry.second->arenaBytes());
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("bufferBytes", Napi::Number::New(info.Env(), buffers));
+  result.Set("arenaBytes", Napi::Number::New(info.Env(), arenas));
+  return result;
+}
+
+void Device::dispose(const Napi::CallbackInfo& info) {
+  if (closed_) return;
+  napi_remove_env_cleanup_hook(info.Env(), &Device::onEnvironmentExit, this);
+  close();
+}
+
+}  // namespace zeroth::addon

@@ -1,0 +1,98 @@
+// The one interface that a device implements. The engine above it owns the queue and decodes commands; a backend only
+// computes. Every call comes from the engine's worker thread, one at a time, except allocate().
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "direction/direction.h"
+
+namespace zeroth {
+
+// Bad input that reached native code: the caller is at fault, and nothing was changed.
+struct CommandError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Device memory: 64-byte aligned, zero-filled.
+class Buffer {
+ public:
+  explicit Buffer(size_t bytes) : bytes_(bytes) {}
+  virtual ~Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  size_t bytes() const { return bytes_; }
+
+ private:
+  size_t bytes_;
+};
+
+using BufferRef = std::shared_ptr<Buffer>;
+
+// A decoded, validated and prepared program, with its arena.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  virtual size_t arenaBytes() const = 0;
+};
+
+using ExecutableRef = std::shared_ptr<Executable>;
+
+struct DirectionTerm {
+  Direction direction;
+  float coefficient;
+};
+
+// One fused update of a pass. `gradient` = Σ terms (+ denseCoefficient · dense).
+struct PassOp {
+  enum class Kind : uint32_t { add = 0, momentum = 1, adam = 2, frozenAdam = 3 };
+  Kind kind = Kind::add;
+  std::vector<DirectionTerm> terms;
+  BufferRef dense;  // may be null
+  float denseCoefficient = 0;
+  double lr = 0, beta1 = 0, beta2 = 0, epsilon = 0;
+  int64_t t = 0;   // Adam's step count, from 1
+  BufferRef m, v;  // state; for frozenAdam v is p
+};
+
+struct InputBinding {
+  BufferRef buffer;
+  size_t byteOffset;
+};
+
+// What becomes of a program output.
+struct OutputBinding {
+  enum class Mode : uint32_t { addToSlot = 1, store = 2, accumulate = 3 };
+  Mode mode;
+  uint32_t slot = 0;  // addToSlot: results[slot] += weight · value
+  BufferRef buffer;   // otherwise rows of `rowLength` elements go to buffer[offset + row · rowStride]
+  size_t offset = 0, rowLength = 0, rowStride = 0;
+  double weight = 1;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual BufferRef allocate(size_t bytes) = 0;
+  virtual void write(Buffer& to, size_t byteOffset, const void* from, size_t bytes) = 0;
+  virtual void read(const Buffer& from, size_t byteOffset, void* to, size_t bytes) = 0;
+  virtual void copy(const Buffer& from, size_t fromByte, Buffer& to, size_t toByte, size_t bytes) = 0;
+  // Row i of `to` becomes row rows[i] of `from`.
+  virtual void gatherRows(const Buffer& from, size_t rowBytes, Buffer& to, const std::vector<uint32_t>& rows) = 0;
+  // to[offset + i] = scale · z(direction)[first + i]
+  virtual void fill(Buffer& to, size_t offset, const Direction& direction, uint64_t first, size_t count,
+                    float scale) = 0;
+  // One pass over memory: out = ops(in); out may be in.
+  virtual void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) = 0;
+  virtual ExecutableRef load(const uint8_t* bytes, size_t length) = 0;
+  // Returns false when it was aborted between kernels.
+  virtual bool call(Executable& program, const std::vector<InputBinding>& inputs,
+                    const std::vector<OutputBinding>& outputs, std::vector<double>& slots,
+                    const std::atomic<bool>& aborted) = 0;
+};
+
+}  // namespace zeroth

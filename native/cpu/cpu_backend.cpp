@@ -1,0 +1,180 @@
+#include "cpu/cpu_backend.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "cpu/executor.h"
+#include "cpu/update.h"
+
+namespace zeroth {
+namespace {
+
+class CpuBuffer : public Buffer {
+ public:
+  explicit CpuBuffer(size_t bytes) : Buffer(bytes) {
+    const size_t rounded = (std::max<size_t>(bytes, 1) + 63) / 64 * 64;
+    if (rounded < bytes) throw std::bad_alloc();
+    data_ = static_cast<char*>(std::aligned_alloc(64, rounded));
+    if (data_ == nullptr) throw std::bad_alloc();
+    std::memset(data_, 0, rounded);
+  }
+  ~CpuBuffer() override { std::free(data_); }
+
+  char* at(size_t byte) const { return data_ + byte; }
+  float* floats() const { return reinterpret_cast<float*>(data_); }
+
+ private:
+  char* data_;
+};
+
+char* at(const Buffer& buffer, size_t byte) { return static_cast<const CpuBuffer&>(buffer).at(byte); }
+float* floats(const Buffer& buffer) { return static_cast<const CpuBuffer&>(buffer).floats(); }
+float* floats(const BufferRef& buffer) { return buffer ? floats(*buffer) : nullptr; }
+
+class CpuExecutable : public Executable {
+ public:
+  CpuExecutable(Program program, int threads) : executor(std::move(program), threads) {}
+  size_t arenaBytes() const override { return executor.arenaBytes() + executor.scratchBytes(); }
+
+  cpu::Executor executor;
+  std::vector<cpu::Binding> bindings;
+};
+
+// Rows of `value` go to their places in `target`, times weight.
+void scatterRows(const float* value, uint64_t count, const OutputBinding& binding, size_t index) {
+  const size_t length = binding.rowLength;
+  const std::string where = "job: output " + std::to_string(index);
+  if (length == 0 || count % length != 0) throw CommandError(where + " does not consist of rows of the given length");
+  const uint64_t rows = count / length;
+  const uint64_t capacity = binding.buffer->bytes() / 4;
+  if (rows > 0 && (binding.offset > capacity || length > capacity - binding.offset ||
+                   (rows > 1 && binding.rowStride > (capacity - binding.offset - length) / (rows - 1)))) {
+    throw CommandError(where + " ends beyond its buffer");
+  }
+  float* const target = floats(*binding.buffer) + binding.offset;
+  const float weight = static_cast<float>(binding.weight);
+  const bool accumulate = binding.mode == OutputBinding::Mode::accumulate;
+  for (uint64_t row = 0; row < rows; ++row) {
+    float* const to = target + row * binding.rowStride;
+    const float* const from = value + row * length;
+    if (accumulate) {
+      for (size_t i = 0; i < length; ++i) to[i] += weight * from[i];
+    } else {
+      for (size_t i = 0; i < length; ++i) to[i] = weight * from[i];
+    }
+  }
+}
+
+UpdateOp updateOf(const PassOp& op) {
+  Gradient gradient;
+  gradient.terms.reserve(op.terms.size());
+  for (const DirectionTerm& term : op.terms) gradient.terms.push_back({term.direction, term.coefficient});
+  gradient.dense = floats(op.dense);
+  gradient.denseCoefficient = op.denseCoefficient;
+  float* const m = floats(op.m);
+  float* const v = floats(op.v);
+  switch (op.kind) {
+    case PassOp::Kind::momentum:
+      return MomentumUpdate{std::move(gradient), op.beta1, op.lr, m};
+    case PassOp::Kind::adam:
+      return AdamUpdate{std::move(gradient), op.beta1, op.beta2, op.lr, op.epsilon, op.t, m, v};
+    case PassOp::Kind::frozenAdam:
+      return FrozenAdamUpdate{std::move(gradient), op.beta1, op.lr, m, v};
+    case PassOp::Kind::add:
+      break;
+  }
+  return AddUpdate{std::move(gradient)};
+}
+
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(int threads) : threads_(threads) {}
+
+  BufferRef allocate(size_t bytes) override { return std::make_shared<CpuBuffer>(bytes); }
+
+  void write(Buffer& to, size_t byteOffset, const void* from, size_t bytes) override {
+    if (bytes > 0) std::memcpy(at(to, byteOffset), from, bytes);
+  }
+
+  void read(const Buffer& from, size_t byteOffset, void* to, size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, at(from, byteOffset), bytes);
+  }
+
+  void copy(const Buffer& from, size_t fromByte, Buffer& to, size_t toByte, size_t bytes) override {
+    std::memmove(at(to, toByte), at(from, fromByte), bytes);
+  }
+
+  void gatherRows(const Buffer& from, size_t rowBytes, Buffer& to, const std::vector<uint32_t>& rows) override {
+    for (size_t i = 0; i < rows.size(); ++i) std::memcpy(at(to, i * rowBytes), at(from, rows[i] * rowBytes), rowBytes);
+  }
+
+  void fill(Buffer& to, size_t offset, const Direction& direction, uint64_t first, size_t count, float scale) override {
+    float* const out = floats(to) + offset;
+    constexpr size_t kChunk = 1 << 16;
+    const auto chunks = static_cast<int64_t>((count + kChunk - 1) / kChunk);
+#pragma omp parallel for schedule(static) num_threads(threads_)
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const size_t begin = static_cast<size_t>(chunk) * kChunk;
+      const size_t length = std::min(kChunk, count - begin);
+      zeroth::fill(direction, first + begin, length, out + begin);
+      if (scale == 1.0f) continue;
+      for (size_t i = 0; i < length; ++i) out[begin + i] *= scale;
+    }
+  }
+
+  void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) override {
+    std::vector<UpdateOp> updates;
+    updates.reserve(ops.size());
+    for (const PassOp& op : ops) updates.push_back(updateOf(op));
+    zeroth::pass(floats(in), floats(out), count, updates, threads_);
+  }
+
+  ExecutableRef load(const uint8_t* bytes, size_t length) override {
+    return std::make_shared<CpuExecutable>(decode(bytes, length), threads_);
+  }
+
+  bool call(Executable& program, const std::vector<InputBinding>& inputs, const std::vector<OutputBinding>& outputs,
+            std::vector<double>& slots, const std::atomic<bool>& aborted) override {
+    auto& executable = static_cast<CpuExecutable&>(program);
+    const Program& plan = executable.executor.program();
+    if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size()) {
+      throw CommandError("job: a program of " + std::to_string(plan.inputs.size()) + " inputs and " +
+                         std::to_string(plan.outputs.size()) + " outputs was called with " +
+                         std::to_string(inputs.size()) + " and " + std::to_string(outputs.size()));
+    }
+    executable.bindings.clear();
+    for (const InputBinding& input : inputs) {
+      executable.bindings.push_back({at(*input.buffer, input.byteOffset), input.buffer->bytes() - input.byteOffset});
+    }
+    if (!executable.executor.run(executable.bindings, &aborted)) return false;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const Output& declared = plan.outputs[i];
+      const bool scalar = outputs[i].mode == OutputBinding::Mode::addToSlot;
+      if (scalar != (declared.dtype == DType::f64) || declared.dtype == DType::i32) {
+        throw CommandError("job: output " + std::to_string(i) + " is bound as what it is not (scalars go to slots)");
+      }
+      const void* const value = executable.executor.output(i);
+      if (scalar) {
+        slots[outputs[i].slot] += outputs[i].weight * *static_cast<const double*>(value);
+      } else {
+        scatterRows(static_cast<const float*>(value), declared.count, outputs[i], i);
+      }
+    }
+    return true;
+  }
+
+ private:
+  int threads_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> makeCpuBackend(int threads) { return std::make_unique<CpuBackend>(threads); }
+
+}  // namespace zeroth

@@ -1,0 +1,260 @@
+#include "engine/job.h"
+
+#include <cmath>
+#include <exception>
+#include <string>
+
+namespace zeroth {
+namespace {
+
+enum CommandCode : uint32_t { kPass = 1, kCall = 2, kCopy = 3, kFill = 4, kGatherRows = 5 };
+
+constexpr double kMaxSafeInteger = 9007199254740991.0;
+
+class Reader {
+ public:
+  Reader(const double* words, size_t length, const Registry& registry)
+      : words_(words), length_(length), registry_(registry) {}
+
+  bool done() const { return at_ == length_; }
+
+  double number() {
+    if (at_ >= length_) throw CommandError("job: it ends inside a command");
+    return words_[at_++];
+  }
+
+  double finite(const char* what) {
+    const double value = number();
+    if (!std::isfinite(value)) throw CommandError(std::string("job: ") + what + " is not a finite number");
+    return value;
+  }
+
+  uint64_t integer(const char* what, double max = kMaxSafeInteger) {
+    const double value = number();
+    if (!(value >= 0 && value <= max && value == std::floor(value))) {
+      throw CommandError(std::string("job: ") + what + ": expected an integer from 0 to " + std::to_string(max) +
+                         ", received " + std::to_string(value));
+    }
+    return static_cast<uint64_t>(value);
+  }
+
+  uint32_t word(const char* what) { return static_cast<uint32_t>(integer(what, 4294967295.0)); }
+
+  // A count of items that each take at least one word: never more than what is left, so it is safe to reserve.
+  size_t count(const char* what) {
+    const uint64_t value = integer(what);
+    if (value > length_ - at_) throw CommandError(std::string("job: ") + what + " exceeds the job's length");
+    return static_cast<size_t>(value);
+  }
+
+  BufferRef buffer() { return registry_.buffer(word("buffer")); }
+
+  BufferRef bufferOrNull() {
+    const uint32_t id = word("buffer");
+    return id == 0 ? nullptr : registry_.buffer(id);
+  }
+
+  ExecutableRef program() { return registry_.program(word("program")); }
+
+  Direction direction() {
+    Direction direction;
+    const uint64_t distribution = integer("distribution", 2);
+    direction.distribution = static_cast<Distribution>(distribution);
+    direction.seed = pair("seed");
+    direction.stream = pair("stream");
+    return direction;
+  }
+
+ private:
+  uint64_t pair(const char* what) {
+    const uint64_t low = word(what);
+    return low | (static_cast<uint64_t>(word(what)) << 32);
+  }
+
+  const double* words_;
+  size_t length_;
+  const Registry& registry_;
+  size_t at_ = 0;
+};
+
+// offset + count elements of `size` bytes lie inside the buffer; safe against overflow.
+void checkExtent(const Buffer& buffer, uint64_t offset, uint64_t count, uint64_t size, const char* what) {
+  const uint64_t capacity = buffer.bytes() / size;
+  if (offset > capacity || count > capacity - offset) {
+    throw CommandError(std::string("job: ") + what + ": elements " + std::to_string(offset) + " to " +
+                       std::to_string(offset + count) + " of a buffer of " + std::to_string(capacity));
+  }
+}
+
+PassOp readPassOp(Reader& reader, size_t count) {
+  PassOp op;
+  op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 3));
+  const size_t terms = reader.count("terms");
+  op.terms.reserve(terms);
+  for (size_t i = 0; i < terms; ++i) {
+    const Direction direction = reader.direction();
+    op.terms.push_back({direction, static_cast<float>(reader.finite("coefficient"))});
+  }
+  op.dense = reader.bufferOrNull();
+  op.denseCoefficient = static_cast<float>(reader.finite("dense coefficient"));
+  op.lr = reader.finite("lr");
+  op.beta1 = reader.finite("beta1");
+  op.beta2 = reader.finite("beta2");
+  op.epsilon = reader.finite("epsilon");
+  op.t = static_cast<int64_t>(reader.integer("t"));
+  op.m = reader.bufferOrNull();
+  op.v = reader.bufferOrNull();
+  if (op.dense) checkExtent(*op.dense, 0, count, 4, "dense gradient");
+  if (op.m) checkExtent(*op.m, 0, count, 4, "state m");
+  if (op.v) checkExtent(*op.v, 0, count, 4, "state v or p");
+  const bool needsM = op.kind != PassOp::Kind::add;
+  const bool needsV = op.kind == PassOp::Kind::adam || op.kind == PassOp::Kind::frozenAdam;
+  if ((needsM && !op.m) || (needsV && !op.v)) throw CommandError("job: an update lacks its state buffer");
+  if (op.kind == PassOp::Kind::adam && op.t < 1) throw CommandError("job: Adam's t starts at 1");
+  return op;
+}
+
+PassCommand readPass(Reader& reader) {
+  PassCommand command;
+  command.in = reader.buffer();
+  command.out = reader.buffer();
+  command.count = reader.integer("count");
+  checkExtent(*command.in, 0, command.count, 4, "pass source");
+  checkExtent(*command.out, 0, command.count, 4, "pass target");
+  const size_t ops = reader.count("updates");
+  for (size_t i = 0; i < ops; ++i) command.ops.push_back(readPassOp(reader, command.count));
+  return command;
+}
+
+CallCommand readCall(Reader& reader, size_t slots) {
+  CallCommand command;
+  command.program = reader.program();
+  const size_t inputs = reader.count("inputs");
+  for (size_t i = 0; i < inputs; ++i) {
+    InputBinding binding{reader.buffer(), reader.integer("byte offset")};
+    checkExtent(*binding.buffer, binding.byteOffset, 0, 1, "input");
+    if (binding.byteOffset % 4 != 0) throw CommandError("job: an input's byte offset is not a multiple of 4");
+    command.inputs.push_back(std::move(binding));
+  }
+  const size_t outputs = reader.count("outputs");
+  for (size_t i = 0; i < outputs; ++i) {
+    OutputBinding binding;
+    const uint64_t mode = reader.integer("output mode", 3);
+    if (mode == 0) throw CommandError("job: output mode 0");
+    binding.mode = static_cast<OutputBinding::Mode>(mode);
+    if (binding.mode == OutputBinding::Mode::addToSlot) {
+      binding.slot = reader.word("slot");
+      if (binding.slot >= slots) throw CommandError("job: a slot beyond the declared results");
+    } else {
+      binding.buffer = reader.buffer();
+      binding.offset = reader.integer("offset");
+      binding.rowLength = reader.integer("row length");
+      binding.rowStride = reader.integer("row stride");
+    }
+    binding.weight = reader.finite("weight");
+    command.outputs.push_back(std::move(binding));
+  }
+  return command;
+}
+
+CopyCommand readCopy(Reader& reader) {
+  CopyCommand command;
+  command.from = reader.buffer();
+  command.fromByte = reader.integer("source offset");
+  command.to = reader.buffer();
+  command.toByte = reader.integer("target offset");
+  command.bytes = reader.integer("bytes");
+  checkExtent(*command.from, command.fromByte, command.bytes, 1, "copy source");
+  checkExtent(*command.to, command.toByte, command.bytes, 1, "copy target");
+  return command;
+}
+
+FillCommand readFill(Reader& reader) {
+  FillCommand command;
+  command.to = reader.buffer();
+  command.offset = reader.integer("offset");
+  command.direction = reader.direction();
+  command.first = reader.integer("first element");
+  command.count = reader.integer("count");
+  command.scale = static_cast<float>(reader.finite("scale"));
+  checkExtent(*command.to, command.offset, command.count, 4, "fill");
+  return command;
+}
+
+GatherRowsCommand readGatherRows(Reader& reader) {
+  GatherRowsCommand command;
+  command.from = reader.buffer();
+  command.to = reader.buffer();
+  command.rowBytes = reader.integer("row bytes");
+  const size_t rows = reader.count("rows");
+  if (command.rowBytes == 0) throw CommandError("job: rows of no bytes");
+  checkExtent(*command.to, 0, rows, command.rowBytes, "gathered rows");
+  command.rows.reserve(rows);
+  for (size_t i = 0; i < rows; ++i) {
+    command.rows.push_back(reader.word("row"));
+    checkExtent(*command.from, command.rows.back(), 1, command.rowBytes, "row");
+  }
+  return command;
+}
+
+}  // namespace
+
+Job decodeJob(const double* words, size_t length, const Registry& registry) {
+  Reader reader(words, length, registry);
+  Job job;
+  job.slots = reader.integer("result slots", 1 << 20);
+  while (!reader.done()) {
+    switch (reader.integer("command", kGatherRows)) {
+      case kPass:
+        job.commands.push_back(readPass(reader));
+        break;
+      case kCall:
+        job.commands.push_back(readCall(reader, job.slots));
+        break;
+      case kCopy:
+        job.commands.push_back(readCopy(reader));
+        break;
+      case kFill:
+        job.commands.push_back(readFill(reader));
+        break;
+      case kGatherRows:
+        job.commands.push_back(readGatherRows(reader));
+        break;
+      default:
+        throw CommandError("job: unknown command");
+    }
+  }
+  return job;
+}
+
+bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, std::vector<double>& slots) {
+  slots.assign(job.slots, 0.0);
+  std::exception_ptr failure;
+  bool complete = true;
+  for (const Command& command : job.commands) {
+    // Passes run whatever happens to the rest: the caller's record of what the parameters hold must stay true.
+    if (const auto* pass = std::get_if<PassCommand>(&command)) {
+      backend.pass(*pass->in, *pass->out, pass->count, pass->ops);
+      continue;
+    }
+    if (aborted.load(std::memory_order_relaxed)) complete = false;
+    if (!complete || failure) continue;
+    try {
+      if (const auto* call = std::get_if<CallCommand>(&command)) {
+        complete = backend.call(*call->program, call->inputs, call->outputs, slots, aborted);
+      } else if (const auto* copy = std::get_if<CopyCommand>(&command)) {
+        backend.copy(*copy->from, copy->fromByte, *copy->to, copy->toByte, copy->bytes);
+      } else if (const auto* fill = std::get_if<FillCommand>(&command)) {
+        backend.fill(*fill->to, fill->offset, fill->direction, fill->first, fill->count, fill->scale);
+      } else if (const auto* gather = std::get_if<GatherRowsCommand>(&command)) {
+        backend.gatherRows(*gather->from, gather->rowBytes, *gather->to, gather->rows);
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+  return complete;
+}
+
+}  // namespace zeroth

@@ -1,0 +1,65 @@
+// A job is a list of commands that JavaScript encodes as doubles (lib/device/commands.ts) and the engine runs in order:
+// one call across the language boundary a step, not one an operation.
+#pragma once
+#include <functional>
+#include <variant>
+#include <vector>
+
+#include "backend.h"
+
+namespace zeroth {
+
+struct PassCommand {
+  BufferRef in, out;
+  size_t count;
+  std::vector<PassOp> ops;
+};
+
+struct CallCommand {
+  ExecutableRef program;
+  std::vector<InputBinding> inputs;
+  std::vector<OutputBinding> outputs;
+};
+
+struct CopyCommand {
+  BufferRef from, to;
+  size_t fromByte, toByte, bytes;
+};
+
+struct FillCommand {
+  BufferRef to;
+  size_t offset;
+  Direction direction;
+  uint64_t first;
+  size_t count;
+  float scale;
+};
+
+struct GatherRowsCommand {
+  BufferRef from, to;
+  size_t rowBytes;
+  std::vector<uint32_t> rows;
+};
+
+using Command = std::variant<PassCommand, CallCommand, CopyCommand, FillCommand, GatherRowsCommand>;
+
+struct Job {
+  size_t slots = 0;
+  std::vector<Command> commands;
+};
+
+// Resolves the ids that a job names.
+struct Registry {
+  std::function<BufferRef(uint32_t id)> buffer;
+  std::function<ExecutableRef(uint32_t id)> program;
+};
+
+// Decodes and checks every extent; throws CommandError. Buffers are held by the job, so a later release cannot pull
+// them away.
+Job decodeJob(const double* words, size_t length, const Registry& registry);
+
+// Runs a job into its result slots; false when it was aborted. After an abort or a failure only the job's passes still
+// run, so that the parameters hold what the caller expects; a failure is rethrown at the end.
+bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, std::vector<double>& slots);
+
+}  // namespace zeroth

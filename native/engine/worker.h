@@ -1,0 +1,29 @@
+// The thread that belongs to a device, and its queue: tasks run in the order in which they were submitted.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace zeroth {
+
+class Worker {
+ public:
+  // `start` runs first on the new thread (it sets the OpenMP team size, which is a property of the thread).
+  explicit Worker(std::function<void()> start);
+  // Runs what is queued, then joins.
+  ~Worker();
+  void submit(std::function<void()> task);
+
+ private:
+  void loop();
+
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<std::function<void()>> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace zeroth

@@ -1,0 +1,170 @@
+import { spawnSync } from 'node:child_process';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+import { CommandList } from '../../lib/device/commands.ts';
+import { openDevice } from '../../lib/device/device.ts';
+import { packageRoot } from '../../lib/device/native.ts';
+import type { Direction } from '../../lib/random/direction.ts';
+import { elementBits } from '../../lib/random/philox.ts';
+
+const direction: Direction = { distribution: 'rademacher', seed: 7n, stream: (1n << 63n) + 5n };
+
+describe('device', () => {
+  it('gives back the bytes that were written, in order of submission', async () => {
+    await using device = openDevice();
+    const buffer = device.allocate(16);
+    void buffer.write(Float32Array.of(1, 2, 3, 4));
+    void buffer.write(Float32Array.of(9), 4);
+    expect([...(await buffer.readF32())]).toEqual([1, 9, 3, 4]);
+    expect([...(await buffer.readF32(2, 2))]).toEqual([3, 4]);
+  });
+
+  it('zero-fills memory and counts it', async () => {
+    await using device = openDevice();
+    const before = device.memory().bufferBytes;
+    const buffer = device.allocate(4000);
+    expect(device.memory().bufferBytes - before).toBe(4000);
+    expect((await buffer.readF32()).every((x) => x === 0)).toBe(true);
+    buffer.dispose();
+    expect(device.memory().bufferBytes).toBe(before);
+  });
+
+  it('makes directions from the 64-bit seed and stream that the independent Philox makes', async () => {
+    await using device = openDevice();
+    const values = await device.direction(direction, 200, 37);
+    const signs = Array.from({ length: 200 }, (_, i) =>
+      elementBits(direction.seed, direction.stream, 37 + i) >>> 31 ? 1 : 0,
+    );
+    const ours = [...values].map((x) => (x > 0 ? 1 : 0));
+    // Which sign the top bit means is a convention; it must be the same one everywhere.
+    expect([signs, signs.map((x) => 1 - x)]).toContainEqual(ours);
+  });
+
+  it('gathers rows', async () => {
+    await using device = openDevice();
+    const from = await device.upload(Int32Array.from({ length: 12 }, (_, i) => i));
+    const to = device.allocate(24);
+    await device.submit(new CommandList().gatherRows(from, to, 12, Uint32Array.of(3, 1)));
+    expect([...new Int32Array(await to.read())]).toEqual([9, 10, 11, 3, 4, 5]);
+  });
+
+  it.each([
+    ['a read beyond the end', async (d: ReturnType<typeof openDevice>) => d.allocate(8).read(4, 8)],
+    ['a write beyond the end', async (d: ReturnType<typeof openDevice>) => d.allocate(8).write(new Float32Array(3))],
+    [
+      'a pass over more elements than there are',
+      async (d: ReturnType<typeof openDevice>) => {
+        const b = d.allocate(8);
+        return d.submit(new CommandList().pass(b, b, 3, []));
+      },
+    ],
+    [
+      'a row that does not exist',
+      async (d: ReturnType<typeof openDevice>) => {
+        const b = d.allocate(8);
+        return d.submit(new CommandList().gatherRows(b, b, 4, Uint32Array.of(2)));
+      },
+    ],
+  ])('refuses %s', async (_, act) => {
+    await using device = openDevice();
+    await expect(act(device)).rejects.toMatchObject({ code: 'ERR_ZEROTH_NATIVE' });
+  });
+
+  it('refuses a program that is none', async () => {
+    await using device = openDevice();
+    await expect(device.load(new Uint8Array(64))).rejects.toMatchObject({ code: 'ERR_ZEROTH_PROGRAM' });
+  });
+
+  it('says that it is disposed', async () => {
+    const device = openDevice();
+    const buffer = device.allocate(4);
+    await device.dispose();
+    await device.dispose();
+    await expect(buffer.read()).rejects.toMatchObject({ code: 'ERR_ZEROTH_DISPOSED' });
+    expect(() => device.allocate(4)).toThrow(expect.objectContaining({ code: 'ERR_ZEROTH_DISPOSED' }));
+  });
+
+  it('settles what is under way when it is disposed', async () => {
+    const device = openDevice();
+    const buffer = device.allocate(64 << 20);
+    const work = Array.from({ length: 8 }, () =>
+      device.submit(new CommandList().fill(buffer, 0, { ...direction, distribution: 'normal' }, 0, 16 << 20)),
+    );
+    await device.dispose();
+    const settled = await Promise.allSettled(work);
+    for (const result of settled) {
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'ERR_ZEROTH_ABORTED' });
+    }
+    expect(settled.length).toBe(8);
+  });
+
+  it('does not run commands that were aborted before their turn', async () => {
+    await using device = openDevice();
+    const buffer = device.allocate(4);
+    const abort = AbortSignal.abort();
+    const fill = new CommandList().fill(buffer, 0, { ...direction, distribution: 'uniform' }, 0, 1);
+    const busy = device.allocate(32 << 20);
+    const first = device.submit(new CommandList().fill(busy, 0, direction, 0, 8 << 20));
+    await expect(device.submit(fill, abort)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ABORTED' });
+    await first;
+    expect([...(await buffer.readF32())]).toEqual([0]);
+  });
+
+  it.each([
+    ['device', { device: 'tpu' }],
+    ['threads', { threads: 0 }],
+    ['threads', { threads: 1.5 }],
+  ])('refuses a bad option: %s', (name, options) => {
+    expect(() => openDevice(options as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT', message: expect.stringContaining(name) }),
+    );
+  });
+
+  it('does not replace a GPU silently', () => {
+    expect(() => openDevice({ device: 'cuda' })).toThrow(expect.objectContaining({ code: 'ERR_ZEROTH_DEVICE' }));
+  });
+
+  const script = (body: string) => `
+    import { createRequire } from 'node:module';
+    const { Device } = createRequire(import.meta.url)('node-gyp-build')(${JSON.stringify(packageRoot)});
+    const device = new Device(2);
+    const id = device.allocate(256 << 20);
+    ${body}`;
+
+  it('lets the process end when idle, and keeps it alive while work is under way', () => {
+    const run = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', script(`device.read(id, 0, 8).then(() => console.log('done'));`)],
+      {
+        cwd: packageRoot,
+        encoding: 'utf8',
+      },
+    );
+    expect(run).toMatchObject({ status: 0, stdout: 'done\n', stderr: '' });
+  });
+
+  it('survives process.exit with work under way', () => {
+    const body = `for (let i = 0; i < 20; i++) device.read(id, 0, 64 << 20); process.exit(5);`;
+    const run = spawnSync(process.execPath, ['--input-type=module', '-e', script(body)], {
+      cwd: packageRoot,
+      encoding: 'utf8',
+    });
+    expect(run).toMatchObject({ status: 5, stderr: '' });
+  });
+
+  it('loads in worker threads and survives their termination with work under way', async () => {
+    const source = `
+      const { parentPort } = require('node:worker_threads');
+      const { Device } = require('node-gyp-build')(${JSON.stringify(packageRoot)});
+      const device = new Device(2);
+      const id = device.allocate(64 << 20);
+      for (let i = 0; i < 10; i++) device.read(id, 0, 32 << 20);
+      device.read(id, 0, 8).then(() => parentPort.postMessage('never waited for'));
+      parentPort.postMessage('busy');`;
+    for (let i = 0; i < 3; i++) {
+      const worker = new Worker(source, { eval: true });
+      await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+      expect(await worker.terminate()).toBeTypeOf('number');
+    }
+  });
+});
