@@ -9,9 +9,9 @@
 namespace zeroth {
 
 /**
- * Writes elements first … first + count - 1 of a direction. Any first, count and alignment; one thread. Every instruction
- * set writes the same bits as directionElement.
- * Throws std::invalid_argument for an unknown distribution, a range beyond 2^64, or an instruction set that is not available.
+ * Writes elements first … first + count - 1 of a direction. Any first, count and alignment; one thread. Every
+ * instruction set writes the same bits as directionElement. Throws std::invalid_argument for an unknown distribution, a
+ * range beyond 2^64, or an instruction set that is not available.
  */
 void fill(const Direction& direction, uint64_t first, size_t count, float* out, Isa isa = activeIsa());
 

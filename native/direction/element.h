@@ -1,7 +1,7 @@
 // Directions by definition: element e of z(distribution, seed, stream), on the host and in a CUDA kernel.
 //
-// Element e = 64 k + 16 j + i is output j of Philox counter 16 k + i, key = seed, stream = the counter's high half. Sixteen
-// neighbouring elements are one output of sixteen neighbouring counters, so vectors and warps need no shuffle.
+// Element e = 64 k + 16 j + i is output j of Philox counter 16 k + i, key = seed, stream = the counter's high half.
+// Sixteen neighbouring elements are one output of sixteen neighbouring counters, so vectors and warps need no shuffle.
 #pragma once
 #include <cstdint>
 

@@ -12,8 +12,8 @@ const char* isaName(Isa isa);
 std::vector<Isa> availableIsas();
 
 /**
- * The fastest available, or the one that the environment variable ZEROTH_ISA (scalar, avx2, avx512, neon) names; read once.
- * Throws std::invalid_argument for a name that is unknown or not available here. All choices yield the same bits.
+ * The fastest available, or the one that the environment variable ZEROTH_ISA (scalar, avx2, avx512, neon) names; read
+ * once. Throws std::invalid_argument for a name that is unknown or not available here. All choices yield the same bits.
  */
 Isa activeIsa();
 

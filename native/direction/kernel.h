@@ -9,7 +9,8 @@ namespace zeroth {
 
 constexpr size_t blockSize = 64;  // elements that sixteen Philox counters yield
 
-/** What the first two rounds share in all counters of a block: stream and counter's high word do not vary across lanes. */
+/** What the first two rounds share in all counters of a block: stream and counter's high word do not vary across lanes.
+ */
 struct SharedRounds {
   uint32_t key0, key1;
   uint32_t first2, second0, second2, third2;

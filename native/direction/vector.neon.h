@@ -119,9 +119,7 @@ struct NeonLane {
     for (int i = 0; i < 4; ++i) a.part[i] = vbslq_f32(vtstq_u32(test.part[i], bit), a.part[i], b.part[i]);
     return a;
   }
-  static ZEROTH_HD F negateByBit31(U sign, F a) {
-    return asFloat(bitXor(asBits(a), bitAnd(sign, set(0x80000000u))));
-  }
+  static ZEROTH_HD F negateByBit31(U sign, F a) { return asFloat(bitXor(asBits(a), bitAnd(sign, set(0x80000000u)))); }
 };
 
 }  // namespace zeroth

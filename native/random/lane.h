@@ -1,8 +1,8 @@
 // One lane of arithmetic: the operations that random numbers and updates are written in.
 //
-// Philox, Box-Muller and the update rules are templates over a "lane" type: one element (ScalarLane, here, on the host and
-// in a CUDA kernel) or sixteen (vector.avx512.h, vector.avx2.h, vector.neon.h). Every operation is exact or correctly
-// rounded (IEEE 754 round to nearest even), so all lane types yield the same bits.
+// Philox, Box-Muller and the update rules are templates over a "lane" type: one element (ScalarLane, here, on the host
+// and in a CUDA kernel) or sixteen (vector.avx512.h, vector.avx2.h, vector.neon.h). Every operation is exact or
+// correctly rounded (IEEE 754 round to nearest even), so all lane types yield the same bits.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -10,7 +10,8 @@
 #if defined(__CUDACC__)
 #define ZEROTH_HD __host__ __device__ __forceinline__
 #else
-// Always inline: a file compiled for AVX-512 must not leave a shared copy that the linker could pick for an older machine.
+// Always inline: a file compiled for AVX-512 must not leave a shared copy that the linker could pick for an older
+// machine.
 #define ZEROTH_HD inline __attribute__((always_inline))
 #endif
 

@@ -1,8 +1,9 @@
 // Random words to normal, Rademacher and uniform variates: the same bits on every CPU and GPU.
 //
 // Only integer operations, fused multiply-adds, products and correctly rounded roots occur, each written explicitly, so
-// nothing is left to a compiler's contraction or to a vendor's libm. The polynomials are minimax fits (linear programming,
-// coefficients rounded to f32 one after the other); their errors below are those of the rounded coefficients.
+// nothing is left to a compiler's contraction or to a vendor's libm. The polynomials are minimax fits (linear
+// programming, coefficients rounded to f32 one after the other); their errors below are those of the rounded
+// coefficients.
 #pragma once
 #include "random/lane.h"
 
@@ -11,8 +12,8 @@ namespace zeroth {
 /**
  * -2 ln((x + 1/2) / 2^32) ≥ 0, for the word x. The argument is rounded to f32 and may become 1, with the logarithm 0.
  *
- * The argument is m 2^k with m in [√½, √2), f = m - 1. Since it is ≤ 1, k = 0 implies f ≤ 0, so no digits cancel and the
- * result is never negative. -2 ln(1 + f) = f (-2 + f P(f)), relative error of the result 1.5e-7.
+ * The argument is m 2^k with m in [√½, √2), f = m - 1. Since it is ≤ 1, k = 0 implies f ≤ 0, so no digits cancel and
+ * the result is never negative. -2 ln(1 + f) = f (-2 + f P(f)), relative error of the result 1.5e-7.
  */
 template <class Lane>
 ZEROTH_HD typename Lane::F minusTwoLog(typename Lane::U x) {
@@ -35,8 +36,8 @@ ZEROTH_HD typename Lane::F minusTwoLog(typename Lane::U x) {
 }
 
 /**
- * Cosine and sine of the word x as an angle of x / 2^32 turns: the nearest quarter turn picks swap and signs, the signed
- * remainder, at most 1/8 turn, goes through polynomials. Relative errors: cosine 3.9e-8, sine 2.8e-8.
+ * Cosine and sine of the word x as an angle of x / 2^32 turns: the nearest quarter turn picks swap and signs, the
+ * signed remainder, at most 1/8 turn, goes through polynomials. Relative errors: cosine 3.9e-8, sine 2.8e-8.
  */
 template <class Lane>
 ZEROTH_HD void cosineSine(typename Lane::U x, typename Lane::F& cosine, typename Lane::F& sine) {

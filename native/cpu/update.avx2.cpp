@@ -1,0 +1,8 @@
+#include "cpu/update_kernel.h"
+#include "direction/vector.avx2.h"
+
+namespace zeroth {
+
+constexpr UpdateKernels updateKernelsAvx2 = UpdateLoops<Avx2Lane>::kernels(fillBlocksAvx2);
+
+}  // namespace zeroth

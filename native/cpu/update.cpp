@@ -1,0 +1,284 @@
+#include "cpu/update.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+#include "cpu/update_kernel.h"
+
+namespace zeroth {
+namespace {
+
+constexpr size_t tileSize = 2048;  // elements: 8 KiB of x beside as much gradient and state stays in L1
+static_assert(tileSize % blockSize == 0, "a tile is whole blocks, so that z does not depend on the tiling");
+
+void fillBlocksScalar(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out) {
+  fillBlocks<ScalarLane>(direction, firstBlock, blocks, out);
+}
+
+constexpr UpdateKernels updateKernelsScalar = UpdateLoops<ScalarLane>::kernels(fillBlocksScalar);
+
+const UpdateKernels& kernelsOf(Isa isa) {
+  checkIsa(isa, "pass");
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::avx2:
+      return updateKernelsAvx2;
+    case Isa::avx512:
+      return updateKernelsAvx512;
+#elif defined(__aarch64__)
+    case Isa::neon:
+      return updateKernelsNeon;
+#endif
+    default:
+      return updateKernelsScalar;
+  }
+}
+
+[[noreturn]] void invalid(const std::string& what) { throw std::invalid_argument("pass: " + what); }
+
+void checkFinite(double value, const char* name) {
+  if (!std::isfinite(value))
+    invalid(std::string(name) + ": expected a finite number, received " + std::to_string(value));
+}
+
+void checkDecay(double beta, const char* name) {
+  if (!(beta >= 0 && beta < 1)) invalid(std::string(name) + ": expected 0 ≤ β < 1, received " + std::to_string(beta));
+}
+
+void checkState(const void* state, const char* name) {
+  if (state == nullptr) invalid(std::string("the state ") + name + " is missing");
+}
+
+/** Consecutive summands of one direction: what one generation of z serves. */
+struct Run {
+  Direction direction;
+  std::vector<float> coefficients;
+  int slot;  // where z is kept for a later run of the same direction, or -1
+};
+
+/** One op, prepared: checked, its directions planned, its constants rounded. */
+struct Step {
+  std::vector<Run> runs;
+  const float* dense = nullptr;
+  float denseCoefficient = 0;
+  enum class Rule { add, momentum, adam, frozenAdam } rule = Rule::add;
+  MomentumFactors momentum{};
+  AdamFactors adam{};
+  FrozenAdamFactors frozenAdam{};
+  float* m = nullptr;
+  float* v = nullptr;
+  const float* p = nullptr;
+
+  void operator()(const AddUpdate&) { rule = Rule::add; }
+
+  void operator()(const MomentumUpdate& op) {
+    rule = Rule::momentum;
+    checkDecay(op.beta, "beta");
+    checkFinite(op.lr, "lr");
+    checkState(m = op.m, "m");
+    momentum = {static_cast<float>(op.beta), static_cast<float>(-op.lr)};
+  }
+
+  void operator()(const AdamUpdate& op) {
+    rule = Rule::adam;
+    checkDecay(op.beta1, "beta1");
+    checkDecay(op.beta2, "beta2");
+    checkFinite(op.lr, "lr");
+    if (!(op.epsilon >= 0 && std::isfinite(op.epsilon))) invalid("epsilon: expected a finite number ≥ 0");
+    if (op.t < 1) invalid("t: expected Adam's step count, from 1, received " + std::to_string(op.t));
+    checkState(m = op.m, "m");
+    checkState(v = op.v, "v");
+    const double t = static_cast<double>(op.t);
+    adam = {static_cast<float>(op.beta1),
+            static_cast<float>(1 - op.beta1),
+            static_cast<float>(op.beta2),
+            static_cast<float>(1 - op.beta2),
+            static_cast<float>(-op.lr / (1 - std::pow(op.beta1, t))),
+            static_cast<float>(1 / (1 - std::pow(op.beta2, t))),
+            static_cast<float>(op.epsilon)};
+  }
+
+  void operator()(const FrozenAdamUpdate& op) {
+    rule = Rule::frozenAdam;
+    checkDecay(op.beta1, "beta1");
+    checkFinite(op.lr, "lr");
+    checkState(m = op.m, "m");
+    checkState(p = op.p, "p");
+    frozenAdam = {static_cast<float>(op.beta1), static_cast<float>(1 - op.beta1), static_cast<float>(-op.lr)};
+  }
+};
+
+struct Plan {
+  std::vector<Step> steps;
+  int slots = 0;
+  bool gradientTile = false;
+};
+
+Plan planOf(const std::vector<UpdateOp>& ops) {
+  Plan plan;
+  for (const UpdateOp& op : ops) {
+    Step step;
+    std::visit(step, op);
+    const Gradient& gradient = std::visit([](const auto& update) -> const Gradient& { return update.gradient; }, op);
+    for (const Term& term : gradient.terms) {
+      checkDirection(term.direction, "pass");
+      checkFinite(term.coefficient, "coefficient");
+      if (step.runs.empty() || !(step.runs.back().direction == term.direction)) {
+        step.runs.push_back({term.direction, {}, -1});
+      }
+      step.runs.back().coefficients.push_back(term.coefficient);
+    }
+    if (gradient.dense != nullptr) checkFinite(gradient.denseCoefficient, "dense coefficient");
+    step.dense = gradient.dense;
+    step.denseCoefficient = gradient.denseCoefficient;
+    plan.gradientTile = plan.gradientTile || step.rule != Step::Rule::add;
+
+    // An add that goes on from where the add before it ended, with nothing between, is one longer add.
+    const bool joins = !plan.steps.empty() && step.rule == Step::Rule::add && !step.runs.empty() &&
+                       plan.steps.back().rule == Step::Rule::add && plan.steps.back().dense == nullptr;
+    if (!joins) {
+      plan.steps.push_back(std::move(step));
+      continue;
+    }
+    Step& last = plan.steps.back();
+    size_t first = 0;
+    if (!last.runs.empty() && last.runs.back().direction == step.runs.front().direction) {
+      std::vector<float>& known = last.runs.back().coefficients;
+      const std::vector<float>& more = step.runs.front().coefficients;
+      known.insert(known.end(), more.begin(), more.end());
+      first = 1;
+    }
+    last.runs.insert(last.runs.end(), step.runs.begin() + static_cast<std::ptrdiff_t>(first), step.runs.end());
+    last.dense = step.dense;
+    last.denseCoefficient = step.denseCoefficient;
+  }
+
+  // A direction with several runs gets a slot, where its z is kept until the tile is done.
+  std::vector<Run*> runs;
+  for (Step& step : plan.steps) {
+    for (Run& run : step.runs) runs.push_back(&run);
+  }
+  const auto order = [](const Run* a, const Run* b) {
+    const Direction &x = a->direction, &y = b->direction;
+    if (x.stream != y.stream) return x.stream < y.stream;
+    if (x.seed != y.seed) return x.seed < y.seed;
+    return x.distribution < y.distribution;
+  };
+  std::sort(runs.begin(), runs.end(), order);
+  for (size_t i = 1; i < runs.size(); ++i) {
+    if (!(runs[i]->direction == runs[i - 1]->direction)) continue;
+    if (runs[i - 1]->slot < 0) runs[i - 1]->slot = plan.slots++;
+    runs[i]->slot = runs[i - 1]->slot;
+  }
+  return plan;
+}
+
+/** What one thread needs: a gradient tile, and the kept tiles of z. */
+struct Scratch {
+  explicit Scratch(const Plan& plan)
+      : gradient(plan.gradientTile ? tileSize : 0),
+        z(static_cast<size_t>(plan.slots) * tileSize),
+        filled(static_cast<size_t>(plan.slots)) {}
+  std::vector<float> gradient, z;
+  std::vector<char> filled;
+};
+
+class TilePass {
+ public:
+  TilePass(const Plan& plan, const UpdateKernels& kernels, const float* in, float* out)
+      : plan_(plan), kernels_(kernels), in_(in), out_(out) {}
+
+  void run(size_t begin, size_t count, Scratch& scratch) const {
+    std::fill(scratch.filled.begin(), scratch.filled.end(), 0);
+    const float* from = in_ + begin;
+    float* const to = out_ + begin;
+    for (const Step& step : plan_.steps) {
+      if (step.rule == Step::Rule::add) {
+        from = accumulate(step, begin, count, from, to, scratch);
+        continue;
+      }
+      float* const g = scratch.gradient.data();
+      std::fill_n(g, count, 0.0f);
+      accumulate(step, begin, count, g, g, scratch);
+      apply(step, g, begin, from, to, count);
+      from = to;
+    }
+    if (from != to) std::memcpy(to, from, count * sizeof(float));
+  }
+
+ private:
+  /** to = from + the summands of a step; returns where the result is: `from` itself where there are none. */
+  const float* accumulate(const Step& step, size_t begin, size_t count, const float* from, float* to,
+                          Scratch& scratch) const {
+    const uint64_t firstBlock = begin / blockSize;
+    for (const Run& run : step.runs) {
+      if (run.slot < 0) {
+        kernels_.addDirection(run.direction, firstBlock, run.coefficients.data(), run.coefficients.size(), from, to,
+                              count);
+        from = to;
+        continue;
+      }
+      float* const z = scratch.z.data() + static_cast<size_t>(run.slot) * tileSize;
+      char& filled = scratch.filled[static_cast<size_t>(run.slot)];
+      if (!filled) kernels_.fillBlocks(run.direction, firstBlock, (count + blockSize - 1) / blockSize, z);
+      filled = 1;
+      for (float coefficient : run.coefficients) {
+        kernels_.addVector(coefficient, z, from, to, count);
+        from = to;
+      }
+    }
+    if (step.dense != nullptr) {
+      kernels_.addVector(step.denseCoefficient, step.dense + begin, from, to, count);
+      from = to;
+    }
+    return from;
+  }
+
+  void apply(const Step& step, const float* g, size_t begin, const float* from, float* to, size_t count) const {
+    float* const m = step.m + begin;
+    switch (step.rule) {
+      case Step::Rule::momentum:
+        return kernels_.momentum(step.momentum, g, m, from, to, count);
+      case Step::Rule::adam:
+        return kernels_.adam(step.adam, g, m, step.v + begin, from, to, count);
+      case Step::Rule::frozenAdam:
+        return kernels_.frozenAdam(step.frozenAdam, g, m, step.p + begin, from, to, count);
+      case Step::Rule::add:
+        return;
+    }
+  }
+
+  const Plan& plan_;
+  const UpdateKernels& kernels_;
+  const float* in_;
+  float* out_;
+};
+
+}  // namespace
+
+void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>& ops, int threads, Isa isa) {
+  const UpdateKernels& kernels = kernelsOf(isa);
+  if (threads < 1) invalid("threads: expected at least 1, received " + std::to_string(threads));
+  if (count > 0 && (in == nullptr || out == nullptr)) invalid("in and out: expected pointers to the elements");
+  const Plan plan = planOf(ops);
+  if (count == 0 || (plan.steps.empty() && in == out)) return;
+
+  const TilePass tilePass(plan, kernels, in, out);
+  const size_t tiles = (count + tileSize - 1) / tileSize;
+  const int team = static_cast<int>(std::min<size_t>(static_cast<size_t>(threads), tiles));
+  std::vector<Scratch> scratch(static_cast<size_t>(team), Scratch(plan));
+  // Each member has its own contiguous stretch: `team` iterations, so that nothing depends on how many threads come.
+#pragma omp parallel for schedule(static) num_threads(team) if (team > 1)
+  for (int member = 0; member < team; ++member) {
+    const size_t end = tiles * static_cast<size_t>(member + 1) / static_cast<size_t>(team);
+    for (size_t tile = tiles * static_cast<size_t>(member) / static_cast<size_t>(team); tile < end; ++tile) {
+      const size_t begin = tile * tileSize;
+      tilePass.run(begin, std::min(tileSize, count - begin), scratch[static_cast<size_t>(member)]);
+    }
+  }
+}
+
+}  // namespace zeroth

@@ -1,0 +1,70 @@
+// Parameter updates: any number of them in one pass over memory, with directions regenerated on the fly.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "direction/direction.h"
+
+namespace zeroth {
+
+struct Term {
+  Direction direction;
+  float coefficient;
+};
+
+/** g = Σ coefficient · z(direction) [+ denseCoefficient · dense], each summand added with one rounding, in this order.
+ */
+struct Gradient {
+  std::vector<Term> terms;
+  const float* dense = nullptr;
+  float denseCoefficient = 0;
+};
+
+/** x ← x + c z for one summand of the gradient after the other, so that +c z, -c z restores x but for rare roundings.
+ */
+struct AddUpdate {
+  Gradient gradient;
+};
+
+/** m ← β m + g;  x ← x - lr m */
+struct MomentumUpdate {
+  Gradient gradient;
+  double beta, lr;
+  float* m;
+};
+
+/**
+ * m ← β1 m + (1-β1) g;  v ← β2 v + (1-β2) g²;  x ← x - lr · (m / (1-β1^t)) / (√(v / (1-β2^t)) + ε), t from 1.
+ * The bias corrections are computed once, in double.
+ */
+struct AdamUpdate {
+  Gradient gradient;
+  double beta1, beta2, lr, epsilon;
+  int64_t t;
+  float* m;
+  float* v;
+};
+
+/** m ← β1 m + (1-β1) g;  x ← x - lr m / p */
+struct FrozenAdamUpdate {
+  Gradient gradient;
+  double beta1, lr;
+  float* m;
+  const float* p;
+};
+
+using UpdateOp = std::variant<AddUpdate, MomentumUpdate, AdamUpdate, FrozenAdamUpdate>;
+
+/**
+ * out = ops, in order, of in; `count` elements, element i taking z's element i. One multi-threaded pass over memory:
+ * tile by tile, all ops on a tile while it is in the L1 cache, and every direction generated once a tile however often
+ * it occurs. `out` may be `in`, or must not overlap it. States (m, v) are updated in place; they overlap neither each
+ * other nor in or out. No ops: a copy. The bits do not depend on `threads` or `isa`. Throws std::invalid_argument,
+ * before anything is written, for bad pointers, coefficients, hyper-parameters or threads < 1.
+ */
+void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>& ops, int threads,
+          Isa isa = activeIsa());
+
+}  // namespace zeroth

@@ -1,0 +1,70 @@
+// θ += μ z over 64 Mi parameters against the machine's read + write bandwidth, both measured in this run; prints JSON.
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include "cpu/update.h"
+
+namespace {
+
+using zeroth::Direction;
+using zeroth::Distribution;
+
+double seconds(const std::chrono::steady_clock::time_point& start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct Free {
+  void operator()(float* pointer) const { std::free(pointer); }
+};
+
+/** The limit: every element read, added to and written, nothing else. */
+void stream(float* x, size_t count, int threads) {
+  const auto n = static_cast<int64_t>(count);
+#pragma omp parallel for simd schedule(static) num_threads(threads)
+  for (int64_t i = 0; i < n; ++i) x[i] += 1e-3f;
+}
+
+}  // namespace
+
+int main() {
+  constexpr size_t count = size_t{64} << 20;
+  constexpr int rounds = 9;
+  const int threads = omp_get_num_procs();
+  const std::unique_ptr<float, Free> x(static_cast<float*>(std::aligned_alloc(64, count * sizeof(float))));
+  if (!x) throw std::bad_alloc();
+  float* const theta = x.get();
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) theta[i] = 0.0f;
+
+  // Interleaved, so that a noisy neighbour disturbs both alike.
+  double streamSeconds = 1e9, addSeconds = 1e9, stepSeconds = 1e9;
+  for (int round = 0; round < rounds; ++round) {
+    auto start = std::chrono::steady_clock::now();
+    stream(theta, count, threads);
+    streamSeconds = std::min(streamSeconds, seconds(start));
+
+    const Direction z{Distribution::normal, 1, static_cast<uint64_t>(round)};
+    const Direction next{Distribution::normal, 1, static_cast<uint64_t>(round) + 1};
+    start = std::chrono::steady_clock::now();
+    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, 1e-3f}}}}}, threads);
+    addSeconds = std::min(addSeconds, seconds(start));
+
+    start = std::chrono::steady_clock::now();
+    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, -1e-3f}, {z, 1e-5f}, {next, 1e-3f}}}}}, threads);
+    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{next, -1e-3f}, {next, -1e-3f}}}}}, threads);
+    stepSeconds = std::min(stepSeconds, seconds(start));
+  }
+  const double n = static_cast<double>(count);
+  std::printf(
+      "{\"benchmark\":\"perturbation\",\"parameters\":%zu,\"threads\":%d,\"isa\":\"%s\",\"bandwidthGBps\":%.2f,"
+      "\"parametersPerSecond\":%.4g,\"limitParametersPerSecond\":%.4g,\"ratio\":%.3f,\"zoStepSeconds\":%.4f}\n",
+      count, threads, zeroth::isaName(zeroth::activeIsa()), 8 * n / streamSeconds / 1e9, n / addSeconds,
+      n / streamSeconds, streamSeconds / addSeconds, stepSeconds);
+  return 0;
+}
