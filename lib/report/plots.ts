@@ -92,7 +92,7 @@ export function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
     y: { domain: cap },
     marks: [
       Plot.areaY(points, { x: 'step', y1: 'lower', y2: 'upper', z: 'run', fill: 'run', fillOpacity: 0.16, clip: true }),
-      ...thresholdLines(runs),
+      ...thresholdLines(runs, cap[1]),
       Plot.lineY(points, { x: 'step', y: 'trace', z: 'run', stroke: 'run', strokeWidth: 1.3, clip: true }),
       Plot.ruleX(points, {
         x: 'step',
@@ -234,14 +234,15 @@ function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Content): Svg
   return svg;
 }
 
-function thresholdLines(runs: readonly PlotRun[]): Plot.Markish[] {
+function thresholdLines(runs: readonly PlotRun[], top: number): Plot.Markish[] {
   const lines = runs.flatMap((run) => run.threshold.map(([step, value]) => ({ step, value, run: run.label })));
   // A label at the start of each stretch, where the trace is usually still far below; the last point only ends the line.
   const starts = runs.flatMap((run) =>
     run.threshold
-      .filter(([, value], i) => value !== run.threshold[i - 1]?.[1])
+      .filter(([, value], i) => value <= top && value !== run.threshold[i - 1]?.[1])
       .map(([step, value]) => ({ step, value, run: run.label, text: `${run.thresholdFormula} = ${short(value)}` })),
   );
+  const labelled = runs.length <= 4 ? starts : [];
   return [
     Plot.line(lines, {
       x: 'step',
@@ -253,7 +254,7 @@ function thresholdLines(runs: readonly PlotRun[]): Plot.Markish[] {
       curve: 'step-after',
       clip: true,
     }),
-    Plot.text(starts, {
+    Plot.text(labelled, {
       x: 'step',
       y: 'value',
       text: 'text',
@@ -262,7 +263,6 @@ function thresholdLines(runs: readonly PlotRun[]): Plot.Markish[] {
       lineAnchor: 'bottom',
       dx: 5,
       dy: -5,
-      clip: true,
     }),
   ];
 }
@@ -292,7 +292,7 @@ function ceiling(values: readonly number[]): [number, number] {
   if (sorted.length === 0) return [0, 1];
   const usual = sorted[Math.floor(0.9 * (sorted.length - 1))];
   const top = Math.min(sorted[sorted.length - 1], 4 * usual);
-  return top > 0 ? [0, 1.05 * top] : [0, Math.max(1, sorted[sorted.length - 1])];
+  return top > 0 ? [0, 1.1 * top] : [0, Math.max(1, sorted[sorted.length - 1])];
 }
 
 function thresholdName(runs: readonly PlotRun[]): string {

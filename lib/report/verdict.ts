@@ -32,7 +32,7 @@ export function verdictOf(summary: RunSummary): Verdict {
   const atEdgeFraction = mean(second.map(({ atEdge }) => (atEdge ? 1 : 0)));
   const facts = { ratio, atEdgeFraction };
   const { threshold } = second[second.length - 1];
-  const percent = `${Math.round(100 * ratio)} % of its threshold ${thresholdFormula(summary)} = ${formatNumber(threshold, 3)}`;
+  const averaged = `averaged ${share(ratio)} its threshold ${thresholdFormula(summary)} = ${formatNumber(threshold, 3)}`;
 
   if (summary.end === 'diverged') {
     const last = monitors[monitors.length - 1];
@@ -41,7 +41,7 @@ export function verdictOf(summary: RunSummary): Verdict {
       ...facts,
       sentence:
         `diverged after ${count(steps)} steps: at the last measurement (step ${count(last.step)}) ` +
-        `its ${quantity} was ${Math.round(100 * edgeRatio(last, moments))} % of what its step size can bear`,
+        `its ${quantity} was ${share(edgeRatio(last, moments))} what its step size can bear`,
     };
   }
   const since = firstStepAtEdge(summary);
@@ -52,21 +52,21 @@ export function verdictOf(summary: RunSummary): Verdict {
       ...facts,
       sentence:
         `reached the edge of stability by step ${count(since)} and stayed there: ` +
-        `over the second half its ${quantity} averaged ${percent}`,
+        `over the second half its ${quantity} ${averaged}`,
     };
   }
   if (ratio > 1) {
     return {
       kind: 'beyond',
       ...facts,
-      sentence: `spent its second half beyond the edge of stability: its ${quantity} averaged ${percent}, so expect loss spikes or divergence`,
+      sentence: `spent its second half beyond the edge of stability: its ${quantity} ${averaged}, so expect loss spikes or divergence`,
     };
   }
   const visited = since === undefined ? '' : `, though it touched the edge at step ${count(since)}`;
   return {
     kind: 'below',
     ...facts,
-    sentence: `stayed below the edge of stability: over the second half its ${quantity} averaged ${percent}${visited}`,
+    sentence: `stayed below the edge of stability: over the second half its ${quantity} ${averaged}${visited}`,
   };
 }
 
@@ -80,6 +80,11 @@ export function edgeQuantity(summary: RunSummary): string {
 /** The headline of a page about these runs; `labels` name them. */
 export function headline(summaries: readonly RunSummary[], labels: readonly string[]): string[] {
   return summaries.map((summary, i) => `${labels[i]}: ${verdictOf(summary).sentence}.`);
+}
+
+/** `97 % of`, or `50 times`. */
+export function share(ratio: number): string {
+  return ratio < 2 ? `${Math.round(100 * ratio)} % of` : `${formatNumber(ratio, 2)} times`;
 }
 
 /** The first point at the edge from which on at least half of the points are; without one, the first at the edge at all. */
