@@ -64,8 +64,15 @@ export function spectralRadius(matrix: Matrix): number {
   }
 }
 
-/** (i) One step of E[e_i²], E[e_i m_i], E[m_i²] in the eigenbasis: 3d numbers. Written from m' = βm + wĝ, e' = e − ηm'. */
-export function eigenbasisOperator(lambdas: readonly number[], { eta, beta, s1, s2, weight = 1 }: Method): Matrix {
+/**
+ * (i) One step of E[e_i²], E[e_i m_i], E[m_i²] in the eigenbasis: 3d numbers. Written from m' = βm + wĝ, e' = e − ηP⁻¹m', for a P that is
+ * diagonal there (default I).
+ */
+export function eigenbasisOperator(
+  lambdas: readonly number[],
+  { eta, beta, s1, s2, weight = 1 }: Method,
+  preconditioner: readonly number[] = lambdas.map(() => 1),
+): Matrix {
   const d = lambdas.length;
   return matrixOf(3 * d, (x) => {
     const next = new Float64Array(3 * d);
@@ -80,8 +87,9 @@ export function eigenbasisOperator(lambdas: readonly number[], { eta, beta, s1, 
       // Second moments of m' = βm + wĝ.
       const mmNext = beta ** 2 * mm + 2 * beta * weight * mg + weight ** 2 * gg;
       const emNext = beta * em + weight * eg;
-      next[3 * i] = ee - 2 * eta * emNext + eta ** 2 * mmNext;
-      next[3 * i + 1] = emNext - eta * mmNext;
+      const step = eta / preconditioner[i];
+      next[3 * i] = ee - 2 * step * emNext + step ** 2 * mmNext;
+      next[3 * i + 1] = emNext - step * mmNext;
       next[3 * i + 2] = mmNext;
     }
     return next;

@@ -76,6 +76,24 @@ describe('the critical step size against the covariance operator', () => {
     }
   });
 
+  it('is that of the eigenvalues of P⁻¹H under a preconditioner that commutes with H', () => {
+    const { uniform } = seeded(12);
+    for (let i = 0; i < 60; i++) {
+      const { lambdas, chosen } = randomCase(uniform, 1 + (i % 5));
+      const preconditioner = lambdas.map(() => 10 ** (2 * uniform() - 1));
+      const critical = criticalStepSize(
+        lambdas.map((lambda, k) => lambda / preconditioner[k]),
+        method(chosen),
+      );
+      const radius = (eta: number): number =>
+        spectralRadius(eigenbasisOperator(lambdas, { eta, ...chosen }, preconditioner));
+      const label = JSON.stringify({ lambdas, chosen, preconditioner });
+      expect(radius(critical * (1 - 1e-3)), label).toBeLessThan(1);
+      expect(radius(critical * (1 + 1e-3)), label).toBeGreaterThan(1);
+      expect(Math.abs(radius(critical) - 1), label).toBeLessThan(1e-6);
+    }
+  });
+
   it('reproduces reference values for the spectrum (1, 0.5, 0.25, 0.1), measured on the operator by bisection', () => {
     const table: [Optimizer, Case][] = [
       [zoGD({ lr: 1 }), { beta: 0, s1: 2, s2: 1, weight: 1 }],
