@@ -1,34 +1,5 @@
 #!/usr/bin/env node
 import { engine } from './engine.ts';
-import { exitCodes } from './exit-codes.ts';
-import { runCli } from './program.ts';
+import { runProcess } from './process.ts';
 
-/** The process: standard streams, Ctrl-C, the exit code. */
-const abort = new AbortController();
-
-// The first signal lets the run write its checkpoint; the second does not wait for it.
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(name, () => {
-    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
-    abort.abort();
-  });
-}
-
-// Whoever reads our output may stop early (`zeroth train … | head`): there is nobody left to tell, so stop quietly.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exitCode = exitCodes.error;
-    abort.abort();
-  });
-}
-
-const code = await runCli(process.argv.slice(2), {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  session: engine,
-  signal: abort.signal,
-  now: () => performance.now(),
-  debug: process.env.ZEROTH_DEBUG === '1',
-});
-process.exitCode ??= code;
+await runProcess(engine);
