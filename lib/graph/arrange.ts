@@ -1,26 +1,10 @@
 import { checkInteger, invalidArgument } from '../errors.ts';
+import { canonicalAxis, commonShape, nodeOf, refuse, stretch } from './broadcasting.ts';
 import * as $ from './build.ts';
-import { type DType, type Node, type Shape, sizeOf } from './node.ts';
+import { type DType, type Shape, sizeOf } from './node.ts';
 import { range } from './ops/op.ts';
 import { sameShape, shapeText } from './ops/shape.ts';
-import { commonShape, nodeOf, refuse, stretch, Tensor } from './tensor.ts';
-
-/** An axis from −rank to rank − 1, made non-negative. */
-export function canonicalAxis(op: string, x: Node, axis: number): number {
-  const rank = x.shape.length;
-  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    refuse(op, [x], `expected an axis from ${-rank} to ${rank - 1}, received ${String(axis)}`);
-  }
-  return axis < 0 ? axis + rank : axis;
-}
-
-/** Distinct axes in increasing order; all of them by default. */
-export function canonicalAxes(op: string, x: Node, axes?: number | readonly number[]): number[] {
-  if (axes === undefined) return range(x.shape.length);
-  const list = (typeof axes === 'number' ? [axes] : axes).map((axis) => canonicalAxis(op, x, axis));
-  if (new Set(list).size !== list.length) refuse(op, [x], `expected distinct axes, received ${shapeText(list)}`);
-  return list.sort((a, b) => a - b);
-}
+import { Tensor } from './tensor.ts';
 
 /** One number in every element. */
 export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {

@@ -1,8 +1,9 @@
-import { canonicalAxes } from './arrange.ts';
+import { canonicalAxes, commonShape, nodeOf, refuse, stretch } from './broadcasting.ts';
 import * as $ from './build.ts';
 import { type Node, sizeOf } from './node.ts';
 import { sameShape } from './ops/shape.ts';
-import { add, commonShape, div, exp, log, mul, nodeOf, refuse, stopGradient, stretch, sub, Tensor } from './tensor.ts';
+import { add, div, exp, log, mul, stopGradient, sub } from './pointwise.ts';
+import { Tensor } from './tensor.ts';
 
 /** Reductions, and what is made of them: means, soft maxima, matrix products. */
 
@@ -11,12 +12,12 @@ export interface ReductionOptions {
   readonly keepDims?: boolean;
 }
 
-type Axes = number | readonly number[];
+export type Axes = number | readonly number[];
 
 function reduce(op: 'sum' | 'max', x: Tensor, axes: Axes | undefined, { keepDims = false }: ReductionOptions): Tensor {
   const node = nodeOf(op, x);
   const list = canonicalAxes(op, node, axes);
-  const result = $[op](node, list);
+  const result = (op === 'sum' ? $.sum : $.max)(node, list);
   if (!keepDims) return new Tensor(result);
   return new Tensor(
     $.reshape(

@@ -1,9 +1,10 @@
 import { invalidArgument, ZerothError } from '../errors.ts';
+import { isTensor } from './broadcasting.ts';
 import * as $ from './build.ts';
 import type { Node } from './node.ts';
 import { type MaybeZero, range, withBatch } from './ops/op.ts';
 import { sameShape, shapeText } from './ops/shape.ts';
-import { isTensor, Tensor } from './tensor.ts';
+import { Tensor } from './tensor.ts';
 import { mapTensors, tensorsOf } from './trace.ts';
 import { batched, pullBack, pushForward } from './transforms.ts';
 import { currentLocation } from './where.ts';
@@ -36,11 +37,11 @@ function refill(tree: unknown, leaves: readonly Tensor[]): unknown {
 /**
  * The value of a scalar function and its gradient with respect to the first argument (a tensor or a tree of them; all f32).
  *
- * @returns a function (x, ...rest) → { value, gradient }, the gradient shaped like x.
+ * @returns a function (x, ...rest) → [value, gradient], the gradient shaped like x.
  */
 export function valueAndGrad<First, Rest extends readonly unknown[]>(
   f: (x: First, ...rest: Rest) => Tensor,
-): (x: First, ...rest: Rest) => { value: Tensor; gradient: First } {
+): (x: First, ...rest: Rest) => [value: Tensor, gradient: First] {
   return (x, ...rest) => {
     const fresh = tensorsOf('argument 0', x).map(alias);
     for (const leaf of fresh)
@@ -57,7 +58,7 @@ export function valueAndGrad<First, Rest extends readonly unknown[]>(
       x,
       fresh.map((leaf, i) => orZero(cotangents[i], leaf)),
     );
-    return { value, gradient: gradient as First };
+    return [value, gradient as First];
   };
 }
 
@@ -66,7 +67,7 @@ export function grad<First, Rest extends readonly unknown[]>(
   f: (x: First, ...rest: Rest) => Tensor,
 ): (x: First, ...rest: Rest) => First {
   const both = valueAndGrad(f);
-  return (x, ...rest) => both(x, ...rest).gradient;
+  return (x, ...rest) => both(x, ...rest)[1];
 }
 
 /** A tree like T, with `null` for whatever does not move. */
@@ -99,23 +100,23 @@ function matchTangents(primal: unknown, tangent: unknown, path: string): MaybeZe
     matchTangents(
       (primal as Record<string, unknown>)[key],
       (tangent as Record<string, unknown>)[key],
-      Array.isArray(primal) ? `[${key}]` : `${path}.${key}`,
+      path + (Array.isArray(primal) ? `[${key}]` : `.${key}`),
     ),
   );
 }
 
 /**
- * Value and directional derivative: (primals, tangents) → { value, tangent }, both shaped like f's result.
+ * Value and directional derivative: (primals, tangents) → [value, tangent], both shaped like f's result.
  *
  * @example
- * const hessianVector = (theta, v) => jvp(grad(loss))([theta], [v]).tangent;
+ * const hessianVector = (theta, v) => jvp(grad(loss))([theta], [v])[1];
  */
 export function jvp<Arguments extends readonly unknown[], Result>(
   f: (...args: Arguments) => Result,
 ): (
   primals: Arguments,
   tangents: { readonly [I in keyof Arguments]: Tangent<Arguments[I]> },
-) => { value: Result; tangent: Result } {
+) => [value: Result, tangent: Result] {
   return (primals, tangents) => {
     const given = matchTangents(primals, tangents, '');
     const fresh = tensorsOf('primals', primals).map(alias);
@@ -126,14 +127,14 @@ export function jvp<Arguments extends readonly unknown[], Result>(
       value,
       results.map((leaf, i) => orZero(moved[i], leaf)),
     );
-    return { value, tangent: tangent as Result };
+    return [value, tangent as Result];
   };
 }
 
-/** Value and transposed derivative: (...args) → { value, pullback }, where pullback maps a cotangent like f's result to one like the arguments. */
+/** Value and transposed derivative: (...args) → [value, pullback], where pullback maps a cotangent like f's result to one like the arguments. */
 export function vjp<Arguments extends readonly unknown[], Result>(
   f: (...args: Arguments) => Result,
-): (...args: Arguments) => { value: Result; pullback: (cotangent: Tangent<Result>) => Arguments } {
+): (...args: Arguments) => [value: Result, pullback: (cotangent: Tangent<Result>) => Arguments] {
   return (...args) => {
     const fresh = tensorsOf('argument', args).map(alias);
     const value = f(...(refill(args, fresh) as Arguments));
@@ -145,7 +146,7 @@ export function vjp<Arguments extends readonly unknown[], Result>(
         fresh.map((leaf, i) => orZero(found[i], leaf)),
       ) as Arguments;
     };
-    return { value, pullback };
+    return [value, pullback];
   };
 }
 

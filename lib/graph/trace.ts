@@ -1,7 +1,8 @@
 import { invalidArgument, ZerothError } from '../errors.ts';
+import { isTensor } from './broadcasting.ts';
 import * as $ from './build.ts';
 import type { DType, Graph, Node, Shape } from './node.ts';
-import { isTensor, Tensor } from './tensor.ts';
+import { Tensor } from './tensor.ts';
 import { reachable } from './transforms.ts';
 import { flatten, mapTree, type Tree } from './tree.ts';
 
@@ -42,11 +43,11 @@ const isSpec = (value: unknown): value is TensorSpec =>
  *   ERR_ZEROTH_TRACE where the result depends on a tensor of another traced function.
  *
  * @example
- * const graph = trace((w, x) => sum(matmul(x, w)), [{ shape: [3, 2] }, { shape: [5, 3] }]);
+ * const graph = trace((w, x) => sum(matmul(x, w)), { shape: [3, 2] }, { shape: [5, 3] });
  */
 export function trace<Arguments extends readonly unknown[]>(
   f: (...args: Arguments) => unknown,
-  specs: { readonly [I in keyof Arguments]: Tree<TensorSpec> },
+  ...specs: { readonly [I in keyof Arguments]: Tree<TensorSpec> }
 ): Graph {
   const inputs: Node<'input'>[] = [];
   const rejectSpec = (path: string, value: unknown) => invalidArgument(`specs${path}`, '{ shape, dtype? }', value);

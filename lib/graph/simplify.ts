@@ -1,0 +1,80 @@
+import { constant, remake } from './build.ts';
+import type { Graph, Node, Primitive } from './node.ts';
+import { elementwiseOps } from './ops/elementwise.ts';
+import { opOf } from './ops/table.ts';
+import { algebra } from './rewrites/algebra.ts';
+import { constantOf } from './rewrites/pattern.ts';
+import { structure } from './rewrites/structure.ts';
+import { reachable } from './transforms.ts';
+import { withOrigin } from './where.ts';
+
+/**
+ * An equal graph with less in it: common subexpressions are shared, constants are folded, identities are applied, and what no output needs is gone.
+ * Inputs and the shape and dtype of every output stay as they are. Deterministic; simplifying twice changes nothing more.
+ *
+ * Identities may reassociate products with constants, and take 0 · x for 0.
+ */
+export function simplify(graph: Graph): Graph {
+  const canonical = new Map<string, Node>();
+  const known = new Set<Node>();
+  const done = new Map<Node, Node>();
+
+  /** The canonical node equal to a node whose operands are canonical. */
+  const settle = (node: Node): Node => {
+    const rewritten = node.op === 'input' ? undefined : rewrite(node);
+    if (rewritten) return normalise(rewritten);
+    const key = keyOf(node);
+    const same = canonical.get(key);
+    if (same) return same;
+    canonical.set(key, node);
+    known.add(node);
+    return node;
+  };
+
+  /** The canonical node equal to what a rewrite returned: canonical nodes with a few new ones on top. */
+  const normalise = (node: Node): Node => {
+    if (known.has(node)) return node;
+    const inputs = node.inputs.map(normalise);
+    return settle(inputs.every((x, i) => x === node.inputs[i]) ? node : remake(node, inputs));
+  };
+
+  for (const node of reachable(graph.outputs, graph.inputs)) {
+    const inputs = node.inputs.map((x) => done.get(x)!);
+    const result = withOrigin(node.where, () =>
+      settle(inputs.every((x, i) => x === node.inputs[i]) ? node : remake(node, inputs)),
+    );
+    done.set(node, result);
+  }
+  return { inputs: graph.inputs, outputs: graph.outputs.map((node) => done.get(node)!) };
+}
+
+/** One identity applied to the root of an expression, or undefined where none fits. */
+function rewrite(node: Node): Node | undefined {
+  return foldConstants(node) ?? algebra(node) ?? structure(node);
+}
+
+/** An elementwise operation on constants is a constant. */
+function foldConstants(node: Node): Node | undefined {
+  if (!(node.op in elementwiseOps)) return undefined;
+  const values = node.inputs.map(constantOf).filter((value) => value !== undefined);
+  if (values.length < node.inputs.length) return undefined;
+  const [value] = opOf(node).reference(
+    node,
+    values.map((x) => Float64Array.of(x)),
+  );
+  return constant(value, node.shape, node.dtype);
+}
+
+const COMMUTATIVE: ReadonlySet<Primitive> = new Set<Primitive>(['add', 'mul']);
+
+/** Equal keys mean equal values. */
+function keyOf(node: Node): string {
+  const operands = node.inputs.map((x) => x.id);
+  if (COMMUTATIVE.has(node.op)) operands.sort((a, b) => a - b);
+  const value = constantOf(node);
+  // JSON cannot tell infinities and NaN from null, nor −0 from 0.
+  const attributes =
+    value === undefined ? JSON.stringify(node.attributes) : Object.is(value, -0) ? '-0' : String(value);
+  const identity = node.op === 'input' ? node.id : '';
+  return [node.op, identity, operands, attributes, node.shape.join('x'), node.dtype].join('|');
+}
