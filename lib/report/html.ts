@@ -15,3 +15,8 @@ export function inlineJson(value: unknown): string {
     .replaceAll('\u2028', '\\u2028')
     .replaceAll('\u2029', '\\u2029');
 }
+
+/** JavaScript for a script element. What would end or nest the element can only stand in its literals, where a backslash changes nothing. */
+export function inlineScript(code: string): string {
+  return code.replaceAll(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '<\\!--');
+}

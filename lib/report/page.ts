@@ -1,5 +1,5 @@
 import { factsTable } from './facts.ts';
-import { escapeHtml, inlineJson } from './html.ts';
+import { escapeHtml, inlineJson, inlineScript } from './html.ts';
 import { runLabels } from './labels.ts';
 import { type PlotRun, plotRuns } from './plot-data.ts';
 import { plots } from './plots.ts';
@@ -63,7 +63,7 @@ ${factsTable(summaries, labels)}
 </section>
 </main>
 <script type="application/json" id="report-data">${inlineJson({ runs })}</script>
-<script>${clientScript.replaceAll('</script', '<\\/script')}</script>
+<script>${inlineScript(clientScript)}</script>
 </body>
 </html>
 `;

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
@@ -90,6 +90,18 @@ describe('report.html', () => {
     expect(() => new Function(code)).not.toThrow();
   });
 
+  it('keeps code that speaks of script elements inside its own', async () => {
+    const script = join(folder, 'speaks.js');
+    writeFileSync(script, 'globalThis.spoken = ["</script>", "</SCRIPT>", "<!--"];');
+    const { file } = await writeReport([run()], join(folder, 'speaks.html'), { clientScript: script });
+    const html = readFileSync(file, 'utf8');
+    const code = html.slice(html.lastIndexOf('<script>') + 8, html.lastIndexOf('</script>'));
+    expect(code).not.toMatch(/<\/script|<!--/i);
+    const global: { spoken?: string[] } = {};
+    new Function('globalThis', code)(global);
+    expect(global.spoken).toEqual(['</script>', '</SCRIPT>', '<!--']);
+  });
+
   it('stays small for long runs', async () => {
     const { html } = await reportOf([run({ steps: 50_000, monitorEvery: 500 })]);
     expect(html.length - statSync(clientScript).size).toBeLessThan(80_000);
@@ -160,6 +172,32 @@ describe('SVG plots', () => {
     expect(strokes.size).toBe(2);
     expect(document.body.textContent).toContain('2/η = 40');
     expect(document.body.textContent).toContain('2/η = 66.67');
+  });
+
+  it('show first-order runs the λmax that they must not pass, and zeroth-order runs none', () => {
+    // Gradient descent: upper = λmax, so the threshold 2/η = 40 is itself a λmax.
+    const events = syntheticRun({ settle: 3 }).map((event) =>
+      event.type === 'run'
+        ? { ...event, optimizer: { ...event.optimizer, name: 'gd', moments: { s1: 1, s2: 0 } } }
+        : event.type === 'monitor'
+          ? { ...event, lower: 0, upper: event.lambdaMax }
+          : event,
+    );
+    const lambdaMax = svgPlots(plotRuns([summarizeRun('gd', events)]))[2].svg;
+    expect(lambdaMax).toContain('first-order threshold');
+    const { document } = parseHTML(`<html><body>${lambdaMax}</body></html>`);
+    // y = 40 has its tick: the line lies at the same height.
+    const ticks = [...document.querySelectorAll('g[aria-label="y-axis tick label"] text')];
+    const height = ticks
+      .find((tick) => tick.textContent === '40')
+      ?.getAttribute('transform')
+      ?.match(/,([\d.]+)\)/)?.[1];
+    const line = document
+      .querySelector('g[aria-label="line"] path')
+      ?.getAttribute('d')
+      ?.match(/^M[\d.]+,([\d.]+)/)?.[1];
+    expect(Number(line)).toBeCloseTo(Number(height), 1);
+    expect(svgOf({})['lambda-max.svg']).not.toContain('first-order threshold');
   });
 
   it('use a logarithmic loss axis unless a loss is not positive', () => {
