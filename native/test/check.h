@@ -18,7 +18,7 @@ inline int summary(const char* name) {
     if (!(condition)) {                                                    \
       ++zeroth::test::failures;                                            \
       std::fprintf(stderr, "%s:%d: CHECK(%s) ", __FILE__, __LINE__, #condition); \
-      std::fprintf(stderr, "" __VA_ARGS__);                                \
+      std::fprintf(stderr, " " __VA_ARGS__);                               \
       std::fputc('\n', stderr);                                            \
     }                                                                      \
   } while (0)

@@ -1,0 +1,37 @@
+// The checksums of directions on record: a change of one bit of one element on any path shows here, and on a GPU in
+// native/cuda/direction_checksum.cu, which prints the same lines.
+#include <vector>
+
+#include "check.h"
+#include "direction/checksum.h"
+#include "direction/direction.h"
+
+using namespace zeroth;
+
+namespace {
+
+constexpr Checksum recorded[] = {
+    {0x000792a762f24929, 0x9ef565080f932b71}, {0x000793e9f6af9136, 0xd975480eb4491a84},
+    {0x0007937be7d9329a, 0x6804bce32615d6e8}, {0x000791300f4f741d, 0xd90c30186b03cb1b},
+    {0x000799c79e800000, 0x03d9c714944ca16c}, {0x000797ee1e800000, 0xb48f8270d8d66b2f},
+    {0x00078dcd787d55b0, 0xee74c8062dc1a0a5}, {0x00078d7b27a221b1, 0xc4421e8089db6e74},
+};
+
+}  // namespace
+
+int main() {
+  constexpr size_t cases = sizeof checksumCases / sizeof checksumCases[0];
+  static_assert(sizeof recorded / sizeof recorded[0] == cases, "one record a case");
+  for (size_t i = 0; i < cases; ++i) {
+    const ChecksumCase& stretch = checksumCases[i];
+    std::vector<float> z(stretch.count);
+    for (Isa isa : availableIsas()) {
+      fill(stretch.direction, stretch.first, stretch.count, z.data(), isa);
+      const Checksum sum = checksumOf(z.data(), z.size());
+      if (isa == Isa::scalar) std::printf("%s\n", checksumLine(stretch, sum).c_str());
+      CHECK(sum.bits == recorded[i].bits && sum.placed == recorded[i].placed, "%s: %s", isaName(isa),
+            checksumLine(stretch, sum).c_str());
+    }
+  }
+  return test::summary("direction_checksum_test");
+}
