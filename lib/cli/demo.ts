@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { writeReport } from '../report/report.ts';
 import type { CliContext } from './context.ts';
 import { demoStory } from './demo-story.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -54,6 +53,7 @@ export async function demo(flags: DemoFlags, context: CliContext): Promise<numbe
       return exitCodes.interrupted;
     }
   }
+  const { writeReport } = await import('../report/report.ts');
   const { file, summaries } = await writeReport(folders, join(out, 'report.html'), {
     title: 'Zeroth demo: two step sizes',
     clientScript: context.reportClient,

@@ -80,8 +80,8 @@ function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
       ...(rate > 0 ? [`${formatNumber(rate, 3)} steps/s${left}`] : []),
     ];
     const text = `${prefix}${bar(done / steps)} ${parts.join('  ')}`;
-    // A line longer than the terminal would wrap, and clearing removes only its last row.
-    stream.write(clearLine + [...text].slice(0, Math.max(10, (stream.columns ?? 80) - 1)).join(''));
+    // A line longer than the terminal would wrap, and clearing removes only its last row. Some terminals say they have 0 columns.
+    stream.write(clearLine + [...text].slice(0, Math.max(10, (stream.columns || 80) - 1)).join(''));
     drawn = true;
   };
   return {

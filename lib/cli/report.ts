@@ -1,7 +1,6 @@
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { runLabels } from '../report/labels.ts';
-import { writePlots, writeReport } from '../report/report.ts';
 import { headline } from '../report/verdict.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -33,6 +32,8 @@ Examples:
 
 /** `zeroth report`. @returns the exit code. */
 export async function report(folders: readonly string[], flags: ReportFlags, context: CliContext): Promise<number> {
+  // Drawing takes longer to load than most commands to run.
+  const { writePlots, writeReport } = await import('../report/report.ts');
   const out = flags.out ?? join(folders[0], 'report.html');
   const { file, summaries } = await writeReport(folders, out, {
     title: flags.title,

@@ -8,8 +8,8 @@ import { atEdge, stabilityBounds, stabilityThreshold, stepSizeBounds } from '../
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
 import { makeOptimizer, optimizerSettings } from './optimizer-options.ts';
-import { addOptimizerOptions } from './options.ts';
-import { numberWithin, type SchedulePiece } from './parse.ts';
+import { addBetaOption, optimizerOption } from './options.ts';
+import { numberWithin } from './parse.ts';
 import type { OptimizerName } from './presets.ts';
 
 interface StabilityFlags {
@@ -17,10 +17,8 @@ interface StabilityFlags {
   readonly lambdaMax?: number;
   readonly spectrum?: string;
   readonly optimizer?: OptimizerName;
-  readonly lr?: readonly SchedulePiece[];
-  readonly mu?: number;
+  readonly lr?: number;
   readonly beta?: number;
-  readonly beta2?: number;
   readonly json?: boolean;
 }
 
@@ -29,8 +27,10 @@ export function stabilityCommand(command: Command): Command {
     .description('a calculator: which step sizes an optimizer can bear, from curvature')
     .option('--trace <tr>', 'trace of the Hessian (of P⁻¹H for Adam)', numberWithin())
     .option('--lambda-max <λ>', 'its largest eigenvalue', numberWithin())
-    .option('--spectrum <file>', 'its eigenvalues: a JSON array, or numbers apart by spaces, commas or lines');
-  return addOptimizerOptions(command)
+    .option('--spectrum <file>', 'its eigenvalues: a JSON array, or numbers apart by spaces, commas or lines')
+    .addOption(optimizerOption())
+    .option('--lr <η>', 'a step size to judge', numberWithin({ above: 0 }));
+  return addBetaOption(command)
     .option('--json', 'the result as JSON')
     .addHelpText(
       'after',
@@ -47,13 +47,11 @@ Examples:
 
 /** `zeroth stability`. @returns the exit code. */
 export async function stability(flags: StabilityFlags, context: CliContext): Promise<number> {
-  if (flags.lr !== undefined && flags.lr.length > 1) throw usageError('--lr takes one step size here, not a schedule.');
   const spectrum = flags.spectrum === undefined ? undefined : await readSpectrum(flags.spectrum);
   const curvature = curvatureOf(flags, spectrum);
   // Only `lr` depends on a step size, and everything that does is left out where none was given.
-  const name = flags.optimizer ?? 'zo-gd';
-  const optimizer = makeOptimizer(optimizerSettings(name, flags.lr ?? [{ step: 0, lr: 1 }], flags));
-  const lr = flags.lr?.[0].lr;
+  const { optimizer: name = 'zo-gd', lr, beta } = flags;
+  const optimizer = makeOptimizer(optimizerSettings(name, [{ step: 0, lr: lr ?? 1 }], { beta }));
   const dimension = spectrum?.length;
   const facts = describeOptimizer(optimizer, { dimension });
   const bounds = stabilityBounds({ ...curvature, dimension }, optimizer);

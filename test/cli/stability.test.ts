@@ -80,10 +80,9 @@ describe('zeroth stability', () => {
     [[], /--trace and --lambda-max, or --spectrum/],
     [['--trace', '3'], /--trace and --lambda-max/],
     [['--trace', 'x', '--lambda-max', '1'], /--trace/],
-    [['--trace', '3', '--lambda-max', '1', '--lr', '0:1,5:2'], /schedule/],
+    [['--trace', '3', '--lambda-max', '1', '--lr', '0:1,5:2'], /--lr/],
     [['--trace', '3', '--lambda-max', '1', '--optimizer', 'sgd'], /Allowed choices/],
     [['--trace', '3', '--lambda-max', '1', '--beta', '0.5'], /--beta means nothing to zo-gd/],
-    [['--trace', '3', '--lambda-max', '1', '--optimizer', 'gd', '--mu', '0.1'], /--mu means nothing to gd/],
     [['--trace', '3', '--lambda-max', '1', '--optimizer', 'zo-gdm', '--beta', '1'], /< 1/],
   ])('refuses %j with exit code 2', async (args, message) => {
     const { code, stderr, stdout } = await zeroth(['stability', ...args]);
