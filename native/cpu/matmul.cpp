@@ -19,6 +19,9 @@ const dnnl::engine& engine() {
 
 // A product of this many multiply-adds is done sooner than a team is woken.
 constexpr double kSmallProduct = 1 << 17;
+// Where the batch shares an untransposed left operand, products of this many multiply-adds get a call each: twice as fast as one
+// oneDNN call with a broadcast.
+constexpr double kLargeProduct = 1 << 20;
 
 class MatmulKernel : public Kernel {
  public:
@@ -55,15 +58,18 @@ class MatmulKernel : public Kernel {
   void run(const Context& context) override {
     const int before = omp_get_max_threads();
     if (threads_ != before) omp_set_num_threads(threads_);
-    set(a_, context.at<void>(matmul_.a));
-    set(b_, context.at<void>(matmul_.b));
-    set(dst_, context.at<void>(matmul_.dst));
+    float *a = context.at<float>(matmul_.a), *b = context.at<float>(matmul_.b), *dst = context.at<float>(matmul_.dst);
+    const size_t one = matmul_.m * matmul_.n;
     set(scratchpad_, context.scratch);
-    const dnnl_status_t status = dnnl_primitive_execute(matmulPrimitive_.get(), stream_.get(), 4, arguments_);
+    dnnl_status_t status = dnnl_success;
+    for (size_t call = 0; call < calls_ && status == dnnl_success; ++call) {
+      set(a_, a + call * matmul_.strideA);
+      set(b_, b + call * matmul_.strideB);
+      set(dst_, dst + call * one);
+      status = dnnl_primitive_execute(matmulPrimitive_.get(), stream_.get(), 4, arguments_);
+    }
     if (threads_ != before) omp_set_num_threads(before);
     if (status != dnnl_success) throw std::runtime_error("matmul: oneDNN failed with status " + std::to_string(status));
-    float* dst = context.at<float>(matmul_.dst);
-    const size_t one = matmul_.m * matmul_.n;
     for (size_t copy = 1; copy < copies_; ++copy) std::memcpy(dst + copy * one, dst, one * sizeof(float));
   }
 
@@ -76,6 +82,9 @@ class MatmulKernel : public Kernel {
       p.batch = 1;
     } else if (p.strideB == 0 && !p.transposeA && p.strideA == p.m * p.k) {
       p.m *= p.batch;  // rows of all the batch against one matrix
+      p.batch = 1;
+    } else if (p.strideA == 0 && !p.transposeA && static_cast<double>(p.m) * p.n * p.k >= kLargeProduct) {
+      calls_ = p.batch;
       p.batch = 1;
     }
     return p;
@@ -92,7 +101,8 @@ class MatmulKernel : public Kernel {
 
   static void set(memory& memory, void* data) { dnnl_memory_set_data_handle(memory.get(), data); }
 
-  size_t copies_ = 1;
+  size_t copies_ = 1;  // of a result that is the same for the whole batch
+  size_t calls_ = 1;
   Matmul matmul_;
   dnnl::stream stream_;
   dnnl::primitive matmulPrimitive_;
