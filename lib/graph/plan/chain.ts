@@ -1,0 +1,181 @@
+import { isOp } from '../build.ts';
+import { type Node, sizeOf } from '../node.ts';
+import { MAX_MAP_OPS, MAX_MAP_READS, MAX_MAP_WRITES, MAX_RANK } from './format.ts';
+import { pathKey } from './fuse.ts';
+import type { MapOp, MapRead, MapWrite } from './instruction.ts';
+import { isElementwise, mapOpcode, type Place, type Stored, viewAlong } from './storage.ts';
+import { type Atom, commonSpace, denseStrides, flatAtoms, isView, normalized, type ViewNode } from './views.ts';
+
+/** A value that a chain computes, and where it goes. */
+export interface Target {
+  readonly node: Node;
+  readonly place: Place;
+  /** Row-major atoms of a strided write; none: dense. */
+  readonly atoms?: readonly Atom[];
+}
+
+export interface Chain {
+  readonly dims: number[];
+  readonly reads: MapRead<Place>[];
+  readonly ops: MapOp[];
+  readonly writes: MapWrite<Place>[];
+  /** The values read, which must exist before. */
+  readonly leaves: Set<Node>;
+}
+
+/** A chain, or the value that needs memory before there can be one. */
+export type ChainResult = { readonly chain: Chain } | { readonly store: Node };
+
+interface Read {
+  readonly place: Place;
+  readonly atoms: readonly Atom[];
+  readonly leaf: Node;
+  readonly path: readonly ViewNode[];
+}
+
+/** An elementwise value computed in the chain: what it added to it, to choose where to cut a chain that is too long. */
+interface Extent {
+  readonly node: Node;
+  readonly ops: number;
+  readonly reads: number;
+}
+
+/**
+ * Builds the register program of one kernel that computes `targets`, all of `elements` elements. A view above an elementwise operation
+ * is pushed down to what the operation reads: `path` is the chain of views between a value and the kernel's index space.
+ */
+export function buildChain(targets: readonly Target[], stored: Stored, placeOf: (node: Node) => Place): ChainResult {
+  const roots = new Set(targets.filter((target) => stored.has(target.node)).map((target) => target.node));
+  const scalar = targets[0].node.shape.length === 0;
+  const elements = sizeOf(targets[0].node.shape);
+  const reads: Read[] = [];
+  const ops: MapOp[] = [];
+  const registers = new Map<string, number>();
+  const extents: Extent[] = [];
+  let store: Node | undefined;
+
+  // While building, op i is register i and read i is register −1 − i: how many reads there will be is not yet known.
+  const op = (name: MapOp['op'], operands: readonly number[], immediate = 0): number => {
+    const [a = 0, b = 0, c = 0] = operands;
+    return ops.push({ op: name, a, b, c, immediate }) - 1;
+  };
+
+  const memo = (key: string, make: () => number): number => {
+    const known = registers.get(key);
+    if (known !== undefined) return known;
+    const register = make();
+    registers.set(key, register);
+    return register;
+  };
+
+  const read = (leaf: Node, path: readonly ViewNode[]): number => {
+    if (roots.has(leaf)) {
+      store ??= path[path.length - 1] ?? leaf;
+      return 0;
+    }
+    const view = viewAlong(leaf.shape, path);
+    if (view === undefined) {
+      let end = 1;
+      while (viewAlong(leaf.shape, path.slice(0, end)) !== undefined) end++;
+      store ??= path[end - 1].inputs[0];
+      return 0;
+    }
+    const at = placeOf(leaf);
+    const place = { buffer: at.buffer, element: at.element + view.offset };
+    const atoms = flatAtoms(view);
+    const same = (other: Read) =>
+      other.place.buffer === place.buffer &&
+      other.place.element === place.element &&
+      other.atoms.length === atoms.length &&
+      other.atoms.every((atom, i) => atom.size === atoms[i].size && atom.stride === atoms[i].stride);
+    const known = reads.findIndex(same);
+    return -1 - (known >= 0 ? known : reads.push({ place, atoms, leaf, path }) - 1);
+  };
+
+  const value = (node: Node, path: readonly ViewNode[]): number => {
+    if (isOp(node, 'constant')) {
+      return memo(`constant ${Object.is(node.attributes.value, -0) ? '-0' : node.attributes.value}`, () =>
+        op('constant', [], node.attributes.value),
+      );
+    }
+    return memo(`${node.id}: ${pathKey(path)}`, () => (stored.has(node) ? read(node, path) : compute(node, path)));
+  };
+
+  const compute = (node: Node, path: readonly ViewNode[]): number => {
+    if (isView(node)) return value(node.inputs[0], [node, ...path]);
+    if (!isElementwise(node)) return value(node, path);
+    const before = { ops: ops.length, reads: reads.length };
+    const operands = node.inputs.map((x) => value(x, path));
+    const register = op(mapOpcode(node), operands, isOp(node, 'integerPow') ? node.attributes.exponent : 0);
+    extents.push({ node, ops: ops.length - before.ops, reads: reads.length - before.reads });
+    return register;
+  };
+
+  const results = targets.map(({ node }) =>
+    roots.has(node) ? memo(`${node.id}: `, () => compute(node, [])) : value(node, []),
+  );
+  if (store) return { store };
+  if (reads.length > MAX_MAP_READS || ops.length > MAX_MAP_OPS || targets.length > MAX_MAP_WRITES) {
+    return { store: cut(extents, roots) };
+  }
+
+  const accesses = [...reads, ...targets].map((access) => access.atoms ?? normalized([{ size: elements, stride: 1 }]));
+  const space = commonSpace(elements, accesses);
+  if (space === undefined || space.dims.length > MAX_RANK) return { store: copyInstead(reads, targets, roots) };
+  const dims = scalar ? [] : space.dims.length > 0 ? space.dims : [1];
+  const strides = (index: number, repeated: boolean): number[] => {
+    if (scalar) return [];
+    return space.dims.length > 0 ? space.strides[index] : [repeated ? 0 : 1];
+  };
+  const final = (register: number) => (register < 0 ? -1 - register : reads.length + register);
+  const arity = (name: MapOp['op']) => (name === 'constant' ? 0 : name === 'select' ? 3 : BINARY.has(name) ? 2 : 1);
+  return {
+    chain: {
+      dims,
+      reads: reads.map(({ place }, i) => {
+        const { dtype } = place.buffer;
+        return { dtype, ref: place, strides: strides(i, dtype === 'f64') };
+      }),
+      ops: ops.map((x) => ({
+        ...x,
+        a: arity(x.op) > 0 ? final(x.a) : 0,
+        b: arity(x.op) > 1 ? final(x.b) : 0,
+        c: arity(x.op) > 2 ? final(x.c) : 0,
+      })),
+      writes: targets.map(({ place }, i) => ({
+        dtype: place.buffer.dtype,
+        ref: place,
+        register: final(results[i]),
+        strides: strides(reads.length + i, false),
+      })),
+      leaves: new Set(reads.map((x) => x.leaf)),
+    },
+  };
+}
+
+const BINARY = new Set(['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'eq', 'ne', 'lt', 'le', 'gt', 'ge']);
+
+/** Where to cut a chain that is too long: the largest part that is at most half of what one kernel may hold. */
+function cut(extents: readonly Extent[], roots: ReadonlySet<Node>): Node {
+  const candidates = extents.filter(
+    ({ node, ops, reads }) => !roots.has(node) && ops <= MAX_MAP_OPS / 2 && reads <= MAX_MAP_READS / 2,
+  );
+  const weight = ({ ops, reads }: Extent) => Math.max(ops / MAX_MAP_OPS, reads / MAX_MAP_READS);
+  return candidates.reduce((best, extent) => (weight(extent) > weight(best) ? extent : best)).node;
+}
+
+/** Accesses that split the index space in ways that do not nest: one of them becomes a dense copy. */
+function copyInstead(reads: readonly Read[], targets: readonly Target[], roots: ReadonlySet<Node>): Node {
+  const byAtoms = reads.filter((x) => x.path.length > 0).sort((x, y) => y.atoms.length - x.atoms.length);
+  for (const { path } of byAtoms) {
+    const last = path[path.length - 1];
+    if (!roots.has(last)) return last;
+  }
+  return byAtoms[0]?.path[byAtoms[0].path.length - 1].inputs[0] ?? targets[0].node;
+}
+
+/** Row-major atoms of a rectangle of `shape` inside a dense tensor, `step` elements apart along each axis. */
+export function rectangle(shape: readonly number[], within: readonly number[], step: readonly number[]): Atom[] {
+  const strides = denseStrides(within);
+  return normalized(shape.map((size, axis) => ({ size, stride: strides[axis] * step[axis] })));
+}

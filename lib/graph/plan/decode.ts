@@ -1,0 +1,159 @@
+import { ZerothError } from '../../errors.ts';
+import type { Program } from './encode.ts';
+import { DTYPE, MAGIC, MAP_OPCODE, OPCODE, REDUCE_KIND, VERSION } from './format.ts';
+import type { Instruction, MapOpcode, Ref, StorageType } from './instruction.ts';
+
+/**
+ * Reads a program back from its bytes: the inverse of `encode`. It checks the frame (magic, version, lengths, codes); the native decoder is
+ * the one that trusts nothing.
+ *
+ * @throws ERR_ZEROTH_PROGRAM where the bytes are no program.
+ */
+export function decode(bytes: Uint8Array): Program {
+  const reader = new Reader(bytes);
+  reader.expect('magic number', MAGIC);
+  reader.expect('version', VERSION);
+  reader.expect('total words', bytes.byteLength / 4);
+  const arenaBytes = 4 * reader.word();
+  const counts = { inputs: reader.word(), outputs: reader.word(), instructions: reader.word() };
+  reader.expect('reserved word', 0);
+  const inputs = reader.list(counts.inputs, () => ({
+    dtype: reader.dtype() as 'f32' | 'i32',
+    elements: reader.word(),
+  }));
+  const outputs = reader.list(counts.outputs, () => ({
+    dtype: reader.dtype(),
+    elements: reader.word(),
+    ref: reader.ref(),
+  }));
+  const instructions = reader.list(counts.instructions, () => {
+    const start = reader.position;
+    const kind = reader.code('opcode', OPCODE);
+    const words = reader.word();
+    const instruction = read(reader, kind);
+    if (reader.position !== start + words) invalid(`an instruction ${kind} of ${words} words`, reader.position - start);
+    return instruction;
+  });
+  if (reader.position !== bytes.byteLength / 4) invalid(`the end after ${reader.position} words`, bytes.byteLength / 4);
+  return { arenaBytes, inputs, outputs, instructions };
+}
+
+function invalid(expected: string, found: unknown): never {
+  throw new ZerothError('ERR_ZEROTH_PROGRAM', `program: expected ${expected}, found ${String(found)}.`);
+}
+
+class Reader {
+  position = 0;
+  readonly #view: DataView;
+
+  constructor(bytes: Uint8Array) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  word(): number {
+    if (4 * this.position + 4 > this.#view.byteLength) invalid('more words', 'the end');
+    return this.#view.getUint32(4 * this.position++, true);
+  }
+
+  expect(what: string, value: number): void {
+    const word = this.word();
+    if (word !== value) invalid(`${what} ${value}`, word);
+  }
+
+  f64(): number {
+    const view = new DataView(new ArrayBuffer(8));
+    view.setUint32(0, this.word(), true);
+    view.setUint32(4, this.word(), true);
+    return view.getFloat64(0, true);
+  }
+
+  list<T>(count: number, item: () => T): T[] {
+    const items: T[] = [];
+    for (let i = 0; i < count; i++) items.push(item());
+    return items;
+  }
+
+  code<K extends string>(what: string, table: Readonly<Record<K, number>>): K {
+    const word = this.word();
+    const name = (Object.keys(table) as K[]).find((key) => table[key] === word);
+    return name ?? invalid(`a known ${what}`, word);
+  }
+
+  dtype(): StorageType {
+    return this.code('dtype', DTYPE);
+  }
+
+  ref(): Ref {
+    return { space: this.word(), offset: this.word() };
+  }
+}
+
+// Fields are read in the order in which they are written down: evaluation order is the format.
+function readBody(reader: Reader) {
+  const dims = reader.list(reader.word(), () => reader.word());
+  const strides = () => reader.list(dims.length, () => reader.word());
+  const reads = reader.list(reader.word(), () => ({ dtype: reader.dtype(), ref: reader.ref(), strides: strides() }));
+  const ops = reader.list(reader.word(), () => ({
+    op: reader.code<MapOpcode>('map opcode', MAP_OPCODE),
+    a: reader.word(),
+    b: reader.word(),
+    c: reader.word(),
+    immediate: reader.f64(),
+  }));
+  return { dims, reads, ops, strides };
+}
+
+function read(reader: Reader, kind: keyof typeof OPCODE): Instruction {
+  const word = () => reader.word();
+  switch (kind) {
+    case 'map': {
+      const { dims, reads, ops, strides } = readBody(reader);
+      const writes = reader.list(word(), () => ({
+        dtype: reader.dtype(),
+        ref: reader.ref(),
+        register: word(),
+        strides: strides(),
+      }));
+      return { kind, dims, reads, ops, writes };
+    }
+    case 'mapSum': {
+      const { dims, reads, ops } = readBody(reader);
+      return { kind, dims, reads, ops, register: word(), destination: reader.ref() };
+    }
+    case 'reduce':
+      return {
+        kind,
+        reduction: reader.code('reduction', REDUCE_KIND),
+        outer: word(),
+        reduce: word(),
+        inner: word(),
+        dtype: reader.dtype() as 'f32' | 'f64',
+        destination: reader.ref(),
+        source: reader.ref(),
+      };
+    case 'matmul': {
+      const size = { batch: word(), m: word(), n: word(), k: word() };
+      const flags = { transposeA: word() !== 0, transposeB: word() !== 0 };
+      const a = { a: reader.ref(), aBatchStride: word() };
+      const b = { b: reader.ref(), bBatchStride: word() };
+      return { kind, ...size, ...flags, ...a, ...b, destination: reader.ref() };
+    }
+    case 'gather': {
+      const size = { rows: word(), width: word(), count: word() };
+      return { kind, ...size, table: reader.ref(), indices: reader.ref(), destination: reader.ref() };
+    }
+    case 'scatterAdd': {
+      const size = { rows: word(), width: word(), count: word() };
+      return { kind, ...size, indices: reader.ref(), updates: reader.ref(), destination: reader.ref() };
+    }
+    case 'iota':
+      return {
+        kind,
+        dtype: reader.dtype() as 'f32' | 'i32',
+        outer: word(),
+        n: word(),
+        inner: word(),
+        destination: reader.ref(),
+      };
+  }
+}

@@ -1,0 +1,131 @@
+import { isOp } from '../build.ts';
+import { type DType, type Node, sizeOf } from '../node.ts';
+import { topological } from './legalize.ts';
+import { asMatrices, baseOf, isElementwise, locate, type Stored } from './storage.ts';
+import { isContiguous, isView, type View, type ViewNode } from './views.ts';
+
+/**
+ * Chooses which elementwise results get memory. All others are computed inside the kernels that use them, so a choice here
+ * changes speed and memory and never a value.
+ */
+
+/** Work of a few cycles an element: may be done again in another kernel. */
+const CHEAP = new Set(['neg', 'add', 'sub', 'mul', 'abs', 'sign', 'maximum', 'minimum', 'compare', 'select']);
+const MOST_REPEATED_OPS = 4;
+const MOST_REPETITIONS = 4;
+
+interface Use {
+  readonly consumer: Node;
+  readonly operand: number;
+  readonly path: readonly ViewNode[];
+}
+
+const dense = (view: View) => (isContiguous(view) ? true : undefined);
+
+/** The operands that an instruction takes whole, with the dtype and layout that it needs. */
+function wholeOperands(node: Node): { operand: Node; dtype: DType; accept: (view: View) => unknown }[] {
+  if (isOp(node, 'matmul')) return node.inputs.map((operand) => ({ operand, dtype: 'f32', accept: asMatrices }));
+  if (isOp(node, 'sum') && node.shape.length === 0) return [];
+  if (isOp(node, 'sum') || isOp(node, 'max') || isOp(node, 'gather') || isOp(node, 'scatterAdd')) {
+    return node.inputs.map((operand) => ({ operand, dtype: operand.dtype, accept: dense }));
+  }
+  return [];
+}
+
+export function chooseStored(outputs: readonly Node[], stored: Stored): void {
+  const order = topological(outputs);
+  for (const node of order) {
+    for (const { operand, dtype, accept } of wholeOperands(node)) {
+      const found = locate(operand, dtype, stored, accept);
+      stored.add(found ? found.base : operand);
+    }
+  }
+
+  const uses = collectUses(order, stored);
+  const repetition = repetitionCosts(order, stored);
+  /** The kernels that compute a value. */
+  const kernels = new Map<Node, ReadonlySet<string>>();
+  for (const node of order.toReversed()) {
+    if (!isElementwise(node) || stored.has(node)) continue;
+    const own = new Set<string>();
+    let separate = false;
+    const paths = new Set<string>();
+    let computed = 0;
+    for (const { consumer, operand, path } of uses.get(node) ?? []) {
+      if (isElementwise(consumer) && !stored.has(consumer)) {
+        for (const kernel of kernels.get(consumer)!) own.add(kernel);
+      } else {
+        own.add(isOp(consumer, 'concat') ? `${consumer.id} ${operand}` : `${consumer.id}`);
+      }
+      separate ||= path.some(repeats) || path.some(changesScalarness);
+      const key = pathKey(path);
+      if (!paths.has(key)) computed += sizeOf((path.at(-1) ?? node).shape);
+      paths.add(key);
+    }
+    const cost = repetition.get(node)!;
+    const repeatable = cost.ops <= MOST_REPEATED_OPS && cost.large.size <= 1;
+    if (own.size > 1 && !(repeatable && own.size <= MOST_REPETITIONS)) separate = true;
+    if (paths.size > 1 && computed > sizeOf(node.shape) && !repeatable) separate = true;
+    if (separate) stored.add(node);
+    else kernels.set(node, own);
+  }
+}
+
+const repeats = (node: ViewNode): boolean =>
+  isOp(node, 'broadcast') && sizeOf(node.shape) > sizeOf(node.inputs[0].shape);
+/** Scalars are computed in f64 and tensors in f32, so they are not computed in one kernel. */
+const changesScalarness = (node: ViewNode): boolean =>
+  (node.shape.length === 0) !== (node.inputs[0].shape.length === 0);
+
+/** Names what a chain of views does to the order of the elements; reshapes at its end do nothing. */
+export function pathKey(path: readonly ViewNode[]): string {
+  let end = path.length;
+  while (end > 0 && isOp(path[end - 1], 'reshape')) end--;
+  return path
+    .slice(0, end)
+    .map((node) => node.id)
+    .join(' ');
+}
+
+function collectUses(order: readonly Node[], stored: Stored): Map<Node, Use[]> {
+  const uses = new Map<Node, Use[]>();
+  for (const consumer of order) {
+    if (isView(consumer) && !stored.has(consumer)) continue;
+    consumer.inputs.forEach((x, operand) => {
+      const { base, path } = baseOf(x, stored);
+      const whole = isView(consumer) ? [...path, consumer] : path;
+      const list = uses.get(base);
+      if (list) list.push({ consumer, operand, path: whole });
+      else uses.set(base, [{ consumer, operand, path: whole }]);
+    });
+  }
+  return uses;
+}
+
+interface Repetition {
+  readonly ops: number;
+  /** Arena values of about the result's size that must live on for a repetition to read them. */
+  readonly large: ReadonlySet<Node>;
+}
+
+function repetitionCosts(order: readonly Node[], stored: Stored): Map<Node, Repetition> {
+  const costs = new Map<Node, Repetition>();
+  for (const node of order) {
+    if (!isElementwise(node)) continue;
+    const cheap = CHEAP.has(node.op) || (isOp(node, 'integerPow') && Math.abs(node.attributes.exponent - 1.5) < 2);
+    let ops = cheap ? 1 : Number.POSITIVE_INFINITY;
+    const large = new Set<Node>();
+    for (const x of node.inputs) {
+      const { base } = baseOf(x, stored);
+      const inner = stored.has(base) ? undefined : costs.get(base);
+      if (inner && Number.isFinite(inner.ops)) {
+        ops += inner.ops;
+        for (const leaf of inner.large) large.add(leaf);
+      } else if (!isOp(base, 'input') && !isOp(base, 'constant') && 4 * sizeOf(base.shape) >= sizeOf(node.shape)) {
+        large.add(base);
+      }
+    }
+    costs.set(node, { ops, large });
+  }
+  return costs;
+}

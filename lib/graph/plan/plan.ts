@@ -1,0 +1,162 @@
+import { ZerothError } from '../../errors.ts';
+import type { Graph, Node, Shape } from '../node.ts';
+import { sizeOf } from '../node.ts';
+import { allocate } from './arena.ts';
+import { encode } from './encode.ts';
+import { chooseStored } from './fuse.ts';
+import type { Instruction, StorageType } from './instruction.ts';
+import { mapRefs } from './instruction.ts';
+import { memoryProblem } from './jobs.ts';
+import { legalize, topological } from './legalize.ts';
+import { lower } from './lower.ts';
+import { lifetimesOf, schedule } from './schedule.ts';
+import { type Draft, shareKernels } from './share.ts';
+import { type Buffer, type Place, type PlannedOutput, placeOutputs, Stored } from './storage.ts';
+
+/** Where a graph input is found when the program runs. */
+export interface InputBinding {
+  /** The program input that holds it. */
+  readonly slot: number;
+  /** Its first element there. */
+  readonly offset: number;
+}
+
+/** A value in the arena while it is needed. */
+export interface Allocation {
+  readonly dtype: StorageType;
+  readonly elements: number;
+  /** In bytes from the start of the arena. */
+  readonly offset: number;
+  /** The first and the last instruction that use it; an output's last is one past the program's end. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Plan {
+  /** The encoded program, for the native executors and `runProgramReference`. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Memory of a run beside its inputs. */
+  readonly arenaBytes: number;
+  /** Program inputs in the order of their slots: what a binding must at least hold. */
+  readonly inputs: readonly { readonly dtype: 'f32' | 'i32'; readonly elements: number }[];
+  /** In the order of the graph's outputs. Scalars (shape []) are f64. */
+  readonly outputs: readonly { readonly dtype: StorageType; readonly shape: Shape; readonly elements: number }[];
+  readonly instructions: readonly Instruction[];
+  /** Most bytes live at once, each value rounded up to 64: `arenaBytes` is at least this. */
+  readonly peakLiveBytes: number;
+  readonly allocations: readonly Allocation[];
+}
+
+/**
+ * Compiles a graph to a program: simplify, fuse elementwise chains, schedule for least peak memory, place values in one arena, encode.
+ * The same graph always gives the same bytes.
+ *
+ * @param options.inputs for each graph input, in order, where it is when the program runs. Inputs of one slot have one dtype.
+ * @throws ERR_ZEROTH_ARGUMENT where the bindings do not fit the graph.
+ */
+export function plan(graph: Graph, options: { readonly inputs: readonly InputBinding[] }): Plan {
+  const { slots, places } = bindInputs(graph, options.inputs);
+  const legal = legalize(graph);
+  const stored = new Stored();
+  const outputs = placeOutputs(legal, stored);
+  const targets = outputs.map(({ node }) => node);
+  chooseStored(targets, stored);
+
+  const order = topological(targets);
+  const draft = (mates: ReadonlyMap<Node, readonly Node[]>): Draft | undefined => {
+    const result = lower(order, targets, stored, places, mates);
+    if ('store' in result) {
+      if (mates.size > 0) return undefined;
+      if (!stored.add(result.store)) throw new Error(`planning does not advance at ${result.store.op}`);
+      return draft(mates);
+    }
+    const problem = memoryProblem(result.steps, targets.map(result.bufferOf));
+    const best = schedule(problem);
+    return best && { problem, schedule: best };
+  };
+  const single = draft(new Map());
+  if (!single) throw new Error('the instructions of a plan depend on each other in a circle');
+  return finish(shareKernels(single, draft), slots, outputs);
+}
+
+function finish(
+  { problem, schedule: { order, peak } }: Draft,
+  slots: Plan['inputs'],
+  outputs: readonly PlannedOutput[],
+): Plan {
+  const lifetimes = lifetimesOf(problem, order);
+  // A value that takes over the memory of one that dies shares its block.
+  const blockOf = lifetimes.map((_, b) => b);
+  const byStart = blockOf.toSorted((a, b) => lifetimes[a].start - lifetimes[b].start);
+  for (const b of byStart) if (lifetimes[b].reuses !== undefined) blockOf[b] = blockOf[lifetimes[b].reuses!];
+  const blocks = new Map<number, { bytes: number; start: number; end: number }>();
+  for (const b of byStart) {
+    const block = blocks.get(blockOf[b]);
+    if (block) block.end = Math.max(block.end, lifetimes[b].end);
+    else blocks.set(blockOf[b], { bytes: problem.bytes[b], start: lifetimes[b].start, end: lifetimes[b].end });
+  }
+  const arena = allocate([...blocks.values()]);
+  const offsetOf = new Map([...blocks.keys()].map((block, i) => [block, arena.offsets[i]]));
+
+  const number = new Map(problem.buffers.map((buffer, b) => [buffer, b]));
+  const byteOffset = (buffer: Buffer) => offsetOf.get(blockOf[number.get(buffer)!])!;
+  const ref = ({ buffer, element }: Place) =>
+    buffer.slot !== undefined
+      ? { space: 1 + buffer.slot, offset: element }
+      : { space: 0, offset: byteOffset(buffer) / 4 + element };
+  const instructions = order.map((j) => mapRefs(problem.steps[j].instruction, ref));
+  const results = outputs.map(({ dtype, shape }, i) => ({
+    dtype,
+    shape,
+    elements: sizeOf(shape),
+    ref: ref({ buffer: problem.outputs[i], element: 0 }),
+  }));
+  return {
+    bytes: encode({ arenaBytes: arena.bytes, inputs: slots, outputs: results, instructions }),
+    arenaBytes: arena.bytes,
+    inputs: slots,
+    outputs: results.map(({ dtype, shape, elements }) => ({ dtype, shape, elements })),
+    instructions,
+    peakLiveBytes: peak,
+    allocations: byStart.map((b) => {
+      const { dtype, elements } = problem.buffers[b];
+      return { dtype, elements, offset: offsetOf.get(blockOf[b])!, start: lifetimes[b].start, end: lifetimes[b].end };
+    }),
+  };
+}
+
+function bindInputs(
+  graph: Graph,
+  bindings: readonly InputBinding[],
+): { slots: Plan['inputs']; places: Map<Node, Place> } {
+  const reject = (message: string): never => {
+    throw new ZerothError('ERR_ZEROTH_ARGUMENT', `inputs: ${message}`);
+  };
+  if (bindings.length !== graph.inputs.length) {
+    reject(`expected one binding for each of the ${graph.inputs.length} graph inputs, received ${bindings.length}.`);
+  }
+  const slots: { dtype: 'f32' | 'i32'; elements: number }[] = [];
+  graph.inputs.forEach((node, i) => {
+    const { slot, offset } = bindings[i];
+    const name = `binding ${i} (${node.attributes.name})`;
+    if (!Number.isInteger(slot) || slot < 0 || slot >= bindings.length) {
+      reject(`${name}: expected a slot from 0 to ${bindings.length - 1}, received ${slot}.`);
+    }
+    if (!Number.isInteger(offset) || offset < 0)
+      reject(`${name}: expected an offset of 0 or more, received ${offset}.`);
+    const elements = offset + sizeOf(node.shape);
+    const known = slots[slot];
+    if (known && known.dtype !== node.dtype)
+      reject(`${name}: slot ${slot} holds ${known.dtype}, the input is ${node.dtype}.`);
+    slots[slot] = { dtype: node.dtype, elements: Math.max(elements, known?.elements ?? 0) };
+  });
+  for (let slot = 0; slot < slots.length; slot++)
+    if (!slots[slot]) reject(`no binding uses slot ${slot}; number slots without gaps.`);
+  const buffers: Buffer[] = slots.map((input, slot) => ({ ...input, slot }));
+  return {
+    slots,
+    places: new Map(
+      graph.inputs.map((node, i) => [node, { buffer: buffers[bindings[i].slot], element: bindings[i].offset }]),
+    ),
+  };
+}

@@ -1,0 +1,131 @@
+import { isOp, reshape } from '../build.ts';
+import { type DType, type Graph, type Node, type Shape, sizeOf } from '../node.ts';
+import { MAP_OPCODE } from './format.ts';
+import type { MapOpcode, StorageType } from './instruction.ts';
+import { applyView, denseView, isView, normalized, type View, type ViewNode } from './views.ts';
+
+/** Which values have memory of their own, of what type, and how a value is found in the memory of another. */
+
+/** The values with memory of their own: inputs, results of everything but elementwise operations and views, and those added. */
+export class Stored {
+  readonly #added = new Set<Node>();
+
+  has(node: Node): boolean {
+    return this.#added.has(node) || !(isElementwise(node) || isView(node) || isOp(node, 'constant'));
+  }
+
+  /** Gives a value memory of its own. False if it had. */
+  add(node: Node): boolean {
+    if (this.has(node)) return false;
+    this.#added.add(node);
+    return true;
+  }
+}
+
+export function isElementwise(node: Node): boolean {
+  return node.op === 'compare' || (node.op !== 'constant' && node.op in MAP_OPCODE);
+}
+
+export function mapOpcode(node: Node): MapOpcode {
+  return isOp(node, 'compare') ? node.attributes.direction : (node.op as MapOpcode);
+}
+
+/** A computed scalar is f64; gathers, inputs and the like keep their own type. */
+export function storageType(node: Node): StorageType {
+  const keepsType = isOp(node, 'input') || isOp(node, 'gather') || isOp(node, 'scatterAdd') || isOp(node, 'iota');
+  return node.shape.length === 0 && !keepsType ? 'f64' : node.dtype;
+}
+
+/** The value below a chain of views: the first one with memory, or an elementwise result or constant that has none. */
+export function baseOf(node: Node, stored: Stored): { base: Node; path: ViewNode[] } {
+  const path: ViewNode[] = [];
+  let base = node;
+  while (isView(base) && !stored.has(base)) {
+    path.unshift(base);
+    base = base.inputs[0];
+  }
+  return { base, path };
+}
+
+/** The view that a chain of views makes of dense memory. */
+export function viewAlong(shape: Shape, path: readonly ViewNode[]): View | undefined {
+  let view: View | undefined = denseView(shape);
+  for (const node of path) view = view && applyView(view, node);
+  return view;
+}
+
+/** How an operand that an instruction takes whole lies in memory; undefined where it must be copied first. */
+export function locate<T>(
+  node: Node,
+  dtype: DType,
+  stored: Stored,
+  accept: (view: View) => T | undefined,
+): { base: Node; element: number; access: T } | undefined {
+  const { base, path } = baseOf(node, stored);
+  if (isOp(base, 'constant') || storageType(base) !== dtype) return undefined;
+  const view = viewAlong(base.shape, path);
+  const access = view && accept(view);
+  return view && access !== undefined ? { base, element: view.offset, access } : undefined;
+}
+
+export interface MatrixAccess {
+  /** Whether the two last axes lie in memory the other way round. */
+  readonly transposed: boolean;
+  /** In elements; 0 where every matrix of the batch is the same. */
+  readonly batchStride: number;
+}
+
+/** A batch of dense row-major matrices, or undefined. */
+export function asMatrices(view: View): MatrixAccess | undefined {
+  const batch = normalized(view.axes.slice(0, -2).flat());
+  const [rows, columns] = view.axes.slice(-2);
+  if (batch.length > 1 || rows.length > 1 || columns.length > 1) return undefined;
+  const [rowCount, columnCount] = [rows[0]?.size ?? 1, columns[0]?.size ?? 1];
+  const strided = (axis: typeof rows, stride: number) => axis.length === 0 || axis[0].stride === stride;
+  const batchStride = batch[0]?.stride ?? 0;
+  if (strided(columns, 1) && strided(rows, columnCount)) return { transposed: false, batchStride };
+  if (strided(rows, 1) && strided(columns, rowCount)) return { transposed: true, batchStride };
+  return undefined;
+}
+
+export interface PlannedOutput {
+  /** The value whose memory holds the output, dense. No two outputs share one. */
+  readonly node: Node;
+  readonly shape: Shape;
+  readonly dtype: StorageType;
+}
+
+/** Gives every output memory of its own: the memory of the value itself where that is possible, else a copy's. */
+export function placeOutputs(graph: Graph, stored: Stored): PlannedOutput[] {
+  const claimed = new Set<Node>();
+  return graph.outputs.map((output) => {
+    const scalar = output.shape.length === 0;
+    let node = output;
+    while (isOp(node, 'reshape') && (node.inputs[0].shape.length === 0) === scalar) node = node.inputs[0];
+    const dtype = scalar ? 'f64' : output.dtype;
+    const usable = !isOp(node, 'input') && !isOp(node, 'constant') && !isView(node) && storageType(node) === dtype;
+    if (!usable || claimed.has(node)) node = reshape(output, output.shape);
+    claimed.add(node);
+    stored.add(node);
+    return { node, shape: output.shape, dtype };
+  });
+}
+
+/** Memory of one value, or one program input. */
+export interface Buffer {
+  readonly dtype: StorageType;
+  readonly elements: number;
+  /** The program input that it is; none for memory of the arena. */
+  readonly slot?: number;
+}
+
+export interface Place {
+  readonly buffer: Buffer;
+  /** In elements of the buffer. */
+  readonly element: number;
+}
+
+export const bytesOf = (buffer: Buffer): number =>
+  buffer.slot === undefined ? Math.ceil((buffer.elements * (buffer.dtype === 'f64' ? 8 : 4)) / 64) * 64 : 0;
+
+export const bufferFor = (node: Node): Buffer => ({ dtype: storageType(node), elements: sizeOf(node.shape) });
