@@ -11,12 +11,15 @@
  * A computed rank-0 value is F64 (8 bytes); every other value is F32 or I32 (4 bytes).
  *
  * MAP (elementwise over an index space, with strided reads and writes; with no ops it is a copy)
- *   rank, dims[rank],
+ *   rank, dims[rank] (each ≥ 1), then three lists, each after a word that counts it:
  *   reads,  each: dtype, ref(2), strides[rank]       (in elements, ≥ 0; 0 = broadcast)
  *   ops,    each: map opcode, a, b, c, imm(2)        (registers: reads first, then one an op; unused operands 0)
  *   writes, each: dtype, ref(2), register, strides[rank]
  *   Rank ≥ 1 computes in f32 (i32 operands are exact below 2^24). Rank 0 computes in f64 and its writes are F64.
- *   A write may have the same ref as a read of identical dense strides (in place).
+ *   A write may have the same ref as a read of identical dense strides (in place); else it may not overlap a read or another write,
+ *   and it visits each element once: every stride steps over all that the smaller strides reach.
+ *   Special values: NaN propagates, also through maximum, minimum and REDUCE max; a comparison with NaN is 0, except ne (1); NaN ≠ 0 in select;
+ *   an i32 write rounds toward zero, saturates, and turns NaN to 0.
  * REDUCE  kind, outer, reduce, inner, dst dtype, dst ref(2), src ref(2)
  *   dense src [outer, reduce, inner] f32 → dense dst [outer, inner]; sums accumulate in f64. dst dtype is F64 exactly when the result has rank 0.
  * MAP_SUM as MAP with rank ≥ 1, but instead of `writes`: register, dst ref(2). The f64 sum of the register over the whole index space; dst is F64.
