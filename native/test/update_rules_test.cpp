@@ -1,0 +1,209 @@
+// The fused pass against a straightforward double-precision reimplementation, and against itself: every instruction
+// set, thread count and grouping of ops yields the same bits.
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "cpu/update.h"
+
+using namespace zeroth;
+
+namespace {
+
+const Direction z0{Distribution::normal, 7, 100}, z1{Distribution::normal, 7, 101};
+const Direction signs{Distribution::rademacher, 7, 102}, uniform{Distribution::uniform, 7, 103};
+
+using Vector = std::vector<float>;
+
+Vector filled(const Direction& direction, size_t count, float scale, float offset = 0) {
+  Vector values(count);
+  fill(direction, 0, count, values.data());
+  for (float& value : values) value = scale * value + offset;
+  return values;
+}
+
+/** Everything a pass may touch. */
+struct State {
+  explicit State(size_t count)
+      : x(filled({Distribution::normal, 1, 1}, count, 0.1f)),
+        m(filled({Distribution::normal, 1, 2}, count, 0.5f)),
+        v(filled({Distribution::uniform, 1, 3}, count, 0.4f, 0.5f)),
+        p(filled({Distribution::uniform, 1, 4}, count, 1.0f, 1.5f)),
+        dense(filled({Distribution::normal, 1, 5}, count, 1.0f)) {}
+  Vector x, m, v, p, dense;
+
+  std::vector<UpdateOp> ops() {
+    const Gradient gradient{{{z0, 0.3f}, {signs, -0.2f}, {z0, 0.1f}}, dense.data(), 0.7f};
+    return {AddUpdate{{{{z0, -1e-3f}, {z0, -2e-3f}, {z1, 1e-3f}}}},
+            AddUpdate{{{{z1, 0.5f}, {uniform, 0.25f}}, dense.data(), -0.1f}},
+            MomentumUpdate{gradient, 0.9, 0.01, m.data()},
+            AdamUpdate{gradient, 0.9, 0.999, 0.01, 1e-8, 3, m.data(), v.data()},
+            FrozenAdamUpdate{gradient, 0.9, 0.01, m.data(), p.data()},
+            AddUpdate{{{{z0, 0.125f}}}}};
+  }
+};
+
+bool same(const Vector& a, const Vector& b) { return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0; }
+
+/** The update rules as the documentation states them, one element, in double. */
+struct Reference {
+  double x, m, v, p;
+
+  void apply(const UpdateOp& op, size_t element, float dense) {
+    const Gradient& gradient = std::visit([](const auto& update) -> const Gradient& { return update.gradient; }, op);
+    double g = 0;
+    for (const Term& term : gradient.terms) {
+      g += static_cast<double>(term.coefficient) * directionElement(term.direction, element);
+    }
+    if (gradient.dense != nullptr) g += static_cast<double>(gradient.denseCoefficient) * dense;
+    if (std::holds_alternative<AddUpdate>(op)) x += g;
+    if (const auto* momentum = std::get_if<MomentumUpdate>(&op)) {
+      m = momentum->beta * m + g;
+      x -= momentum->lr * m;
+    }
+    if (const auto* adam = std::get_if<AdamUpdate>(&op)) {
+      m = adam->beta1 * m + (1 - adam->beta1) * g;
+      v = adam->beta2 * v + (1 - adam->beta2) * g * g;
+      const double mHat = m / (1 - std::pow(adam->beta1, adam->t)), vHat = v / (1 - std::pow(adam->beta2, adam->t));
+      x -= adam->lr * mHat / (std::sqrt(vHat) + adam->epsilon);
+    }
+    if (const auto* frozen = std::get_if<FrozenAdamUpdate>(&op)) {
+      m = frozen->beta1 * m + (1 - frozen->beta1) * g;
+      x -= frozen->lr * m / p;
+    }
+  }
+};
+
+void theRulesAreTheDocumentedOnes() {
+  constexpr size_t count = 5003;
+  const State start(count);
+  const size_t kinds = State(1).ops().size();
+  // Each op by itself, then all in one pass.
+  for (size_t only = 0; only <= kinds; ++only) {
+    State state = start;
+    std::vector<UpdateOp> ops = state.ops();
+    if (only < kinds) ops = {ops[only]};
+    pass(state.x.data(), state.x.data(), count, ops, 2);
+    double worst = 0;
+    for (size_t i = 0; i < count; ++i) {
+      Reference reference{start.x[i], start.m[i], start.v[i], start.p[i]};
+      for (const UpdateOp& op : ops) reference.apply(op, i, start.dense[i]);
+      worst = std::max({worst, std::abs(reference.x - state.x[i]), std::abs(reference.m - state.m[i]),
+                        std::abs(reference.v - state.v[i])});
+    }
+    CHECK(worst < 1.5e-6, "op %zu: absolute error %g with values of order 1", only, worst);
+  }
+}
+
+void anAddIsOneRoundingASummand() {
+  constexpr size_t count = 4099;
+  const State start(count);
+  Vector out(count);
+  pass(start.x.data(), out.data(), count,
+       {AddUpdate{{{{z0, -1e-3f}, {z0, 0.3f}}}}, AddUpdate{{{{z1, 0.7f}}, start.dense.data(), 0.2f}}}, 2);
+  for (size_t i = 0; i < count; ++i) {
+    float x = std::fma(-1e-3f, directionElement(z0, i), start.x[i]);
+    x = std::fma(0.3f, directionElement(z0, i), x);
+    x = std::fma(0.7f, directionElement(z1, i), x);
+    x = std::fma(0.2f, start.dense[i], x);
+    CHECK(out[i] == x, "element %zu: %a, expected %a", i, out[i], x);
+  }
+}
+
+/** In place or not, any count of threads, any instruction set, one pass or one pass an op: the same bits, in states as
+ * well. */
+void theBitsDoNotDependOnHowAPassIsRun() {
+  for (size_t count : {1, 15, 63, 64, 65, 2047, 2048, 2049, 100003}) {
+    const State start(count);
+    State expected = start;
+    for (const UpdateOp& op : expected.ops()) {
+      pass(expected.x.data(), expected.x.data(), count, {op}, 1, Isa::scalar);
+    }
+    for (Isa isa : availableIsas()) {
+      for (int threads : {1, 2, 3, 7}) {
+        State state = start;
+        Vector out(count + 2, 123.0f);
+        pass(state.x.data(), out.data() + 1, count, state.ops(), threads, isa);
+        CHECK(same(state.x, start.x), "the input is untouched");
+        CHECK(std::memcmp(out.data() + 1, expected.x.data(), count * sizeof(float)) == 0 && same(state.m, expected.m) &&
+                  same(state.v, expected.v),
+              "%s, %d threads, %zu elements", isaName(isa), threads, count);
+        CHECK(out.front() == 123.0f && out.back() == 123.0f, "%s wrote outside", isaName(isa));
+
+        State inPlace = start;
+        pass(inPlace.x.data(), inPlace.x.data(), count, inPlace.ops(), threads, isa);
+        CHECK(same(inPlace.x, expected.x) && same(inPlace.m, expected.m) && same(inPlace.v, expected.v),
+              "%s, %d threads, %zu elements, in place", isaName(isa), threads, count);
+      }
+    }
+  }
+}
+
+void anEmptyPassCopies() {
+  const State start(3000);
+  for (const std::vector<UpdateOp>& ops : {std::vector<UpdateOp>{}, {AddUpdate{}}, {AddUpdate{}, AddUpdate{}}}) {
+    Vector out(3000);
+    pass(start.x.data(), out.data(), out.size(), ops, 2);
+    CHECK(same(out, start.x), "%zu ops without a gradient", ops.size());
+  }
+  pass(nullptr, nullptr, 0, {}, 1);
+}
+
+void badInputIsRefusedBeforeAnythingIsWritten() {
+  constexpr size_t count = 100;
+  const State start(count);
+  State state = start;
+  float* const x = state.x.data();
+  float* const m = state.m.data();
+  float* const v = state.v.data();
+  const Gradient g{{{z0, 1.0f}}};
+  const AddUpdate good{g};
+  struct Case {
+    const char* names;
+    std::function<void()> call;
+  };
+  const auto with = [&](const UpdateOp& op) { return [=] { pass(x, x, count, {good, op}, 1); }; };
+  const Case cases[] = {
+      {"threads", [&] { pass(x, x, count, {good}, 0); }},
+      {"in and out", [&] { pass(nullptr, x, count, {good}, 1); }},
+      {"in and out", [&] { pass(x, nullptr, count, {good}, 1); }},
+      {"coefficient", with(AddUpdate{{{{z0, NAN}}}})},
+      {"dense coefficient", with(AddUpdate{{{}, start.dense.data(), INFINITY}})},
+      {"distribution", with(AddUpdate{{{{{static_cast<Distribution>(9), 1, 1}, 1.0f}}}})},
+      {"beta", with(MomentumUpdate{g, 1.0, 0.1, m})},
+      {"lr", with(MomentumUpdate{g, 0.9, NAN, m})},
+      {"state m", with(MomentumUpdate{g, 0.9, 0.1, nullptr})},
+      {"beta1", with(AdamUpdate{g, -0.1, 0.999, 0.1, 1e-8, 1, m, v})},
+      {"beta2", with(AdamUpdate{g, 0.9, NAN, 0.1, 1e-8, 1, m, v})},
+      {"epsilon", with(AdamUpdate{g, 0.9, 0.999, 0.1, -1e-8, 1, m, v})},
+      {"t: ", with(AdamUpdate{g, 0.9, 0.999, 0.1, 1e-8, 0, m, v})},
+      {"state v", with(AdamUpdate{g, 0.9, 0.999, 0.1, 1e-8, 1, m, nullptr})},
+      {"state p", with(FrozenAdamUpdate{g, 0.9, 0.1, m, nullptr})},
+  };
+  for (const Case& bad : cases) {
+    std::string message;
+    try {
+      bad.call();
+    } catch (const std::invalid_argument& error) {
+      message = error.what();
+    }
+    CHECK(message.find(bad.names) != std::string::npos, "expected a complaint about %s, got \"%s\"", bad.names,
+          message.c_str());
+  }
+  CHECK(same(state.x, start.x) && same(state.m, start.m) && same(state.v, start.v));
+}
+
+}  // namespace
+
+int main() {
+  theRulesAreTheDocumentedOnes();
+  anAddIsOneRoundingASummand();
+  theBitsDoNotDependOnHowAPassIsRun();
+  anEmptyPassCopies();
+  badInputIsRefusedBeforeAnythingIsWritten();
+  return test::summary("update_rules_test");
+}
