@@ -15,7 +15,8 @@ class MapKernel : public Kernel {
   void run(const Context& context) override {
     plan_.begin(context);
     parallelShares(plan_.tiles(), threads_, [&](size_t first, size_t last, int thread) {
-      plan_.run(context, context.scratch + thread * plan_.scratchBytesPerThread(), first, last, [](const float*, size_t) {});
+      plan_.run(context, context.scratch + thread * plan_.scratchBytesPerThread(), first, last,
+                [](const float*, size_t) {});
     });
   }
 
@@ -24,7 +25,8 @@ class MapKernel : public Kernel {
   int threads_;
 };
 
-// Partial sums over stretches whose size depends on the shape alone, then their sum in order: the same bits for any number of threads.
+// Partial sums over stretches whose size depends on the shape alone, then their sum in order: the same bits for any
+// number of threads.
 class MapSumKernel : public Kernel {
  public:
   MapSumKernel(const MapSum& sum, int threads)
@@ -45,7 +47,8 @@ class MapSumKernel : public Kernel {
       for (size_t s = first; s < last; ++s) {
         double lanes[16] = {};
         const size_t end = (s + 1) * stretch_ < plan_.tiles() ? (s + 1) * stretch_ : plan_.tiles();
-        plan_.run(context, scratch, s * stretch_, end, [&](const float* tile, size_t count) { kernels.sum(lanes, tile, count); });
+        plan_.run(context, scratch, s * stretch_, end,
+                  [&](const float* tile, size_t count) { kernels.sum(lanes, tile, count); });
         double total = 0;
         for (double lane : lanes) total += lane;
         partials[s] = total;

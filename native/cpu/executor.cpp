@@ -43,7 +43,9 @@ class TeamSize {
 
 struct Prepare {
   int threads;
-  KernelRef operator()(const Map& map) const { return map.dims.empty() ? prepareScalarMap(map) : prepareMap(map, threads); }
+  KernelRef operator()(const Map& map) const {
+    return map.dims.empty() ? prepareScalarMap(map) : prepareMap(map, threads);
+  }
   KernelRef operator()(const MapSum& sum) const { return prepareMapSum(sum, threads); }
   KernelRef operator()(const Reduce& reduce) const { return prepareReduce(reduce, threads); }
   KernelRef operator()(const Matmul& matmul) const { return prepareMatmul(matmul, threads); }
@@ -55,10 +57,12 @@ struct Prepare {
 }  // namespace
 
 struct Executor::Impl {
-  Impl(const Program& program, int threads) : threads(threads), arena(program.arenaWords * 4), spaces(1 + program.inputs.size()) {
+  Impl(const Program& program, int threads)
+      : threads(threads), arena(program.arenaWords * 4), spaces(1 + program.inputs.size()) {
     spaces[0] = arena.data();
     TeamSize team(threads);
-    for (const Instruction& instruction : program.instructions) kernels.push_back(std::visit(Prepare{threads}, instruction));
+    for (const Instruction& instruction : program.instructions)
+      kernels.push_back(std::visit(Prepare{threads}, instruction));
     for (const KernelRef& kernel : kernels) scratchBytes = std::max(scratchBytes, kernel->scratchBytes());
     scratch = std::make_unique<Block>(scratchBytes);
   }
@@ -72,7 +76,8 @@ struct Executor::Impl {
 };
 
 Executor::Executor(Program program, int threads) : program_(std::move(program)) {
-  if (threads < 1) throw std::invalid_argument("Executor: expected at least 1 thread, received " + std::to_string(threads));
+  if (threads < 1)
+    throw std::invalid_argument("Executor: expected at least 1 thread, received " + std::to_string(threads));
   impl_ = std::make_unique<Impl>(program_, threads);
   scratchBytes_ = impl_->scratchBytes;
 }
@@ -87,8 +92,8 @@ bool Executor::run(const std::vector<Binding>& inputs, const std::atomic<bool>* 
   for (size_t i = 0; i < inputs.size(); ++i) {
     const uint64_t needed = program_.inputs[i].bytes();
     if (inputs[i].bytes < needed) {
-      throw ExecutionError("run: expected at least " + std::to_string(needed) + " bytes for input " + std::to_string(i) + ", received " +
-                           std::to_string(inputs[i].bytes));
+      throw ExecutionError("run: expected at least " + std::to_string(needed) + " bytes for input " +
+                           std::to_string(i) + ", received " + std::to_string(inputs[i].bytes));
     }
     if (reinterpret_cast<uintptr_t>(inputs[i].data) % 4 != 0) {
       throw ExecutionError("run: expected input " + std::to_string(i) + " at a multiple of 4 bytes");

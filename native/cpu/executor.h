@@ -33,8 +33,8 @@ class Executor {
   size_t arenaBytes() const { return program_.arenaWords * 4; }
   size_t scratchBytes() const { return scratchBytes_; }
 
-  // One binding an input, in order; checked against the declared sizes. `aborted` (may be null) is looked at between kernels;
-  // false says that it stopped the run. Throws ExecutionError. Not re-entrant.
+  // One binding an input, in order; checked against the declared sizes. `aborted` (may be null) is looked at between
+  // kernels; false says that it stopped the run. Throws ExecutionError. Not re-entrant.
   bool run(const std::vector<Binding>& inputs, const std::atomic<bool>* aborted = nullptr);
 
   // Where output i is after a run: in the arena, or in an input's binding. Valid until the next run.

@@ -13,8 +13,8 @@ namespace {
 void checkIndices(const char* what, const int32_t* indices, size_t count, size_t rows) {
   for (size_t i = 0; i < count; ++i) {
     if (indices[i] < 0 || static_cast<size_t>(indices[i]) >= rows) {
-      throw ExecutionError(std::string(what) + ": expected indices from 0 to " + std::to_string(rows - 1) + ", received " +
-                           std::to_string(indices[i]) + " at position " + std::to_string(i));
+      throw ExecutionError(std::string(what) + ": expected indices from 0 to " + std::to_string(rows - 1) +
+                           ", received " + std::to_string(indices[i]) + " at position " + std::to_string(i));
     }
   }
 }
@@ -31,7 +31,8 @@ class GatherKernel : public Kernel {
     const size_t width = gather_.width;
     checkIndices("gather", indices, gather_.count, gather_.rows);
     parallelShares(gather_.count, threads_, [&](size_t begin, size_t end, int) {
-      for (size_t i = begin; i < end; ++i) std::memcpy(dst + i * width, table + indices[i] * width, width * sizeof(float));
+      for (size_t i = begin; i < end; ++i)
+        std::memcpy(dst + i * width, table + indices[i] * width, width * sizeof(float));
     });
   }
 
@@ -40,11 +41,13 @@ class GatherKernel : public Kernel {
   int threads_;
 };
 
-// Each thread owns a range of destination rows and adds what falls there, in order: no atomics, and the same bits for any team.
+// Each thread owns a range of destination rows and adds what falls there, in order: no atomics, and the same bits for
+// any team.
 class ScatterAddKernel : public Kernel {
  public:
   ScatterAddKernel(const ScatterAdd& scatter, int threads)
-      : scatter_(scatter), threads_(threadsFor(0.2 * (scatter.count + scatter.rows) * scatter.width, scatter.rows, threads)) {}
+      : scatter_(scatter),
+        threads_(threadsFor(0.2 * (scatter.count + scatter.rows) * scatter.width, scatter.rows, threads)) {}
 
   void run(const Context& context) override {
     const int32_t* indices = context.at<const int32_t>(scatter_.indices);
@@ -78,6 +81,8 @@ class ScatterAddKernel : public Kernel {
 
 KernelRef prepareGather(const Gather& gather, int threads) { return std::make_unique<GatherKernel>(gather, threads); }
 
-KernelRef prepareScatterAdd(const ScatterAdd& scatter, int threads) { return std::make_unique<ScatterAddKernel>(scatter, threads); }
+KernelRef prepareScatterAdd(const ScatterAdd& scatter, int threads) {
+  return std::make_unique<ScatterAddKernel>(scatter, threads);
+}
 
 }  // namespace zeroth::cpu

@@ -1,4 +1,5 @@
-// A kernel is one instruction made ready to run: everything that depends only on the program is decided once, at preparation.
+// A kernel is one instruction made ready to run: everything that depends only on the program is decided once, at
+// preparation.
 #pragma once
 #include <omp.h>
 
@@ -49,7 +50,8 @@ inline int threadsFor(double nanoseconds, size_t pieces, int threads) {
   return pieces < static_cast<size_t>(threads) ? static_cast<int>(pieces ? pieces : 1) : threads;
 }
 
-// body(begin, end, thread) over consecutive shares of [0, count). What is computed must not depend on where the shares are cut.
+// body(begin, end, thread) over consecutive shares of [0, count). What is computed must not depend on where the shares
+// are cut.
 template <class Body>
 void parallelShares(size_t count, int threads, const Body& body) {
   if (threads <= 1) {

@@ -217,7 +217,8 @@ void MapPlan::enter(const Context& context, uint8_t* scratch, const float** regi
   if (kept_ != kNone && registers_[kept_].fill) registers[kept_] = buffer(scratch, registers_[kept_].buffer);
 }
 
-void MapPlan::compute(const Context& context, uint8_t* scratch, const float** registers, size_t start, size_t count) const {
+void MapPlan::compute(const Context& context, uint8_t* scratch, const float** registers, size_t start,
+                      size_t count) const {
   for (uint32_t r = 0; r < reads_.size(); ++r) {
     if (registers_[r].place == Place::direct) {
       registers[r] = context.at<float>(reads_[r].ref) + start;

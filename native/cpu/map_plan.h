@@ -66,7 +66,9 @@ class MapPlan {
   };
 
   size_t bufferBytes() const { return alignUp(tile_ * sizeof(float)); }
-  float* buffer(uint8_t* scratch, size_t index) const { return reinterpret_cast<float*>(scratch + index * bufferBytes()); }
+  float* buffer(uint8_t* scratch, size_t index) const {
+    return reinterpret_cast<float*>(scratch + index * bufferBytes());
+  }
   void lastUses(const MapBody& body);
   void placeReads();
   void placeOps(const MapBody& body);

@@ -1,7 +1,6 @@
 // MATMUL by oneDNN. Everything that knows oneDNN, and the difference between its 2.x and 3.x, is in this file.
-#include <dnnl.hpp>
-
 #include <algorithm>
+#include <dnnl.hpp>
 #include <stdexcept>
 
 #include "cpu/kernel.h"
@@ -19,8 +18,8 @@ const dnnl::engine& engine() {
 
 // A product of this many multiply-adds is done sooner than a team is woken.
 constexpr double kSmallProduct = 1 << 17;
-// Where the batch shares an untransposed left operand, products of this many multiply-adds get a call each: twice as fast as one
-// oneDNN call with a broadcast.
+// Where the batch shares an untransposed left operand, products of this many multiply-adds get a call each: twice as
+// fast as one oneDNN call with a broadcast.
 constexpr double kLargeProduct = 1 << 20;
 
 class MatmulKernel : public Kernel {
@@ -31,7 +30,8 @@ class MatmulKernel : public Kernel {
     threads_ = work < kSmallProduct ? 1 : threads;
     const int before = omp_get_max_threads();
     omp_set_num_threads(threads_);
-    const auto a = description(p.batch, p.m, p.k, p.transposeA, p.strideA), b = description(p.batch, p.k, p.n, p.transposeB, p.strideB);
+    const auto a = description(p.batch, p.m, p.k, p.transposeA, p.strideA),
+               b = description(p.batch, p.k, p.n, p.transposeB, p.strideB);
     const auto dst = description(p.batch, p.m, p.n, false, p.m * p.n);
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);

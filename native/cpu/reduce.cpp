@@ -1,5 +1,5 @@
-// REDUCE: [outer, reduce, inner] → [outer, inner]. The work is cut into pieces by the shape alone (never by the number of threads), and
-// partial results are joined in order, so any number of threads gives the same bits.
+// REDUCE: [outer, reduce, inner] → [outer, inner]. The work is cut into pieces by the shape alone (never by the number
+// of threads), and partial results are joined in order, so any number of threads gives the same bits.
 #include <algorithm>
 
 #include "cpu/kernel.h"
@@ -9,9 +9,9 @@ namespace zeroth::cpu {
 
 namespace {
 
-constexpr size_t kBlock = 256;      // columns at a time
-constexpr size_t kPiece = 16384;    // elements of a piece, about
-constexpr size_t kManyItems = 16;   // so many rows or blocks are enough to share, without cutting the reduced dimension
+constexpr size_t kBlock = 256;     // columns at a time
+constexpr size_t kPiece = 16384;   // elements of a piece, about
+constexpr size_t kManyItems = 16;  // so many rows or blocks are enough to share, without cutting the reduced dimension
 constexpr size_t kMostPieces = 64;
 
 size_t ceilDivide(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -49,7 +49,12 @@ class ReduceKernel : public Kernel {
   using Value = typename Kind::Value;
 
   ReduceKernel(const Reduce& reduce, int threads)
-      : outer_(reduce.outer), reduce_(reduce.reduce), inner_(reduce.inner), dstType_(reduce.dstType), dst_(reduce.dst), src_(reduce.src) {
+      : outer_(reduce.outer),
+        reduce_(reduce.reduce),
+        inner_(reduce.inner),
+        dstType_(reduce.dstType),
+        dst_(reduce.dst),
+        src_(reduce.src) {
     blocks_ = ceilDivide(inner_, kBlock);
     if (outer_ * blocks_ < kManyItems) rows_ = std::max(ceilDivide(kPiece, inner_), ceilDivide(reduce_, kMostPieces));
     if (rows_ == 0 || rows_ > reduce_) rows_ = reduce_;

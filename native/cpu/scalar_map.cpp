@@ -85,8 +85,9 @@ class ScalarMapKernel : public Kernel {
     size_t next = 0;
     for (const MapView& view : map_.reads) {
       const uint8_t* from = context.at<uint8_t>(view.ref);
-      registers[next++] =
-          view.dtype == DType::f64 ? read<double>(from) : (view.dtype == DType::i32 ? read<int32_t>(from) : read<float>(from));
+      registers[next++] = view.dtype == DType::f64
+                              ? read<double>(from)
+                              : (view.dtype == DType::i32 ? read<int32_t>(from) : read<float>(from));
     }
     for (const MapOp& op : map_.ops) {
       double operands[3] = {};

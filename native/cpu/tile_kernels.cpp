@@ -19,13 +19,27 @@ struct PortableLanes {
     for (size_t i = 0; i < W; ++i) x[i] = function(x[i]);
     return x;
   }
-  static V exp(V x) { return each(x, [](float v) { return std::exp(v); }); }
-  static V log(V x) { return each(x, [](float v) { return std::log(v); }); }
-  static V log1p(V x) { return each(x, [](float v) { return std::log1p(v); }); }
-  static V expm1(V x) { return each(x, [](float v) { return std::expm1(v); }); }
-  static V tanh(V x) { return each(x, [](float v) { return std::tanh(v); }); }
-  static V erf(V x) { return each(x, [](float v) { return std::erf(v); }); }
-  static V sqrt(V x) { return each(x, [](float v) { return std::sqrt(v); }); }
+  static V exp(V x) {
+    return each(x, [](float v) { return std::exp(v); });
+  }
+  static V log(V x) {
+    return each(x, [](float v) { return std::log(v); });
+  }
+  static V log1p(V x) {
+    return each(x, [](float v) { return std::log1p(v); });
+  }
+  static V expm1(V x) {
+    return each(x, [](float v) { return std::expm1(v); });
+  }
+  static V tanh(V x) {
+    return each(x, [](float v) { return std::tanh(v); });
+  }
+  static V erf(V x) {
+    return each(x, [](float v) { return std::erf(v); });
+  }
+  static V sqrt(V x) {
+    return each(x, [](float v) { return std::sqrt(v); });
+  }
 };
 
 constexpr TileKernels kKernels = TileLoops<PortableLanes>::table("portable");

@@ -1,6 +1,7 @@
-// The loops of tile_kernels.h over the vector type of `L`, a struct of: W lanes, type V, and the functions that differ by
-// instruction set. Include it only from the tile_kernels.*.cpp files, whose L are distinct local types, so that no function compiled
-// for one instruction set can stand in for another's. For the same reason nothing here calls the standard library.
+// The loops of tile_kernels.h over the vector type of `L`, a struct of: W lanes, type V, and the functions that differ
+// by instruction set. Include it only from the tile_kernels.*.cpp files, whose L are distinct local types, so that no
+// function compiled for one instruction set can stand in for another's. For the same reason nothing here calls the
+// standard library.
 #pragma once
 #include "cpu/tile_kernels.h"
 
@@ -50,14 +51,16 @@ struct TileLoops {
     for (; i + W <= n; i += W) store(out + i, F::apply(SplatA ? splatA : load(a + i), SplatB ? splatB : load(b + i)));
     if (i < n) {
       const size_t rest = n - i;
-      storeTail(out + i, F::apply(SplatA ? splatA : loadTail(a + i, rest), SplatB ? splatB : loadTail(b + i, rest)), rest);
+      storeTail(out + i, F::apply(SplatA ? splatA : loadTail(a + i, rest), SplatB ? splatB : loadTail(b + i, rest)),
+                rest);
     }
   }
 
   template <unsigned Splat>
   static void select(float* out, const float* const* operands, size_t n, int) {
     const float *c = operands[0], *a = operands[1], *b = operands[2];
-    const V splatC = splat(Splat & 1 ? *c : 0.0f), splatA = splat(Splat & 2 ? *a : 0.0f), splatB = splat(Splat & 4 ? *b : 0.0f);
+    const V splatC = splat(Splat & 1 ? *c : 0.0f), splatA = splat(Splat & 2 ? *a : 0.0f),
+            splatB = splat(Splat & 4 ? *b : 0.0f);
     const V zero{};
     size_t i = 0;
     for (; i + W <= n; i += W) {
@@ -67,8 +70,10 @@ struct TileLoops {
     if (i < n) {
       const size_t rest = n - i;
       const V mask = Splat & 1 ? splatC : loadTail(c + i, rest);
-      storeTail(out + i, mask != zero ? (Splat & 2 ? splatA : loadTail(a + i, rest)) : (Splat & 4 ? splatB : loadTail(b + i, rest)),
-                rest);
+      storeTail(
+          out + i,
+          mask != zero ? (Splat & 2 ? splatA : loadTail(a + i, rest)) : (Splat & 4 ? splatB : loadTail(b + i, rest)),
+          rest);
     }
   }
 

@@ -123,7 +123,8 @@ size_t period(const Sizes& dims, const Sizes& strides) {
   return result;
 }
 
-void loadView(DType dtype, const uint8_t* base, const Sizes& dims, const Sizes& strides, size_t first, size_t count, float* tile) {
+void loadView(DType dtype, const uint8_t* base, const Sizes& dims, const Sizes& strides, size_t first, size_t count,
+              float* tile) {
   switch (dtype) {
     case DType::f32:
       return load<float>(base, dims, strides, first, count, tile);
@@ -134,7 +135,8 @@ void loadView(DType dtype, const uint8_t* base, const Sizes& dims, const Sizes& 
   }
 }
 
-void storeView(DType dtype, uint8_t* base, const Sizes& dims, const Sizes& strides, size_t first, size_t count, const float* tile) {
+void storeView(DType dtype, uint8_t* base, const Sizes& dims, const Sizes& strides, size_t first, size_t count,
+               const float* tile) {
   const size_t step = strides.back();
   forEachRun(dims, strides, first, count, [&](size_t offset, size_t at, size_t length) {
     if (dtype == DType::i32) {

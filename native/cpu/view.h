@@ -21,8 +21,10 @@ bool isSplat(const Sizes& strides);
 size_t period(const Sizes& dims, const Sizes& strides);
 
 // tile[i] = view element at linear index first + i. `dtype` is that of the view.
-void loadView(DType dtype, const uint8_t* base, const Sizes& dims, const Sizes& strides, size_t first, size_t count, float* tile);
+void loadView(DType dtype, const uint8_t* base, const Sizes& dims, const Sizes& strides, size_t first, size_t count,
+              float* tile);
 // The reverse. `dtype` is f32 or i32.
-void storeView(DType dtype, uint8_t* base, const Sizes& dims, const Sizes& strides, size_t first, size_t count, const float* tile);
+void storeView(DType dtype, uint8_t* base, const Sizes& dims, const Sizes& strides, size_t first, size_t count,
+               const float* tile);
 
 }  // namespace zeroth::cpu

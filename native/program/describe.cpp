@@ -43,7 +43,8 @@ std::string list(const std::vector<uint64_t>& values) {
 }
 
 std::string at(Ref ref) {
-  return (ref.space == 0 ? std::string("arena") : "in" + std::to_string(ref.space - 1)) + "+" + std::to_string(ref.offset);
+  return (ref.space == 0 ? std::string("arena") : "in" + std::to_string(ref.space - 1)) + "+" +
+         std::to_string(ref.offset);
 }
 
 std::string at(DType dtype, Ref ref) { return std::string(name(dtype)) + " " + at(ref); }
@@ -87,13 +88,13 @@ std::string line(const Matmul& matmul) {
 }
 
 std::string line(const Gather& gather) {
-  return "gather " + at(gather.table) + list({gather.rows, gather.width}) + " " + at(gather.indices) + list({gather.count}) + " → " +
-         at(gather.dst);
+  return "gather " + at(gather.table) + list({gather.rows, gather.width}) + " " + at(gather.indices) +
+         list({gather.count}) + " → " + at(gather.dst);
 }
 
 std::string line(const ScatterAdd& scatter) {
-  return "scatter-add " + at(scatter.updates) + list({scatter.count, scatter.width}) + " " + at(scatter.indices) + " → " +
-         at(scatter.dst) + list({scatter.rows, scatter.width});
+  return "scatter-add " + at(scatter.updates) + list({scatter.count, scatter.width}) + " " + at(scatter.indices) +
+         " → " + at(scatter.dst) + list({scatter.rows, scatter.width});
 }
 
 std::string line(const Iota& iota) {
@@ -136,7 +137,8 @@ std::string describe(const Program& program) {
     text += "in" + std::to_string(i) + " " + name(input.dtype) + "[" + std::to_string(input.count) + "]\n";
   }
   for (size_t i = 0; i < program.instructions.size(); ++i) {
-    text += std::to_string(i) + ": " + std::visit([](const auto& instruction) { return line(instruction); }, program.instructions[i]) + "\n";
+    text += std::to_string(i) + ": " +
+            std::visit([](const auto& instruction) { return line(instruction); }, program.instructions[i]) + "\n";
   }
   for (size_t i = 0; i < program.outputs.size(); ++i) {
     const Output& output = program.outputs[i];

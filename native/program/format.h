@@ -1,5 +1,6 @@
-// The binary form of a planned program. These numbers and the layout are those of lib/graph/plan/format.ts, which documents them.
-// MAP and MAP_SUM hold a count word before each of their lists: rank dims… | reads … | ops … | writes ….
+// The binary form of a planned program. These numbers and the layout are those of lib/graph/plan/format.ts, which
+// documents them. MAP and MAP_SUM hold a count word before each of their lists: rank dims… | reads … | ops … | writes
+// ….
 #pragma once
 #include <cstddef>
 #include <cstdint>

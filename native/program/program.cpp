@@ -1,4 +1,5 @@
-// Words to structs. Counts and numbers are checked here as far as reading them needs it; program::validate checks what they mean.
+// Words to structs. Counts and numbers are checked here as far as reading them needs it; program::validate checks what
+// they mean.
 #include "program/program.h"
 
 #include <cstring>
@@ -21,7 +22,9 @@ class Reader {
   uint64_t position() const { return position_; }
   uint64_t left() const { return end_ - position_; }
 
-  [[noreturn]] void fail(const std::string& message) const { throw ProgramError("program: " + place_ + ": " + message); }
+  [[noreturn]] void fail(const std::string& message) const {
+    throw ProgramError("program: " + place_ + ": " + message);
+  }
 
   uint32_t word(const char* what) {
     if (position_ >= end_) fail(std::string("expected ") + what + ", found the end");
@@ -33,7 +36,8 @@ class Reader {
   uint32_t atMost(const char* what, uint32_t limit) {
     const uint32_t value = word(what);
     if (value > limit) {
-      fail(std::string("expected ") + what + " of at most " + std::to_string(limit) + ", found " + std::to_string(value));
+      fail(std::string("expected ") + what + " of at most " + std::to_string(limit) + ", found " +
+           std::to_string(value));
     }
     return value;
   }
@@ -212,7 +216,8 @@ Program decode(const uint8_t* bytes, size_t length) {
   if (length % 4 != 0) reader.fail("expected whole 32-bit words, found " + std::to_string(length) + " bytes");
   if (words < kHeaderWords) reader.fail("expected at least 8 words, found " + std::to_string(words));
   const uint32_t magic = reader.word("the magic number");
-  if (magic != kMagic) reader.fail("expected the magic number " + std::to_string(kMagic) + ", found " + std::to_string(magic));
+  if (magic != kMagic)
+    reader.fail("expected the magic number " + std::to_string(kMagic) + ", found " + std::to_string(magic));
   const uint32_t version = reader.word("a version");
   if (version != kVersion) reader.fail("expected version 1, found " + std::to_string(version));
   const uint32_t total = reader.word("a size");
@@ -225,10 +230,12 @@ Program decode(const uint8_t* bytes, size_t length) {
   const uint32_t outputs = reader.word("a number of outputs");
   const uint32_t instructions = reader.word("a number of instructions");
   reader.atMost("a reserved word", 0);
-  // 2 words an input, 4 an output, at least 2 an instruction: so that the counts cannot make this allocate more than the bytes deserve.
+  // 2 words an input, 4 an output, at least 2 an instruction: so that the counts cannot make this allocate more than
+  // the bytes deserve.
   if (uint64_t{inputs} * 2 + uint64_t{outputs} * 4 + uint64_t{instructions} * 2 > reader.left()) {
-    reader.fail("expected room for " + std::to_string(inputs) + " inputs, " + std::to_string(outputs) + " outputs and " +
-                std::to_string(instructions) + " instructions, found " + std::to_string(reader.left()) + " words");
+    reader.fail("expected room for " + std::to_string(inputs) + " inputs, " + std::to_string(outputs) +
+                " outputs and " + std::to_string(instructions) + " instructions, found " +
+                std::to_string(reader.left()) + " words");
   }
   for (uint32_t i = 0; i < inputs; ++i) {
     reader.enter("input " + std::to_string(i), words);
@@ -253,7 +260,8 @@ Program decode(const uint8_t* bytes, size_t length) {
     const uint32_t opcode = reader.word("an opcode");
     const uint32_t size = reader.word("a size");
     if (size < 2 || size > words - start) {
-      reader.fail("expected a size from 2 to " + std::to_string(words - start) + " words, found " + std::to_string(size));
+      reader.fail("expected a size from 2 to " + std::to_string(words - start) + " words, found " +
+                  std::to_string(size));
     }
     reader.enter(place, start + size);
     program.instructions.push_back(readInstruction(reader, opcode));

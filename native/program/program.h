@@ -1,4 +1,5 @@
-// A planned program, decoded and completely validated: whatever `decode` returns is safe to run on bindings of the declared sizes.
+// A planned program, decoded and completely validated: whatever `decode` returns is safe to run on bindings of the
+// declared sizes.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -125,7 +126,8 @@ const char* name(DType dtype);
 const char* name(MapOpcode opcode);
 
 namespace program {
-// Throws ProgramError unless every operand of every instruction lies inside its space and no write can disturb a read. Part of decode.
+// Throws ProgramError unless every operand of every instruction lies inside its space and no write can disturb a read.
+// Part of decode.
 void validate(const Program& program);
 }  // namespace program
 

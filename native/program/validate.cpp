@@ -41,12 +41,15 @@ class Validator {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& message) const { throw ProgramError("program: " + place_ + ": " + message); }
+  [[noreturn]] void fail(const std::string& message) const {
+    throw ProgramError("program: " + place_ + ": " + message);
+  }
 
   uint64_t product(uint64_t a, uint64_t b, uint64_t c) const {
     uint64_t ab, abc;
     if (__builtin_mul_overflow(a, b, &ab) || __builtin_mul_overflow(ab, c, &abc) || abc > kMaxElements) {
-      fail("expected at most 2^40 elements, found " + std::to_string(a) + " × " + std::to_string(b) + " × " + std::to_string(c));
+      fail("expected at most 2^40 elements, found " + std::to_string(a) + " × " + std::to_string(b) + " × " +
+           std::to_string(c));
     }
     return abc;
   }
@@ -66,8 +69,8 @@ class Validator {
       const Declaration& input = program_.inputs[ref.space - 1];
       limit = input.bytes() / 4;
       if (dtype != input.dtype) {
-        fail(std::string(what) + ": expected " + name(dtype) + ", found that input " + std::to_string(ref.space - 1) + " is " +
-             name(input.dtype));
+        fail(std::string(what) + ": expected " + name(dtype) + ", found that input " + std::to_string(ref.space - 1) +
+             " is " + name(input.dtype));
       }
     }
     if (dtype == DType::f64 && ref.offset % 2 != 0) {
@@ -85,12 +88,14 @@ class Validator {
   }
 
   void arena(const char* what, Ref ref) const {
-    if (ref.space != 0) fail(std::string(what) + ": expected a write to the arena, found input " + std::to_string(ref.space - 1));
+    if (ref.space != 0)
+      fail(std::string(what) + ": expected a write to the arena, found input " + std::to_string(ref.space - 1));
   }
 
   void disjoint(const char* whatA, const Extent& a, const char* whatB, const Extent& b) const {
     if (overlap(a, b)) {
-      fail(std::string("expected that ") + whatA + " and " + whatB + " do not overlap, found " + text(a) + " and " + text(b));
+      fail(std::string("expected that ") + whatA + " and " + whatB + " do not overlap, found " + text(a) + " and " +
+           text(b));
     }
   }
 
@@ -98,10 +103,10 @@ class Validator {
     uint64_t last = 0;
     for (size_t d = 0; d < body.dims.size(); ++d) {
       uint64_t step;
-      if (__builtin_mul_overflow(body.dims[d] - 1, view.strides[d], &step) || __builtin_add_overflow(last, step, &last) ||
-          last > kMaxElements) {
-        fail(std::string(what) + ": expected a view of at most 2^40 elements, found dimension " + std::to_string(body.dims[d]) +
-             " with stride " + std::to_string(view.strides[d]));
+      if (__builtin_mul_overflow(body.dims[d] - 1, view.strides[d], &step) ||
+          __builtin_add_overflow(last, step, &last) || last > kMaxElements) {
+        fail(std::string(what) + ": expected a view of at most 2^40 elements, found dimension " +
+             std::to_string(body.dims[d]) + " with stride " + std::to_string(view.strides[d]));
       }
     }
     return extent(what, view.dtype, view.ref, last + 1);
@@ -117,7 +122,8 @@ class Validator {
     return true;
   }
 
-  // Each stride steps over all that the smaller strides reach: true of every permuted, sliced or padded view of a dense array.
+  // Each stride steps over all that the smaller strides reach: true of every permuted, sliced or padded view of a dense
+  // array.
   void injective(const MapBody& body, const MapView& view) const {
     std::vector<std::pair<uint64_t, uint64_t>> order;
     for (size_t d = 0; d < body.dims.size(); ++d) {
@@ -127,8 +133,8 @@ class Validator {
     uint64_t reach = 0;
     for (const auto& [stride, dim] : order) {
       if (stride <= reach) {
-        fail("expected a write that visits each element once, found stride " + std::to_string(stride) + " where smaller strides reach " +
-             std::to_string(reach));
+        fail("expected a write that visits each element once, found stride " + std::to_string(stride) +
+             " where smaller strides reach " + std::to_string(reach));
       }
       reach += stride * (dim - 1);
     }
@@ -146,14 +152,16 @@ class Validator {
       }
       if (op.opcode == MapOpcode::integerPow &&
           !(op.immediate == std::nearbyint(op.immediate) && std::fabs(op.immediate) <= kMaxIntegerPow)) {
-        fail("op " + std::to_string(i) + ": expected an integer exponent from -64 to 64, found " + std::to_string(op.immediate));
+        fail("op " + std::to_string(i) + ": expected an integer exponent from -64 to 64, found " +
+             std::to_string(op.immediate));
       }
     }
   }
 
   void source(const MapBody& body, uint32_t source) const {
     const size_t defined = body.reads.size() + body.ops.size();
-    if (source >= defined) fail("expected a register below " + std::to_string(defined) + ", found " + std::to_string(source));
+    if (source >= defined)
+      fail("expected a register below " + std::to_string(defined) + ", found " + std::to_string(source));
   }
 
   void limit(const char* what, size_t count, uint32_t limit) const {
@@ -228,7 +236,8 @@ class Validator {
   Extent matrices(const char* what, Ref ref, uint64_t batch, uint64_t rows, uint64_t columns, uint64_t stride) const {
     const uint64_t one = product(rows, columns, 1);
     if (stride != 0 && stride < one) {
-      fail(std::string(what) + ": expected a batch stride of 0 or at least " + std::to_string(one) + ", found " + std::to_string(stride));
+      fail(std::string(what) + ": expected a batch stride of 0 or at least " + std::to_string(one) + ", found " +
+           std::to_string(stride));
     }
     return extent(what, DType::f32, ref, product(batch - 1, stride, 1) + one);
   }

@@ -43,12 +43,16 @@ double microseconds(const ProgramBuilder& builder) {
   return best;
 }
 
-void matmul(const char* what, uint32_t batch, uint32_t m, uint32_t n, uint32_t k, bool ta, bool tb, bool sharedA, bool sharedB) {
+void matmul(const char* what, uint32_t batch, uint32_t m, uint32_t n, uint32_t k, bool ta, bool tb, bool sharedA,
+            bool sharedB) {
   ProgramBuilder builder;
-  const At a = builder.input(DType::f32, (sharedA ? 1 : batch) * m * k), b = builder.input(DType::f32, (sharedB ? 1 : batch) * k * n);
-  builder.matmul(batch, m, n, k, ta, tb, a, sharedA ? 0 : m * k, b, sharedB ? 0 : k * n, builder.allocate(batch * m * n));
+  const At a = builder.input(DType::f32, (sharedA ? 1 : batch) * m * k),
+           b = builder.input(DType::f32, (sharedB ? 1 : batch) * k * n);
+  builder.matmul(batch, m, n, k, ta, tb, a, sharedA ? 0 : m * k, b, sharedB ? 0 : k * n,
+                 builder.allocate(batch * m * n));
   const double us = microseconds(builder);
-  std::printf("matmul %-28s %3u × [%5u %5u %5u] %9.1f µs %7.1f GFLOP/s\n", what, batch, m, n, k, us, 2e-3 * batch * m * n * k / us);
+  std::printf("matmul %-28s %3u × [%5u %5u %5u] %9.1f µs %7.1f GFLOP/s\n", what, batch, m, n, k, us,
+              2e-3 * batch * m * n * k / us);
 }
 
 void chain(const char* what, uint32_t rows, uint32_t columns, const std::vector<test::OpSpec>& ops, bool bias) {
@@ -59,7 +63,8 @@ void chain(const char* what, uint32_t rows, uint32_t columns, const std::vector<
   const uint32_t last = reads.size() + ops.size() - 1;
   builder.map({rows, columns}, reads, ops, {{DType::f32, builder.allocate(rows * columns), last, {columns, 1}}});
   const double us = microseconds(builder);
-  std::printf("map    %-28s       [%5u × %4u]   %9.1f µs %7.3f ns an element\n", what, rows, columns, us, 1e3 * us / rows / columns);
+  std::printf("map    %-28s       [%5u × %4u]   %9.1f µs %7.3f ns an element\n", what, rows, columns, us,
+              1e3 * us / rows / columns);
 }
 
 void reduce(uint32_t outer, uint32_t count, uint32_t inner) {
@@ -67,10 +72,12 @@ void reduce(uint32_t outer, uint32_t count, uint32_t inner) {
   const At x = builder.input(DType::f32, outer * count * inner);
   builder.reduce(ReduceKind::sum, outer, count, inner, DType::f32, builder.allocate(outer * inner), x);
   const double us = microseconds(builder);
-  std::printf("sum    [%5u %5u %5u] %9.1f µs %7.3f ns an element\n", outer, count, inner, us, 1e3 * us / outer / count / inner);
+  std::printf("sum    [%5u %5u %5u] %9.1f µs %7.3f ns an element\n", outer, count, inner, us,
+              1e3 * us / outer / count / inner);
 }
 
-// Squared loss of an MLP with gelu, as the planner lays it out: matmul, then bias and gelu in place; at the end one MAP_SUM.
+// Squared loss of an MLP with gelu, as the planner lays it out: matmul, then bias and gelu in place; at the end one
+// MAP_SUM.
 void mlp(const char* what, uint32_t rows, const std::vector<uint32_t>& sizes) {
   ProgramBuilder builder;
   At activation = builder.input(DType::f32, rows * sizes[0]);
@@ -78,7 +85,8 @@ void mlp(const char* what, uint32_t rows, const std::vector<uint32_t>& sizes) {
   double flops = 0;
   for (size_t layer = 1; layer < sizes.size(); ++layer) {
     const uint32_t k = sizes[layer - 1], n = sizes[layer];
-    const At weight = builder.input(DType::f32, k * n), bias = builder.input(DType::f32, n), out = builder.allocate(rows * n);
+    const At weight = builder.input(DType::f32, k * n), bias = builder.input(DType::f32, n),
+             out = builder.allocate(rows * n);
     builder.matmul(1, rows, n, k, false, false, activation, 0, weight, 0, out);
     flops += 2.0 * rows * n * k;
     if (layer + 1 < sizes.size()) {
@@ -88,7 +96,8 @@ void mlp(const char* what, uint32_t rows, const std::vector<uint32_t>& sizes) {
       const At sum = builder.allocate(2), loss = builder.allocate(2);
       builder.mapSum({rows, n}, {{DType::f32, out, {n, 1}}, {DType::f32, bias, {0, 1}}, {DType::f32, target, {n, 1}}},
                      {{Op::add, 0, 1}, {Op::sub, 3, 2}, {Op::mul, 4, 4}}, 5, sum);
-      builder.map({}, {{DType::f64, sum, {}}}, {{Op::constant, 0, 0, 0, 0.5 / rows}, {Op::mul, 0, 1}}, {{DType::f64, loss, 2, {}}});
+      builder.map({}, {{DType::f64, sum, {}}}, {{Op::constant, 0, 0, 0, 0.5 / rows}, {Op::mul, 0, 1}},
+                  {{DType::f64, loss, 2, {}}});
       builder.output(DType::f64, 1, loss);
     }
     activation = out;

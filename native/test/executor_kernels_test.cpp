@@ -23,7 +23,8 @@ std::vector<const TileKernels*> available() {
   return tables;
 }
 
-Floats apply(const TileKernels& kernels, Op op, const std::vector<Floats>& operands, int exponent = 0, unsigned splat = 0) {
+Floats apply(const TileKernels& kernels, Op op, const std::vector<Floats>& operands, int exponent = 0,
+             unsigned splat = 0) {
   const float* pointers[3] = {};
   size_t n = 0;
   for (size_t i = 0; i < operands.size(); ++i) {
@@ -37,7 +38,9 @@ Floats apply(const TileKernels& kernels, Op op, const std::vector<Floats>& opera
 
 float one(const TileKernels& kernels, Op op, float x) { return apply(kernels, op, {{x}})[0]; }
 float one(const TileKernels& kernels, Op op, float a, float b) { return apply(kernels, op, {{a}, {b}})[0]; }
-float one(const TileKernels& kernels, Op op, float a, float b, float c) { return apply(kernels, op, {{a}, {b}, {c}})[0]; }
+float one(const TileKernels& kernels, Op op, float a, float b, float c) {
+  return apply(kernels, op, {{a}, {b}, {c}})[0];
+}
 
 // |x - exact| in units of the last place of `exact` as an f32.
 double ulps(float x, double exact) {
@@ -119,26 +122,30 @@ void specialValuesBehave(const TileKernels& kernels) {
   }
   CHECK(one(kernels, Op::sigmoid, kInfinity) == 1 && one(kernels, Op::sigmoid, -kInfinity) == 0, "%s", name);
   CHECK(one(kernels, Op::sigmoid, 1000) == 1 && one(kernels, Op::sigmoid, -1000) == 0, "%s", name);
-  CHECK(one(kernels, Op::gelu, 100) == 100 && one(kernels, Op::gelu, -100) == 0 && one(kernels, Op::gelu, 0) == 0, "%s", name);
+  CHECK(one(kernels, Op::gelu, 100) == 100 && one(kernels, Op::gelu, -100) == 0 && one(kernels, Op::gelu, 0) == 0, "%s",
+        name);
   CHECK(one(kernels, Op::gelu, kInfinity) == kInfinity && std::isnan(one(kernels, Op::gelu, -kInfinity)), "%s", name);
   CHECK(std::isnan(one(kernels, Op::sqrt, -1)) && one(kernels, Op::sqrt, kInfinity) == kInfinity, "%s", name);
   CHECK(one(kernels, Op::rsqrt, 0) == kInfinity && one(kernels, Op::rsqrt, kInfinity) == 0, "%s", name);
   CHECK(one(kernels, Op::abs, -kInfinity) == kInfinity && !std::signbit(one(kernels, Op::abs, -0.0f)), "%s", name);
-  CHECK(one(kernels, Op::sign, -3) == -1 && one(kernels, Op::sign, 3) == 1 && one(kernels, Op::sign, 0) == 0, "%s", name);
+  CHECK(one(kernels, Op::sign, -3) == -1 && one(kernels, Op::sign, 3) == 1 && one(kernels, Op::sign, 0) == 0, "%s",
+        name);
   CHECK(std::signbit(one(kernels, Op::neg, 0.0f)), "%s", name);
-  for (Op op : {Op::neg, Op::exp, Op::log, Op::log1p, Op::expm1, Op::tanh, Op::erf, Op::sigmoid, Op::sqrt, Op::rsqrt, Op::abs, Op::sign,
-                Op::gelu}) {
+  for (Op op : {Op::neg, Op::exp, Op::log, Op::log1p, Op::expm1, Op::tanh, Op::erf, Op::sigmoid, Op::sqrt, Op::rsqrt,
+                Op::abs, Op::sign, Op::gelu}) {
     CHECK(std::isnan(one(kernels, op, kNaN)), "%s %s of NaN", name, zeroth::name(op));
   }
   for (Op op : {Op::add, Op::sub, Op::mul, Op::div, Op::maximum, Op::minimum}) {
-    CHECK(std::isnan(one(kernels, op, kNaN, 1)) && std::isnan(one(kernels, op, 1, kNaN)), "%s %s", name, zeroth::name(op));
+    CHECK(std::isnan(one(kernels, op, kNaN, 1)) && std::isnan(one(kernels, op, 1, kNaN)), "%s %s", name,
+          zeroth::name(op));
   }
   CHECK(one(kernels, Op::maximum, -kInfinity, 2) == 2 && one(kernels, Op::minimum, kInfinity, 2) == 2, "%s", name);
   for (Op op : {Op::eq, Op::lt, Op::le, Op::gt, Op::ge}) {
-    CHECK(one(kernels, op, kNaN, 1) == 0 && one(kernels, op, 1, kNaN) == 0 && one(kernels, op, kNaN, kNaN) == 0, "%s %s", name,
-          zeroth::name(op));
+    CHECK(one(kernels, op, kNaN, 1) == 0 && one(kernels, op, 1, kNaN) == 0 && one(kernels, op, kNaN, kNaN) == 0,
+          "%s %s", name, zeroth::name(op));
   }
-  CHECK(one(kernels, Op::ne, kNaN, 1) == 1 && one(kernels, Op::ne, kNaN, kNaN) == 1 && one(kernels, Op::ne, 1, 1) == 0, "%s", name);
+  CHECK(one(kernels, Op::ne, kNaN, 1) == 1 && one(kernels, Op::ne, kNaN, kNaN) == 1 && one(kernels, Op::ne, 1, 1) == 0,
+        "%s", name);
   CHECK(one(kernels, Op::select, kNaN, 2, 3) == 2 && one(kernels, Op::select, -0.0f, 2, 3) == 3, "%s", name);
   CHECK(one(kernels, Op::select, 1, 2, kNaN) == 2 && std::isnan(one(kernels, Op::select, 0, 2, kNaN)), "%s", name);
 }
@@ -147,7 +154,8 @@ void integerPowersAreProducts(const TileKernels& kernels) {
   for (int exponent = -64; exponent <= 64; ++exponent) {
     const Floats x{1.25f, -0.75f, 1, -1, 2};
     const Floats y = apply(kernels, Op::integerPow, {x}, exponent);
-    for (size_t i = 0; i < x.size(); ++i) CHECK(ulps(y[i], std::pow(double{x[i]}, exponent)) <= 40, "%g ^ %d = %g", x[i], exponent, y[i]);
+    for (size_t i = 0; i < x.size(); ++i)
+      CHECK(ulps(y[i], std::pow(double{x[i]}, exponent)) <= 40, "%g ^ %d = %g", x[i], exponent, y[i]);
   }
   CHECK(apply(kernels, Op::integerPow, {{0.0f, kNaN}}, 0)[0] == 1, "0^0");
   CHECK(apply(kernels, Op::integerPow, {{0.0f}}, -2)[0] == kInfinity, "0^-2");
@@ -156,16 +164,19 @@ void integerPowersAreProducts(const TileKernels& kernels) {
 
 void aResultDoesNotDependOnItsPlace(const TileKernels& kernels) {
   const Floats x = normals(70, 5);
-  for (Op op : {Op::exp, Op::log, Op::log1p, Op::expm1, Op::tanh, Op::erf, Op::sigmoid, Op::sqrt, Op::rsqrt, Op::gelu}) {
+  for (Op op :
+       {Op::exp, Op::log, Op::log1p, Op::expm1, Op::tanh, Op::erf, Op::sigmoid, Op::sqrt, Op::rsqrt, Op::gelu}) {
     for (size_t n = 1; n <= x.size(); ++n) {
       const Floats y = apply(kernels, op, {Floats(x.begin(), x.begin() + n)});
       const float alone = one(kernels, op, x[n - 1]);
-      CHECK(std::isnan(alone) ? std::isnan(y[n - 1]) : sameBits(&y[n - 1], &alone, 4), "%s %s n = %zu", kernels.name, name(op), n);
+      CHECK(std::isnan(alone) ? std::isnan(y[n - 1]) : sameBits(&y[n - 1], &alone, 4), "%s %s n = %zu", kernels.name,
+            name(op), n);
     }
   }
 }
 
-// Against the same operation of the language, for all splat variants and lengths around the vector widths; also in place.
+// Against the same operation of the language, for all splat variants and lengths around the vector widths; also in
+// place.
 void binaryAndTernaryOpsAreExact(const TileKernels& kernels) {
   struct Case {
     Op op;
@@ -190,7 +201,8 @@ void binaryAndTernaryOpsAreExact(const TileKernels& kernels) {
     for (size_t i = 0; i < n; i += 3) b[i] = a[i];
     for (const Case& test : cases) {
       for (unsigned splat = 0; splat < 3; ++splat) {
-        const Floats y = apply(kernels, test.op, {splat & 1 ? Floats{a[0]} : a, splat & 2 ? Floats{b[0]} : b}, 0, splat);
+        const Floats y =
+            apply(kernels, test.op, {splat & 1 ? Floats{a[0]} : a, splat & 2 ? Floats{b[0]} : b}, 0, splat);
         bool equal = y.size() == n;
         for (size_t i = 0; i < n; ++i) equal = equal && y[i] == test.exact(a[splat & 1 ? 0 : i], b[splat & 2 ? 0 : i]);
         CHECK(equal, "%s %s n = %zu splat %u", kernels.name, name(test.op), n, splat);
@@ -202,10 +214,12 @@ void binaryAndTernaryOpsAreExact(const TileKernels& kernels) {
     }
     const Floats mask = integers(n, 7, 0, 1);
     for (unsigned splat = 0; splat < 7; ++splat) {
-      const Floats y = apply(kernels, Op::select, {splat & 1 ? Floats{mask[0]} : mask, splat & 2 ? Floats{a[0]} : a, splat & 4 ? Floats{b[0]} : b},
-                             0, splat);
+      const Floats y = apply(
+          kernels, Op::select,
+          {splat & 1 ? Floats{mask[0]} : mask, splat & 2 ? Floats{a[0]} : a, splat & 4 ? Floats{b[0]} : b}, 0, splat);
       bool equal = y.size() == n;
-      for (size_t i = 0; i < n; ++i) equal = equal && y[i] == (mask[splat & 1 ? 0 : i] != 0 ? a[splat & 2 ? 0 : i] : b[splat & 4 ? 0 : i]);
+      for (size_t i = 0; i < n; ++i)
+        equal = equal && y[i] == (mask[splat & 1 ? 0 : i] != 0 ? a[splat & 2 ? 0 : i] : b[splat & 4 ? 0 : i]);
       CHECK(equal, "%s select n = %zu splat %u", kernels.name, n, splat);
     }
   }
@@ -232,7 +246,8 @@ void reductionsOfATileAreRight(const TileKernels& kernels) {
     kernels.maxRow(best.data(), y.data(), n);
     kernels.add(added.data(), y.data(), n);
     bool right = true;
-    for (size_t i = 0; i < n; ++i) right = right && sums[i] == 0.5 + x[i] && best[i] == std::fmax(x[i], y[i]) && added[i] == x[i] + y[i];
+    for (size_t i = 0; i < n; ++i)
+      right = right && sums[i] == 0.5 + x[i] && best[i] == std::fmax(x[i], y[i]) && added[i] == x[i] + y[i];
     CHECK(right, "%s rows of %zu", kernels.name, n);
   }
 }

@@ -35,8 +35,8 @@ float evaluate(const OpSpec& op, float a, float b, float c) {
   }
 }
 
-// A random map over exact ops, with the value that each element of each register must have. All arithmetic is IEEE f32, so the
-// executor must agree in every bit.
+// A random map over exact ops, with the value that each element of each register must have. All arithmetic is IEEE f32,
+// so the executor must agree in every bit.
 struct RandomMap {
   std::vector<uint32_t> dims;
   std::vector<ViewSpec> reads;
@@ -44,7 +44,8 @@ struct RandomMap {
   std::vector<std::vector<double>> data;  // one a read: the binding's elements
 };
 
-std::vector<uint32_t> permutedStrides(const std::vector<uint32_t>& dims, std::mt19937& random, bool padded, uint32_t& words) {
+std::vector<uint32_t> permutedStrides(const std::vector<uint32_t>& dims, std::mt19937& random, bool padded,
+                                      uint32_t& words) {
   std::vector<size_t> order(dims.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   for (size_t i = order.size(); i-- > 1;) std::swap(order[i], order[random() % (i + 1)]);
@@ -97,7 +98,8 @@ RandomMap randomMap(std::mt19937& random, uint32_t size) {
     map.data.push_back(values);
     map.reads.push_back(view);
   }
-  constexpr Op kinds[] = {Op::neg, Op::abs, Op::sign, Op::add, Op::sub, Op::mul, Op::maximum, Op::minimum, Op::lt, Op::select, Op::constant};
+  constexpr Op kinds[] = {Op::neg,     Op::abs,     Op::sign, Op::add,    Op::sub,     Op::mul,
+                          Op::maximum, Op::minimum, Op::lt,   Op::select, Op::constant};
   const uint32_t ops = random() % 12;
   for (uint32_t i = 0; i < ops; ++i) {
     const uint32_t defined = reads + i;
@@ -121,7 +123,8 @@ Floats registerValues(const RandomMap& map, uint32_t source) {
     }
     for (const OpSpec& op : map.ops) {
       const bool none = op.opcode == Op::constant;
-      registers.push_back(evaluate(op, none ? 0 : registers[op.a], none ? 0 : registers[op.b], none ? 0 : registers[op.c]));
+      registers.push_back(
+          evaluate(op, none ? 0 : registers[op.a], none ? 0 : registers[op.b], none ? 0 : registers[op.c]));
     }
     result[i] = registers[source];
   }
@@ -146,14 +149,16 @@ void randomMapsAgreeWithALoop() {
     const RandomMap map = randomMap(random, seed % 10 == 0 ? 40 : 9);
     const uint32_t n = count(map.dims), registers = static_cast<uint32_t>(map.reads.size() + map.ops.size());
     ProgramBuilder builder;
-    for (size_t r = 0; r < map.reads.size(); ++r) builder.input(map.reads[r].dtype, static_cast<uint32_t>(map.data[r].size()));
+    for (size_t r = 0; r < map.reads.size(); ++r)
+      builder.input(map.reads[r].dtype, static_cast<uint32_t>(map.data[r].size()));
     std::vector<WriteSpec> writes;
     std::vector<uint32_t> extents;
     const uint32_t writeCount = 1 + random() % 3;
     for (uint32_t w = 0; w < writeCount; ++w) {
       uint32_t words = n;
       WriteSpec write{random() % 4 == 0 ? DType::i32 : DType::f32, {}, static_cast<uint32_t>(random() % registers), {}};
-      write.strides = random() % 2 ? ProgramBuilder::rowMajor(map.dims) : permutedStrides(map.dims, random, true, words);
+      write.strides =
+          random() % 2 ? ProgramBuilder::rowMajor(map.dims) : permutedStrides(map.dims, random, true, words);
       write.at = builder.allocate(words);
       builder.output(write.dtype, words, write.at);
       writes.push_back(write);
@@ -199,11 +204,13 @@ void randomMapsAgreeWithALoop() {
 void inPlaceChainsReadTheOldValues() {
   for (uint32_t n : {1u, 15u, 1000u, 5000u}) {
     ProgramBuilder builder;
-    const At x = builder.input(DType::f32, n), buffer = builder.allocate(n), other = builder.allocate(n), third = builder.allocate(n);
+    const At x = builder.input(DType::f32, n), buffer = builder.allocate(n), other = builder.allocate(n),
+             third = builder.allocate(n);
     builder.map({n}, {{DType::f32, x, {1}}}, {}, {{DType::f32, buffer, 0, {1}}});
-    builder.map({n}, {{DType::f32, buffer, {1}}},
-                {{Op::constant, 0, 0, 0, 2}, {Op::mul, 0, 1}, {Op::constant, 0, 0, 0, 1}, {Op::add, 0, 3}, {Op::mul, 2, 4}},
-                {{DType::f32, buffer, 2, {1}}, {DType::f32, other, 5, {1}}, {DType::f32, third, 0, {1}}});
+    builder.map(
+        {n}, {{DType::f32, buffer, {1}}},
+        {{Op::constant, 0, 0, 0, 2}, {Op::mul, 0, 1}, {Op::constant, 0, 0, 0, 1}, {Op::add, 0, 3}, {Op::mul, 2, 4}},
+        {{DType::f32, buffer, 2, {1}}, {DType::f32, other, 5, {1}}, {DType::f32, third, 0, {1}}});
     builder.output(DType::f32, n, buffer);
     builder.output(DType::f32, n, other);
     builder.output(DType::f32, n, third);
@@ -227,7 +234,8 @@ void integerCopiesKeepAllBits() {
   builder.output(DType::i32, 6, dst);
   Run run(builder, 1);
   run.bind(std::vector<int32_t>{16777217, -2147483647, 2147483647, 5, 33554433, -1}).go();
-  CHECK((run.output<int32_t>(0) == std::vector<int32_t>{16777217, 2147483647, 33554433, -2147483647, 5, -1}), "transposed copy");
+  CHECK((run.output<int32_t>(0) == std::vector<int32_t>{16777217, 2147483647, 33554433, -2147483647, 5, -1}),
+        "transposed copy");
 }
 
 void integerWritesRoundTowardZeroAndSaturate() {
@@ -264,20 +272,43 @@ void everyRankZeroOpIsThatOfTheLanguage() {
     double expected;
   };
   const double a = 0.7, b = -1.3;
-  const Case cases[] = {{Op::neg, -a}, {Op::exp, std::exp(a)}, {Op::log, std::log(a)}, {Op::log1p, std::log1p(a)},
-                        {Op::expm1, std::expm1(a)}, {Op::tanh, std::tanh(a)}, {Op::erf, std::erf(a)}, {Op::sigmoid, 1 / (1 + std::exp(-a))},
-                        {Op::sqrt, std::sqrt(a)}, {Op::rsqrt, 1 / std::sqrt(a)}, {Op::abs, a}, {Op::sign, 1}, {Op::integerPow, a * a * a},
-                        {Op::add, a + b}, {Op::sub, a - b}, {Op::mul, a * b}, {Op::div, a / b}, {Op::maximum, a}, {Op::minimum, b},
-                        {Op::eq, 0}, {Op::ne, 1}, {Op::lt, 0}, {Op::le, 0}, {Op::gt, 1}, {Op::ge, 1}, {Op::select, b}};
+  const Case cases[] = {{Op::neg, -a},
+                        {Op::exp, std::exp(a)},
+                        {Op::log, std::log(a)},
+                        {Op::log1p, std::log1p(a)},
+                        {Op::expm1, std::expm1(a)},
+                        {Op::tanh, std::tanh(a)},
+                        {Op::erf, std::erf(a)},
+                        {Op::sigmoid, 1 / (1 + std::exp(-a))},
+                        {Op::sqrt, std::sqrt(a)},
+                        {Op::rsqrt, 1 / std::sqrt(a)},
+                        {Op::abs, a},
+                        {Op::sign, 1},
+                        {Op::integerPow, a * a * a},
+                        {Op::add, a + b},
+                        {Op::sub, a - b},
+                        {Op::mul, a * b},
+                        {Op::div, a / b},
+                        {Op::maximum, a},
+                        {Op::minimum, b},
+                        {Op::eq, 0},
+                        {Op::ne, 1},
+                        {Op::lt, 0},
+                        {Op::le, 0},
+                        {Op::gt, 1},
+                        {Op::ge, 1},
+                        {Op::select, b}};
   for (const Case& test : cases) {
     ProgramBuilder builder;
     const At x = builder.input(DType::f64, 2), dst = builder.allocate(2);
-    builder.map({}, {{DType::f64, x, {}}, {DType::f64, {x.space, 2}, {}}}, {{test.op, 0, 1, 0, 3}}, {{DType::f64, dst, 2, {}}});
+    builder.map({}, {{DType::f64, x, {}}, {DType::f64, {x.space, 2}, {}}}, {{test.op, 0, 1, 0, 3}},
+                {{DType::f64, dst, 2, {}}});
     builder.output(DType::f64, 1, dst);
     Run run(builder, 1);
     run.bind(std::vector<double>{a, b}).go();
     const double found = run.output<double>(0)[0];
-    CHECK(std::fabs(found - test.expected) <= 1e-15 * std::fabs(test.expected), "%s: %.17g, expected %.17g", name(test.op), found, test.expected);
+    CHECK(std::fabs(found - test.expected) <= 1e-15 * std::fabs(test.expected), "%s: %.17g, expected %.17g",
+          name(test.op), found, test.expected);
   }
 }
 

@@ -9,8 +9,9 @@ using namespace zeroth::test;
 namespace {
 
 void reductionsAgreeWithALoop() {
-  const std::vector<std::vector<uint32_t>> shapes = {{1, 1, 1},    {3, 5, 7},     {1, 1000, 64},   {4, 1, 9},    {1, 100000, 1}, {7, 33, 1},
-                                                     {1000, 10, 1}, {2, 40000, 3}, {1, 300, 700},  {16, 50, 17}, {1, 2, 5000},   {5, 257, 256}};
+  const std::vector<std::vector<uint32_t>> shapes = {{1, 1, 1},      {3, 5, 7},    {1, 1000, 64}, {4, 1, 9},
+                                                     {1, 100000, 1}, {7, 33, 1},   {1000, 10, 1}, {2, 40000, 3},
+                                                     {1, 300, 700},  {16, 50, 17}, {1, 2, 5000},  {5, 257, 256}};
   for (const auto& shape : shapes) {
     const uint32_t outer = shape[0], reduce = shape[1], inner = shape[2];
     for (ReduceKind kind : {ReduceKind::sum, ReduceKind::max}) {
@@ -38,7 +39,8 @@ void reductionsAgreeWithALoop() {
       for (int threads : {1, 2, 3}) {
         Run run(builder, threads);
         run.bind(values).go();
-        CHECK(run.output(0) == expected, "kind %d [%u %u %u], %d threads", static_cast<int>(kind), outer, reduce, inner, threads);
+        CHECK(run.output(0) == expected, "kind %d [%u %u %u], %d threads", static_cast<int>(kind), outer, reduce, inner,
+              threads);
         if (outer * inner == 1) CHECK(run.output<double>(1)[0] == expected[0], "f64 result of %u elements", reduce);
       }
     }
@@ -46,7 +48,8 @@ void reductionsAgreeWithALoop() {
 }
 
 void reductionsGiveTheSameBitsForAnyNumberOfThreads() {
-  const std::vector<std::vector<uint32_t>> shapes = {{1, 1000000, 1}, {1, 5000, 64}, {3, 100000, 2}, {64, 1000, 16}, {4000, 100, 1}};
+  const std::vector<std::vector<uint32_t>> shapes = {
+      {1, 1000000, 1}, {1, 5000, 64}, {3, 100000, 2}, {64, 1000, 16}, {4000, 100, 1}};
   for (const auto& shape : shapes) {
     ProgramBuilder builder;
     const uint32_t results = shape[0] * shape[2];
@@ -84,7 +87,8 @@ void aMaximumKeepsNaN() {
 
 // With small integers every product and sum is exact, so the order of additions does not matter.
 void productsAgreeWithALoop() {
-  const std::vector<std::vector<uint32_t>> sizes = {{1, 1, 1}, {3, 5, 7}, {17, 1, 9}, {1, 16, 33}, {64, 48, 100}, {130, 65, 31}, {2, 3, 1}};
+  const std::vector<std::vector<uint32_t>> sizes = {{1, 1, 1},     {3, 5, 7},     {17, 1, 9}, {1, 16, 33},
+                                                    {64, 48, 100}, {130, 65, 31}, {2, 3, 1}};
   for (const auto& size : sizes) {
     const uint32_t m = size[0], n = size[1], k = size[2];
     for (uint32_t batch : {1u, 3u}) {
@@ -95,7 +99,8 @@ void productsAgreeWithALoop() {
         const uint32_t strideA = sharedA ? 0 : m * k + gapA, strideB = sharedB ? 0 : k * n + gapB;
         const Floats a = integers(strideA * (batch - 1) + m * k, 1), b = integers(strideB * (batch - 1) + k * n, 2);
         ProgramBuilder builder;
-        const At atA = builder.input(DType::f32, static_cast<uint32_t>(a.size())), atB = builder.input(DType::f32, static_cast<uint32_t>(b.size()));
+        const At atA = builder.input(DType::f32, static_cast<uint32_t>(a.size())),
+                 atB = builder.input(DType::f32, static_cast<uint32_t>(b.size()));
         const At dst = builder.allocate(batch * m * n);
         builder.matmul(batch, m, n, k, transposeA, transposeB, atA, strideA, atB, strideB, dst);
         builder.output(DType::f32, batch * m * n, dst);
@@ -122,7 +127,8 @@ void aLargeBatchWithASharedOperandIsRight() {
   const uint32_t batch = 4, m = 200, n = 64, k = 96;
   for (bool transposeA : {false, true}) {
     ProgramBuilder builder;
-    const At a = builder.input(DType::f32, m * k), b = builder.input(DType::f32, batch * k * n), dst = builder.allocate(batch * m * n);
+    const At a = builder.input(DType::f32, m * k), b = builder.input(DType::f32, batch * k * n),
+             dst = builder.allocate(batch * m * n);
     builder.matmul(batch, m, n, k, transposeA, false, a, 0, b, k * n, dst);
     builder.output(DType::f32, batch * m * n, dst);
     const Floats valuesA = integers(m * k, 1), valuesB = integers(batch * k * n, 2);
@@ -133,7 +139,8 @@ void aLargeBatchWithASharedOperandIsRight() {
     for (uint32_t i = 0; i < batch * m * n; ++i) {
       const uint32_t z = i / (m * n), row = i / n % m, column = i % n;
       double sum = 0;
-      for (uint32_t j = 0; j < k; ++j) sum += valuesA[transposeA ? j * m + row : row * k + j] * valuesB[(z * k + j) * n + column];
+      for (uint32_t j = 0; j < k; ++j)
+        sum += valuesA[transposeA ? j * m + row : row * k + j] * valuesB[(z * k + j) * n + column];
       equal = equal && found[i] == sum;
     }
     CHECK(equal, "transposeA %d", transposeA);
@@ -180,7 +187,8 @@ void anIndexOutsideItsTableIsAnError() {
   for (int32_t bad : {-1, 5, INT32_MAX, INT32_MIN}) {
     for (bool scatter : {false, true}) {
       ProgramBuilder builder;
-      const At values = builder.input(DType::f32, 20), indices = builder.input(DType::i32, 4), dst = builder.allocate(20);
+      const At values = builder.input(DType::f32, 20), indices = builder.input(DType::i32, 4),
+               dst = builder.allocate(20);
       if (scatter) {
         builder.scatterAdd(5, 4, 4, indices, values, dst);
       } else {
@@ -189,8 +197,8 @@ void anIndexOutsideItsTableIsAnError() {
       Run run(builder, 1);
       run.bind(integers(20, 1)).bind(std::vector<int32_t>{0, 4, bad, 1});
       const std::string message = messageOf<cpu::ExecutionError>([&] { run.go(); });
-      CHECK(contains(message, "instruction 0") && contains(message, "from 0 to 4") && contains(message, std::to_string(bad).c_str()) &&
-                contains(message, "position 2"),
+      CHECK(contains(message, "instruction 0") && contains(message, "from 0 to 4") &&
+                contains(message, std::to_string(bad).c_str()) && contains(message, "position 2"),
             "message: %s", message.c_str());
     }
   }
@@ -221,21 +229,33 @@ void bindingsAreChecked() {
   Floats data(20);
   CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.output(0); }), "before"), "output before a run");
   CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.run({}); }), "expected 2 inputs, received 0"), "count");
-  CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.run({{data.data(), 39}, {data.data(), 16}}); }),
+  CHECK(contains(messageOf<cpu::ExecutionError>([&] {
+                   executor.run({{data.data(), 39}, {data.data(), 16}});
+                 }),
                  "at least 40 bytes for input 0, received 39"),
         "short f32");
-  CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.run({{data.data(), 40}, {data.data(), 12}}); }), "16 bytes for input 1"),
+  CHECK(contains(messageOf<cpu::ExecutionError>([&] {
+                   executor.run({{data.data(), 40}, {data.data(), 12}});
+                 }),
+                 "16 bytes for input 1"),
         "short f64");
   const void* odd = reinterpret_cast<const uint8_t*>(data.data()) + 1;
-  CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.run({{odd, 40}, {data.data(), 16}}); }), "multiple of 4"), "alignment");
+  CHECK(contains(messageOf<cpu::ExecutionError>([&] {
+                   executor.run({{odd, 40}, {data.data(), 16}});
+                 }),
+                 "multiple of 4"),
+        "alignment");
   CHECK(executor.run({{data.data(), 80}, {data.data() + 1, 16}}), "a longer binding is fine");
   CHECK(executor.output(0) == data.data() + 3, "an output may be a part of an input");
-  CHECK(contains(messageOf<std::invalid_argument>([&] { cpu::Executor(decode(bytesOf(words), words.size() * 4), 0); }), "1 thread"), "threads");
+  CHECK(contains(messageOf<std::invalid_argument>([&] { cpu::Executor(decode(bytesOf(words), words.size() * 4), 0); }),
+                 "1 thread"),
+        "threads");
 }
 
 void anotherBindingIsReadOnTheNextRun() {
   ProgramBuilder builder;
-  const At x = builder.input(DType::f32, 64), w = builder.input(DType::f32, 64), dst = builder.allocate(64), sum = builder.allocate(2);
+  const At x = builder.input(DType::f32, 64), w = builder.input(DType::f32, 64), dst = builder.allocate(64),
+           sum = builder.allocate(2);
   builder.matmul(1, 8, 8, 8, false, false, x, 0, w, 0, dst);
   builder.mapSum({64}, {{DType::f32, dst, {1}}}, {}, 0, sum);
   builder.output(DType::f64, 1, sum);

@@ -42,7 +42,8 @@ inline Floats normals(size_t n, uint32_t seed) {
 // Inputs at addresses that are multiples of 4 bytes and of nothing more, and outputs as raw bytes.
 class Run {
  public:
-  Run(const ProgramBuilder& builder, int threads) : words_(builder.words()), executor_(decode(bytesOf(words_), words_.size() * 4), threads) {}
+  Run(const ProgramBuilder& builder, int threads)
+      : words_(builder.words()), executor_(decode(bytesOf(words_), words_.size() * 4), threads) {}
 
   template <class T>
   Run& bind(const std::vector<T>& values) {

@@ -62,33 +62,34 @@ class ProgramBuilder {
     Words payload = body(dims, reads, ops);
     payload.push_back(static_cast<uint32_t>(writes.size()));
     for (const WriteSpec& write : writes) {
-      payload.insert(payload.end(), {static_cast<uint32_t>(write.dtype), write.at.space, write.at.offset, write.source});
+      payload.insert(payload.end(),
+                     {static_cast<uint32_t>(write.dtype), write.at.space, write.at.offset, write.source});
       payload.insert(payload.end(), write.strides.begin(), write.strides.end());
     }
     instruction(Opcode::map, payload);
   }
-  void mapSum(const std::vector<uint32_t>& dims, const std::vector<ViewSpec>& reads, const std::vector<OpSpec>& ops, uint32_t source,
-              At dst) {
+  void mapSum(const std::vector<uint32_t>& dims, const std::vector<ViewSpec>& reads, const std::vector<OpSpec>& ops,
+              uint32_t source, At dst) {
     Words payload = body(dims, reads, ops);
     payload.insert(payload.end(), {source, dst.space, dst.offset});
     instruction(Opcode::mapSum, payload);
   }
   void reduce(ReduceKind kind, uint32_t outer, uint32_t reduce, uint32_t inner, DType dtype, At dst, At src) {
-    instruction(Opcode::reduce, {static_cast<uint32_t>(kind), outer, reduce, inner, static_cast<uint32_t>(dtype), dst.space, dst.offset,
-                                 src.space, src.offset});
+    instruction(Opcode::reduce, {static_cast<uint32_t>(kind), outer, reduce, inner, static_cast<uint32_t>(dtype),
+                                 dst.space, dst.offset, src.space, src.offset});
   }
-  void matmul(uint32_t batch, uint32_t m, uint32_t n, uint32_t k, bool transposeA, bool transposeB, At a, uint32_t strideA, At b,
-              uint32_t strideB, At dst) {
-    instruction(Opcode::matmul, {batch, m, n, k, transposeA, transposeB, a.space, a.offset, strideA, b.space, b.offset, strideB,
-                                 dst.space, dst.offset});
+  void matmul(uint32_t batch, uint32_t m, uint32_t n, uint32_t k, bool transposeA, bool transposeB, At a,
+              uint32_t strideA, At b, uint32_t strideB, At dst) {
+    instruction(Opcode::matmul, {batch, m, n, k, transposeA, transposeB, a.space, a.offset, strideA, b.space, b.offset,
+                                 strideB, dst.space, dst.offset});
   }
   void gather(uint32_t rows, uint32_t width, uint32_t count, At table, At indices, At dst) {
     instruction(Opcode::gather,
                 {rows, width, count, table.space, table.offset, indices.space, indices.offset, dst.space, dst.offset});
   }
   void scatterAdd(uint32_t rows, uint32_t width, uint32_t count, At indices, At updates, At dst) {
-    instruction(Opcode::scatterAdd,
-                {rows, width, count, indices.space, indices.offset, updates.space, updates.offset, dst.space, dst.offset});
+    instruction(Opcode::scatterAdd, {rows, width, count, indices.space, indices.offset, updates.space, updates.offset,
+                                     dst.space, dst.offset});
   }
   void iota(DType dtype, uint32_t outer, uint32_t n, uint32_t inner, At dst) {
     instruction(Opcode::iota, {static_cast<uint32_t>(dtype), outer, n, inner, dst.space, dst.offset});
@@ -100,8 +101,14 @@ class ProgramBuilder {
   }
 
   Words words() const {
-    Words all{format::kMagic, format::kVersion, 0, arenaWords_, static_cast<uint32_t>(inputs_.size() / 2),
-              static_cast<uint32_t>(outputs_.size() / 4), instructions_, 0};
+    Words all{format::kMagic,
+              format::kVersion,
+              0,
+              arenaWords_,
+              static_cast<uint32_t>(inputs_.size() / 2),
+              static_cast<uint32_t>(outputs_.size() / 4),
+              instructions_,
+              0};
     for (const Words* part : {&inputs_, &outputs_, &code_}) all.insert(all.end(), part->begin(), part->end());
     all[2] = static_cast<uint32_t>(all.size());
     return all;
@@ -116,7 +123,8 @@ class ProgramBuilder {
   }
 
  private:
-  static Words body(const std::vector<uint32_t>& dims, const std::vector<ViewSpec>& reads, const std::vector<OpSpec>& ops) {
+  static Words body(const std::vector<uint32_t>& dims, const std::vector<ViewSpec>& reads,
+                    const std::vector<OpSpec>& ops) {
     Words payload{static_cast<uint32_t>(dims.size())};
     payload.insert(payload.end(), dims.begin(), dims.end());
     payload.push_back(static_cast<uint32_t>(reads.size()));

@@ -1,4 +1,5 @@
-// Damaged programs: each is refused with ProgramError, or runs to its end within its bounds (which the sanitizers watch).
+// Damaged programs: each is refused with ProgramError, or runs to its end within its bounds (which the sanitizers
+// watch).
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -18,25 +19,31 @@ std::vector<Words> validPrograms() {
   std::vector<Words> programs;
   {  // an MLP's loss
     ProgramBuilder b;
-    const At x = b.input(DType::f32, 24), w = b.input(DType::f32, 20), bias = b.input(DType::f32, 5), y = b.input(DType::f32, 30);
+    const At x = b.input(DType::f32, 24), w = b.input(DType::f32, 20), bias = b.input(DType::f32, 5),
+             y = b.input(DType::f32, 30);
     const At h = b.allocate(30), sum = b.allocate(2), loss = b.allocate(2);
     b.matmul(1, 6, 5, 4, false, false, x, 0, w, 0, h);
-    b.map({6, 5}, {{DType::f32, h, {5, 1}}, {DType::f32, bias, {0, 1}}}, {{Op::add, 0, 1}, {Op::gelu, 2}}, {{DType::f32, h, 3, {5, 1}}});
-    b.mapSum({6, 5}, {{DType::f32, h, {5, 1}}, {DType::f32, y, {5, 1}}}, {{Op::sub, 0, 1}, {Op::integerPow, 2, 0, 0, 2}}, 3, sum);
-    b.map({}, {{DType::f64, sum, {}}}, {{Op::constant, 0, 0, 0, 0.5}, {Op::mul, 0, 1}, {Op::sqrt, 2}}, {{DType::f64, loss, 3, {}}});
+    b.map({6, 5}, {{DType::f32, h, {5, 1}}, {DType::f32, bias, {0, 1}}}, {{Op::add, 0, 1}, {Op::gelu, 2}},
+          {{DType::f32, h, 3, {5, 1}}});
+    b.mapSum({6, 5}, {{DType::f32, h, {5, 1}}, {DType::f32, y, {5, 1}}},
+             {{Op::sub, 0, 1}, {Op::integerPow, 2, 0, 0, 2}}, 3, sum);
+    b.map({}, {{DType::f64, sum, {}}}, {{Op::constant, 0, 0, 0, 0.5}, {Op::mul, 0, 1}, {Op::sqrt, 2}},
+          {{DType::f64, loss, 3, {}}});
     b.output(DType::f64, 1, loss);
     programs.push_back(b.words());
   }
   {  // softmax of gathered rows, and its scatter back
     ProgramBuilder b;
     const At table = b.input(DType::f32, 28), indices = b.input(DType::i32, 6);
-    const At rows = b.allocate(24), top = b.allocate(6), sum = b.allocate(6), grad = b.allocate(28), scale = b.input(DType::f64, 1);
+    const At rows = b.allocate(24), top = b.allocate(6), sum = b.allocate(6), grad = b.allocate(28),
+             scale = b.input(DType::f64, 1);
     b.gather(7, 4, 6, table, indices, rows);
     b.reduce(ReduceKind::max, 6, 4, 1, DType::f32, top, rows);
-    b.map({6, 4}, {{DType::f32, rows, {4, 1}}, {DType::f32, top, {1, 0}}}, {{Op::sub, 0, 1}, {Op::exp, 2}}, {{DType::f32, rows, 3, {4, 1}}});
+    b.map({6, 4}, {{DType::f32, rows, {4, 1}}, {DType::f32, top, {1, 0}}}, {{Op::sub, 0, 1}, {Op::exp, 2}},
+          {{DType::f32, rows, 3, {4, 1}}});
     b.reduce(ReduceKind::sum, 6, 4, 1, DType::f32, sum, rows);
-    b.map({6, 4}, {{DType::f32, rows, {4, 1}}, {DType::f32, sum, {1, 0}}, {DType::f64, scale, {0, 0}}}, {{Op::div, 0, 1}, {Op::mul, 3, 2}},
-          {{DType::f32, rows, 4, {4, 1}}});
+    b.map({6, 4}, {{DType::f32, rows, {4, 1}}, {DType::f32, sum, {1, 0}}, {DType::f64, scale, {0, 0}}},
+          {{Op::div, 0, 1}, {Op::mul, 3, 2}}, {{DType::f32, rows, 4, {4, 1}}});
     b.scatterAdd(7, 4, 6, indices, rows, grad);
     b.output(DType::f32, 28, grad);
     b.output(DType::f32, 28, table);
@@ -45,9 +52,11 @@ std::vector<Words> validPrograms() {
   {  // views: transposes, slices, pads, masks, integers; batched products
     ProgramBuilder b;
     const At x = b.input(DType::f32, 60), k = b.input(DType::i32, 12);
-    const At padded = b.allocate(80), count = b.allocate(12), batch = b.allocate(48), total = b.allocate(2), mask = b.allocate(24);
+    const At padded = b.allocate(80), count = b.allocate(12), batch = b.allocate(48), total = b.allocate(2),
+             mask = b.allocate(24);
     b.map({80}, {}, {{Op::constant, 0, 0, 0, -1}}, {{DType::f32, padded, 0, {1}}});
-    b.map({3, 4, 5}, {{DType::f32, x, {1, 15, 3}}}, {{Op::tanh, 0}}, {{DType::f32, {0, padded.offset + 1}, 1, {24, 6, 1}}});
+    b.map({3, 4, 5}, {{DType::f32, x, {1, 15, 3}}}, {{Op::tanh, 0}},
+          {{DType::f32, {0, padded.offset + 1}, 1, {24, 6, 1}}});
     b.iota(DType::i32, 2, 3, 2, count);
     b.map({12}, {{DType::i32, count, {1}}, {DType::i32, k, {1}}}, {{Op::lt, 0, 1}, {Op::select, 2, 0, 1}},
           {{DType::f32, mask, 2, {2}}, {DType::i32, count, 3, {1}}});
@@ -78,10 +87,12 @@ class Random {
   uint64_t state_;
 };
 
-constexpr uint32_t kInteresting[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,   15,  16,  17,   31,        32,         33,         48,
-                                     63, 64, 65, 96, 97, 99, 24, 25, 100, 255, 256, 1024, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
+constexpr uint32_t kInteresting[] = {0,  1,  2,   3,   4,   5,    6,          7,          8,          15,        16,
+                                     17, 31, 32,  33,  48,  63,   64,         65,         96,         97,        99,
+                                     24, 25, 100, 255, 256, 1024, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
 
-// Damages `bytes`, a program of whole words; the header's total follows the length most of the time, so that more than it is tested.
+// Damages `bytes`, a program of whole words; the header's total follows the length most of the time, so that more than
+// it is tested.
 void damage(std::vector<uint8_t>& bytes, const std::vector<Words>& programs, Random& random) {
   auto word = [&](size_t i) {
     uint32_t value;
@@ -111,7 +122,8 @@ void damage(std::vector<uint8_t>& bytes, const std::vector<Words>& programs, Ran
       case 6: {  // a stretch of another program
         const Words& other = programs[random.below(static_cast<uint32_t>(programs.size()))];
         const uint32_t from = random.below(static_cast<uint32_t>(other.size()));
-        const uint32_t length = std::min({static_cast<uint32_t>(other.size()) - from, words - at, 1 + random.below(24)});
+        const uint32_t length =
+            std::min({static_cast<uint32_t>(other.size()) - from, words - at, 1 + random.below(24)});
         for (uint32_t i = 0; i < length; ++i) set(at + i, other[from + i]);
         break;
       }
@@ -194,7 +206,9 @@ bool survives(const std::vector<uint8_t>& bytes, int threads, Tally& tally) {
 int main() {
   const std::vector<Words> programs = validPrograms();
   Tally tally;
-  auto bytes = [](const Words& words) { return std::vector<uint8_t>(bytesOf(words), bytesOf(words) + 4 * words.size()); };
+  auto bytes = [](const Words& words) {
+    return std::vector<uint8_t>(bytesOf(words), bytesOf(words) + 4 * words.size());
+  };
   for (const Words& program : programs) CHECK(survives(bytes(program), 2, tally), "a valid program");
   CHECK(tally.ran == static_cast<int>(programs.size()), "every program here is valid as it stands");
   // Each word by each interesting value, in turn.
@@ -215,6 +229,7 @@ int main() {
     CHECK(survives(damaged, 1 + i % 2, tally), "mutation %d", i);
   }
   std::printf("%d refused, %d ran, %d too large to run here\n", tally.refused, tally.ran, tally.tooLarge);
-  CHECK(tally.refused > kMutations / 2 && tally.ran > kMutations / 50, "the damage is neither always fatal nor always harmless");
+  CHECK(tally.refused > kMutations / 2 && tally.ran > kMutations / 50,
+        "the damage is neither always fatal nor always harmless");
   return summary("program_fuzz_test");
 }

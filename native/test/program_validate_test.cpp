@@ -56,7 +56,8 @@ void headersAreChecked() {
   builder.output(DType::f32, 16, kArena);
   const Words good = builder.words();
   CHECK(refusal(good, good.size() * 4) == "accepted", "%s", refusal(good, good.size() * 4).c_str());
-  for (size_t bytes = 0; bytes < good.size() * 4; ++bytes) CHECK(refusal(good, bytes) != "accepted", "%zu bytes", bytes);
+  for (size_t bytes = 0; bytes < good.size() * 4; ++bytes)
+    CHECK(refusal(good, bytes) != "accepted", "%zu bytes", bytes);
   struct Change {
     size_t word;
     uint32_t value;
@@ -102,7 +103,8 @@ void outputsAreChecked() {
 }
 
 void mapsAreChecked() {
-  const auto map = [](std::vector<uint32_t> dims, std::vector<ViewSpec> reads, std::vector<OpSpec> ops, std::vector<WriteSpec> writes) {
+  const auto map = [](std::vector<uint32_t> dims, std::vector<ViewSpec> reads, std::vector<OpSpec> ops,
+                      std::vector<WriteSpec> writes) {
     return [=](ProgramBuilder& b) { b.map(dims, reads, ops, writes); };
   };
   const WriteSpec dense{DType::f32, kArena, 0, {8, 1}};
@@ -124,15 +126,18 @@ void mapsAreChecked() {
   expect("a write to the arena", map({8}, {f32(kIn, {1})}, {}, {{DType::f32, kIn, 0, {1}}}));
   expect("register below 1", map({8}, {f32(kIn, {1})}, {}, {{DType::f32, kArena, 1, {1}}}));
   expect("register below 1, found 1", map({8}, {f32(kIn, {1})}, {{Op::neg, 1}}, {{DType::f32, kArena, 0, {1}}}));
-  expect("register below 2, found 2", map({8}, {f32(kIn, {1})}, {{Op::neg, 0}, {Op::add, 0, 2}}, {{DType::f32, kArena, 0, {1}}}));
+  expect("register below 2, found 2",
+         map({8}, {f32(kIn, {1})}, {{Op::neg, 0}, {Op::add, 0, 2}}, {{DType::f32, kArena, 0, {1}}}));
   expect("register below 1", map({8}, {f32(kIn, {1})}, {{Op::select, 0, 0, 7}}, {{DType::f32, kArena, 0, {1}}}));
   expect("accepted", map({8}, {}, {{Op::constant, 0, 0, 0, 3}}, {{DType::f32, kArena, 0, {1}}}));
   expect("map opcode, found 99", map({8}, {}, {{static_cast<Op>(99)}}, {{DType::f32, kArena, 0, {1}}}));
   for (double exponent : {0.5, 65.0, -65.0, double{NAN}, double{INFINITY}}) {
-    expect("integer exponent", map({8}, {f32(kIn, {1})}, {{Op::integerPow, 0, 0, 0, exponent}}, {{DType::f32, kArena, 1, {1}}}));
+    expect("integer exponent",
+           map({8}, {f32(kIn, {1})}, {{Op::integerPow, 0, 0, 0, exponent}}, {{DType::f32, kArena, 1, {1}}}));
   }
   expect("at most 24", map({1}, std::vector<ViewSpec>(25, f32(kIn, {1})), {}, {{DType::f32, kArena, 0, {1}}}));
-  expect("at most 96", map({1}, {f32(kIn, {1})}, std::vector<OpSpec>(97, {Op::neg, 0}), {{DType::f32, kArena, 0, {1}}}));
+  expect("at most 96",
+         map({1}, {f32(kIn, {1})}, std::vector<OpSpec>(97, {Op::neg, 0}), {{DType::f32, kArena, 0, {1}}}));
   expect("at most 8", map({1}, {f32(kIn, {1})}, {}, std::vector<WriteSpec>(9, {DType::f32, kArena, 0, {1}})));
   expect("f64 writes exactly at rank 0", map({1}, {f32(kIn, {1})}, {}, {{DType::f64, kArena, 0, {1}}}));
   expect("f64 writes exactly at rank 0", map({}, {f32(kIn, {})}, {}, {{DType::f32, kArena, 0, {}}}));
@@ -158,8 +163,10 @@ void writesThatWouldDisturbAreRefused() {
   expect(overlap, map({4, 4}, {{DType::f64, kArena, {4, 1}}}, {{DType::f32, kArena, 0, {4, 1}}}));
   expect(overlap, map({4, 4}, {f32(kArena, {8, 2})}, {{DType::f32, {0, 1}, 0, {8, 2}}}));
   expect("accepted", map({4, 4}, {f32(kArena, {4, 1})}, {{DType::f32, {0, 16}, 0, {4, 1}}}));
-  expect("another write", map({4, 4}, {f32(kIn, {4, 1})}, {{DType::f32, kArena, 0, {4, 1}}, {DType::f32, {0, 15}, 0, {4, 1}}}));
-  expect("another write", map({4, 4}, {f32(kIn, {4, 1})}, {{DType::f32, kArena, 0, {4, 1}}, {DType::f32, kArena, 0, {4, 1}}}));
+  expect("another write",
+         map({4, 4}, {f32(kIn, {4, 1})}, {{DType::f32, kArena, 0, {4, 1}}, {DType::f32, {0, 15}, 0, {4, 1}}}));
+  expect("another write",
+         map({4, 4}, {f32(kIn, {4, 1})}, {{DType::f32, kArena, 0, {4, 1}}, {DType::f32, kArena, 0, {4, 1}}}));
 }
 
 void otherInstructionsAreChecked() {
@@ -189,7 +196,8 @@ void otherInstructionsAreChecked() {
   expect("to the arena", reduce(1, 4, 4, 2, DType::f32, kIn, kArena));
   expect("input 1 is i32", reduce(1, 2, 2, 2, DType::f32, kArena, kIndex));
 
-  const auto matmul = [](uint32_t batch, uint32_t m, uint32_t n, uint32_t k, At a, uint32_t strideA, At b, uint32_t strideB, At dst) {
+  const auto matmul = [](uint32_t batch, uint32_t m, uint32_t n, uint32_t k, At a, uint32_t strideA, At b,
+                         uint32_t strideB, At dst) {
     return [=](ProgramBuilder& p) { p.matmul(batch, m, n, k, false, false, a, strideA, b, strideB, dst); };
   };
   expect("accepted", matmul(2, 4, 2, 4, kIn, 16, kIn, 0, kArena));
@@ -203,7 +211,9 @@ void otherInstructionsAreChecked() {
   expect("do not overlap", matmul(1, 4, 2, 4, kArena, 0, kIn, 0, {0, 15}));
   expect("do not overlap", matmul(1, 4, 2, 4, kIn, 0, kArena, 0, {0, 7}));
   expect("to the arena", matmul(1, 4, 2, 4, kIn, 0, kIn, 0, kIn));
-  expect("transposeA of at most 1", [](ProgramBuilder& b) { b.instruction(Opcode::matmul, {1, 1, 1, 1, 2, 0, 1, 0, 0, 1, 0, 0, 0, 0}); });
+  expect("transposeA of at most 1", [](ProgramBuilder& b) {
+    b.instruction(Opcode::matmul, {1, 1, 1, 1, 2, 0, 1, 0, 0, 1, 0, 0, 0, 0});
+  });
 
   const auto gather = [](uint32_t rows, uint32_t width, uint32_t count, At table, At indices, At dst) {
     return [=](ProgramBuilder& b) { b.gather(rows, width, count, table, indices, dst); };
@@ -240,7 +250,8 @@ void otherInstructionsAreChecked() {
 void theDisassemblyShowsAllThatAnInstructionDoes() {
   ProgramBuilder builder(64);
   const At x = builder.input(DType::f32, 6);
-  builder.map({2, 3}, {{DType::f32, x, {3, 1}}}, {{Op::constant, 0, 0, 0, 0.5}, {Op::mul, 0, 1}, {Op::integerPow, 2, 0, 0, 3}},
+  builder.map({2, 3}, {{DType::f32, x, {3, 1}}},
+              {{Op::constant, 0, 0, 0, 0.5}, {Op::mul, 0, 1}, {Op::integerPow, 2, 0, 0, 3}},
               {{DType::f32, {0, 16}, 3, {3, 1}}});
   builder.matmul(1, 2, 2, 3, false, true, x, 0, {0, 16}, 0, {0, 32});
   builder.output(DType::f32, 4, {0, 32});
