@@ -38,7 +38,7 @@ Examples:
 /** `zeroth curvature`. @returns the exit code. */
 export async function curvature(folder: string, flags: CurvatureFlags, context: CliContext): Promise<number> {
   if (!hasRun(folder)) throw usageError(`${folder} is not a run folder (no run.jsonl).`);
-  const logged = await loggedSettings(folder);
+  const logged = loggedSettings(folder);
   const settings = flags.threads === undefined ? logged : { ...logged, threads: flags.threads };
   const probes = flags.probes ?? defaultProbes;
   const measured = await context.session.measureCurvature(folder, { settings, probes, signal: context.signal });

@@ -8,9 +8,8 @@ import type { TrainSettings } from './settings.ts';
  *
  * @throws ERR_ZEROTH_LOG when the log has none: a run made by the API, which only its own program can rebuild.
  */
-export async function loggedSettings(folder: string): Promise<TrainSettings> {
-  const events = await readRunLog(folder);
-  const run = events.find((event) => event.type === 'run');
+export function loggedSettings(folder: string): TrainSettings {
+  const run = readRunLog(folder).find((event) => event.type === 'run');
   const settings = run?.meta.settings as TrainSettings | undefined;
   if (typeof settings !== 'object' || settings === null || !presetNames.includes(settings.preset)) {
     throw new ZerothError(

@@ -71,7 +71,7 @@ export async function train(preset: string, flags: TrainFlags, context: CliConte
   const { out: givenOut, resume = false, json = false, ...options } = flags;
   const name = presetNames.find((known) => known === preset);
   if (name === undefined) throw usageError(`There is no preset "${preset}". Presets: ${presetNames.join(', ')}.`);
-  const { settings, out } = await resolveRun(name, options, givenOut, resume);
+  const { settings, out } = resolveRun(name, options, givenOut, resume);
 
   const end = await watchRun({ settings, out, resume, signal: context.signal }, context, { json });
   if (!json) context.stdout.write(`${endLines(end, settings, out).join('\n')}\n`);
@@ -105,19 +105,19 @@ export async function watchRun(
   return end;
 }
 
-async function resolveRun(
+function resolveRun(
   name: PresetName,
   options: TrainOptions,
   givenOut: string | undefined,
   resume: boolean,
-): Promise<{ settings: TrainSettings; out: string }> {
+): { settings: TrainSettings; out: string } {
   if (resume) {
     const out = givenOut ?? defaultFolder(newSettings(name, options));
     if (!hasRun(out))
       throw usageError(
         `There is no run to resume in ${out} (no run.jsonl). Name its folder with --out, or leave out --resume.`,
       );
-    return { settings: resumedSettings(await loggedSettings(out), name, options), out };
+    return { settings: resumedSettings(loggedSettings(out), name, options), out };
   }
   const settings = newSettings(name, options);
   const out = givenOut ?? defaultFolder(settings);

@@ -27,7 +27,10 @@ const facts: readonly (readonly [name: string, value: (summary: RunSummary) => s
   ['examples', ({ run }) => count(run.examples)],
   ['device', ({ run }) => `${run.device.description} (${run.device.isa}, ${run.device.threads} threads)`],
   ['steps', ({ steps, run }) => (steps === run.steps ? count(steps) : `${count(steps)} of ${count(run.steps)}`)],
-  ['time', ({ seconds, resumes }) => formatDuration(seconds) + (resumes > 0 ? `, resumed ${resumes}×` : '')],
+  [
+    'time',
+    ({ seconds, resumes }) => formatDuration(seconds) + (resumes > 0 ? ` since the last of ${resumes} resumes` : ''),
+  ],
   ['steps a second', ({ stepsPerSecond }) => formatNumber(stepsPerSecond)],
   ['end', ({ end }) => end],
   ['final loss', ({ finalLoss }) => formatNumber(finalLoss)],

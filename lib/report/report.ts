@@ -32,7 +32,7 @@ export async function writeReport(
   outFile: string,
   options: ReportOptions = {},
 ): Promise<{ file: string; summaries: RunSummary[] }> {
-  const summaries = await readSummaries(runFolders);
+  const summaries = readSummaries(runFolders);
   const title = options.title ?? `Zeroth: ${[...new Set(summaries.map(({ run }) => run.name))].join(', ')}`;
   const file = resolve(outFile);
   const page = reportPage(summaries, await readClientScript(options.clientScript), title);
@@ -47,7 +47,7 @@ export async function writeReport(
  * @returns their absolute paths.
  */
 export async function writePlots(runFolders: readonly string[], folder: string): Promise<string[]> {
-  const summaries = await readSummaries(runFolders);
+  const summaries = readSummaries(runFolders);
   const measured = summaries.some(({ monitors }) => monitors.length > 0);
   await mkdir(folder, { recursive: true });
   const files = svgPlots(plotRuns(summaries)).filter(({ name }) => measured || name === 'loss.svg');
@@ -60,11 +60,9 @@ export async function writePlots(runFolders: readonly string[], folder: string):
   );
 }
 
-async function readSummaries(runFolders: readonly string[]): Promise<RunSummary[]> {
+function readSummaries(runFolders: readonly string[]): RunSummary[] {
   if (runFolders.length === 0) invalidArgument('runFolders', 'at least one run folder', runFolders);
-  return Promise.all(
-    runFolders.map(async (folder) => summarizeRun(basename(resolve(folder)), await readRunLog(folder))),
-  );
+  return runFolders.map((folder) => summarizeRun(basename(resolve(folder)), readRunLog(folder)));
 }
 
 async function readClientScript(given: string | undefined): Promise<string> {

@@ -26,7 +26,7 @@ export interface RunSummary {
   /** `unfinished`: the log has no end, so the run goes on or was killed. */
   readonly end: 'completed' | 'aborted' | 'diverged' | 'unfinished';
   readonly endMessage: string;
-  /** Wall-clock seconds, over all sittings of a resumed run; null while no sitting has ended. */
+  /** Wall-clock seconds, of a resumed run since its last resume; null where the log has no end. */
   readonly seconds: number | null;
   readonly stepsPerSecond: number | null;
   readonly resumes: number;
@@ -44,7 +44,6 @@ export function summarizeRun(source: string, events: Iterable<TrainEvent>): RunS
   let losses: number[] = [];
   let learningRates: { step: number; lr: number }[] = [];
   let monitors: MonitorEvent[] = [];
-  let seconds: number | null = null;
   let resumes = 0;
 
   const sawLearningRate = (step: number, lr: number) => {
@@ -70,10 +69,7 @@ export function summarizeRun(source: string, events: Iterable<TrainEvent>): RunS
       learningRates = learningRates.filter((other) => other.step < step);
       end = undefined;
       resumes++;
-    } else if (event.type === 'end') {
-      end = event;
-      seconds = (seconds ?? 0) + event.seconds;
-    }
+    } else if (event.type === 'end') end = event;
   }
   if (run === undefined) {
     throw new ZerothError(
@@ -92,7 +88,7 @@ export function summarizeRun(source: string, events: Iterable<TrainEvent>): RunS
     finalLoss: end ? end.loss : lastLoss !== undefined && Number.isFinite(lastLoss) ? lastLoss : null,
     end: end?.reason ?? 'unfinished',
     endMessage: end?.message ?? 'The log has no end: the run is still going, or it was killed and can be resumed.',
-    seconds,
+    seconds: end?.seconds ?? null,
     stepsPerSecond: end?.stepsPerSecond ?? null,
     resumes,
   };

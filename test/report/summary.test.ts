@@ -37,7 +37,7 @@ describe('summarizeRun', () => {
     );
   });
 
-  it('drops what a resume has cut off, and adds the time of both sittings', () => {
+  it('drops what a resume has cut off, and takes the time of the last sitting', () => {
     const events = syntheticRun({ steps: 100, monitorEvery: 10, end: 'aborted' });
     const again = syntheticRun({ steps: 100, monitorEvery: 10 }).filter((event) => 'step' in event && event.step >= 50);
     const end = events.at(-1) as TrainEvent;
@@ -49,7 +49,7 @@ describe('summarizeRun', () => {
     ]);
     expect(resumed.loss.map(({ step }) => step)).toEqual(Array.from({ length: 100 }, (_, i) => i));
     expect(resumed.monitors.map(({ step }) => step)).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90]);
-    expect(resumed).toMatchObject({ end: 'completed', seconds: 4, resumes: 1 });
+    expect(resumed).toMatchObject({ end: 'completed', seconds: 2, resumes: 1 });
   });
 
   it('keeps at most 2,000 points of a long loss curve, with its spike', () => {

@@ -1,0 +1,89 @@
+import { cifar10Data } from '../data/cifar10.ts';
+import { sortingMlpData } from '../data/sorting.ts';
+import { openDevice, type Device } from '../device/device.ts';
+import { loadNative } from '../device/native.ts';
+import { ZerothError } from '../errors.ts';
+import { mlp } from '../models/mlp.ts';
+import { sortingMlp } from '../models/sorting-mlp.ts';
+import { supervised } from '../models/supervised.ts';
+import { squaredLoss } from '../nn/losses.ts';
+import { compile, type Objective } from '../objective/objective.ts';
+import type { Problem } from '../objective/problem.ts';
+import { loadCheckpoint } from '../train/checkpoint.ts';
+import type { TrainEvent } from '../train/events.ts';
+import { Monitor } from '../train/monitor.ts';
+import { train } from '../train/train.ts';
+import { makeOptimizer } from './optimizer-options.ts';
+import type { PresetName } from './presets.ts';
+import type { CurvatureMeasurement, CurvatureRequest, DeviceListing, RunRequest, Session } from './session.ts';
+import type { TrainSettings } from './settings.ts';
+
+const problems: Readonly<Record<PresetName, (settings: TrainSettings) => Problem>> = {
+  'sorting-mlp': ({ seed }) => supervised(sortingMlp(), sortingMlpData({ seed: BigInt(seed) }), squaredLoss),
+  'cifar-mlp': ({ data }) => {
+    if (data === undefined) throw new ZerothError('ERR_ZEROTH_USAGE', 'cifar-mlp: expected --data <folder>.');
+    const model = mlp({ name: 'cifar-mlp', sizes: [192, 32, 32, 4] });
+    return supervised(model, cifar10Data({ folder: data, n: 500, side: 8 }), squaredLoss);
+  },
+};
+
+/** The real session: presets on the device of this machine. */
+export const engine: Session = { startRun, measureCurvature, listDevices };
+
+async function open(settings: TrainSettings): Promise<{ device: Device; objective: Objective }> {
+  const problem = problems[settings.preset](settings);
+  const device = openDevice({ device: 'auto', threads: settings.threads });
+  try {
+    return { device, objective: await compile(device, problem, { seed: BigInt(settings.seed) }) };
+  } catch (error) {
+    await device.dispose();
+    throw error;
+  }
+}
+
+async function startRun({ settings, out, resume, signal }: RunRequest): Promise<AsyncIterable<TrainEvent>> {
+  const { device, objective } = await open(settings);
+  const { steps, batch, monitorEvery, probes } = settings;
+  const options = { steps, seed: BigInt(settings.seed), batch, monitorEvery, probes, out, resume, signal, meta: { settings } };
+  return (async function* events() {
+    try {
+      yield* train(objective, makeOptimizer(settings), options);
+    } finally {
+      await device.dispose();
+    }
+  })();
+}
+
+async function measureCurvature(folder: string, { settings, probes, signal }: CurvatureRequest): Promise<CurvatureMeasurement> {
+  const optimizer = makeOptimizer(settings);
+  const { device, objective } = await open(settings);
+  try {
+    const checkpoint = await loadCheckpoint(folder);
+    await objective.params.useStates(optimizer.rule.states, optimizer.rule.initial);
+    await objective.params.restore(checkpoint.params);
+    const monitor = new Monitor(objective, optimizer, { probes, seed: BigInt(settings.seed) });
+    monitor.eigenvector = checkpoint.eigenvector;
+    const measured = await monitor.measure(checkpoint.step, signal);
+    if (!measured) {
+      throw new ZerothError('ERR_ZEROTH_CHECKPOINT', `${folder}: expected a checkpoint after the first step, received one before it, where the preconditioner is not defined yet; train on and measure again.`);
+    }
+    const { type: _, ...curvature } = measured;
+    return curvature;
+  } finally {
+    await device.dispose();
+  }
+}
+
+async function listDevices(): Promise<readonly DeviceListing[]> {
+  const { availableIsas } = loadNative();
+  await using device = openDevice({ device: 'cpu' });
+  return [
+    {
+      kind: 'cpu',
+      available: true,
+      description: device.description,
+      details: { threads: String(device.threads), 'instruction set': `${device.isa} (of ${availableIsas().join(', ')}; ZEROTH_ISA chooses)` },
+    },
+    { kind: 'cuda', available: false, description: 'not in this version: it runs on the CPU', details: {} },
+  ];
+}
