@@ -10,6 +10,8 @@ import { type Atom, commonSpace, denseStrides, flatAtoms, isView, normalized, ty
 export interface Target {
   readonly node: Node;
   readonly place: Place;
+  /** Whether `place` is the value's own memory; else a stored value is read from there. */
+  readonly own: boolean;
   /** Row-major atoms of a strided write; none: dense. */
   readonly atoms?: readonly Atom[];
 }
@@ -45,7 +47,7 @@ interface Extent {
  * is pushed down to what the operation reads: `path` is the chain of views between a value and the kernel's index space.
  */
 export function buildChain(targets: readonly Target[], stored: Stored, placeOf: (node: Node) => Place): ChainResult {
-  const roots = new Set(targets.filter((target) => stored.has(target.node)).map((target) => target.node));
+  const roots = new Set(targets.filter((target) => target.own).map((target) => target.node));
   const scalar = targets[0].node.shape.length === 0;
   const elements = sizeOf(targets[0].node.shape);
   const reads: Read[] = [];

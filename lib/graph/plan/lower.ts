@@ -74,7 +74,7 @@ export function lower(
     const made = chain(targets);
     if (!made) return [];
     const { dims, reads, ops, writes } = made;
-    const roots = targets.filter(({ atoms }) => atoms === undefined).map(({ node }) => node);
+    const roots = targets.filter(({ own }) => own).map(({ node }) => node);
     return [{ instruction: { kind: 'map', dims, reads, ops, writes }, after, roots }];
   };
 
@@ -85,10 +85,10 @@ export function lower(
     if (isElementwise(node) || isView(node) || isOp(node, 'constant')) {
       const together = mates.get(node) ?? [node];
       for (const mate of together) done.add(mate);
-      return map(together.map((mate) => ({ node: mate, place: placeOf(mate) })));
+      return map(together.map((mate) => ({ node: mate, place: placeOf(mate), own: true })));
     }
     if (isOp(node, 'sum') && node.shape.length === 0) {
-      const made = chain([{ node: node.inputs[0], place: destination }]);
+      const made = chain([{ node: node.inputs[0], place: destination, own: false }]);
       if (!made) return [];
       const { dims, reads, ops, writes } = made;
       return single({ kind: 'mapSum', dims, reads, ops, register: writes[0].register, destination });
@@ -143,6 +143,7 @@ export function lower(
         return map([
           {
             node: x,
+            own: false,
             place,
             atoms: rectangle(
               x.shape,
@@ -160,6 +161,7 @@ export function lower(
       const place = { buffer: destination.buffer, element: low.reduce((sum, n, i) => sum + n * strides[i], 0) };
       const inside = {
         node: x,
+        own: false,
         place,
         atoms: rectangle(
           x.shape,

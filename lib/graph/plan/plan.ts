@@ -1,6 +1,7 @@
 import { ZerothError } from '../../errors.ts';
 import type { Graph, Node, Shape } from '../node.ts';
 import { sizeOf } from '../node.ts';
+import { simplify } from '../simplify.ts';
 import { allocate } from './arena.ts';
 import { encode } from './encode.ts';
 import { chooseStored } from './fuse.ts';
@@ -56,7 +57,7 @@ export interface Plan {
  */
 export function plan(graph: Graph, options: { readonly inputs: readonly InputBinding[] }): Plan {
   const { slots, places } = bindInputs(graph, options.inputs);
-  const legal = legalize(graph);
+  const legal = legalize(simplify(graph));
   const stored = new Stored();
   const outputs = placeOutputs(legal, stored);
   const targets = outputs.map(({ node }) => node);

@@ -62,7 +62,7 @@ export function locate<T>(
   accept: (view: View) => T | undefined,
 ): { base: Node; element: number; access: T } | undefined {
   const { base, path } = baseOf(node, stored);
-  if (isOp(base, 'constant') || storageType(base) !== dtype) return undefined;
+  if ((isOp(base, 'constant') && !stored.has(base)) || storageType(base) !== dtype) return undefined;
   const view = viewAlong(base.shape, path);
   const access = view && accept(view);
   return view && access !== undefined ? { base, element: view.offset, access } : undefined;

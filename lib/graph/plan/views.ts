@@ -150,7 +150,10 @@ export function commonSpace(
   const boundaries = new Set<number>([1, elements]);
   for (const atoms of accesses) {
     let inner = 1;
-    for (const atom of atoms.toReversed()) boundaries.add((inner *= atom.size));
+    for (const atom of atoms.toReversed()) {
+      inner *= atom.size;
+      boundaries.add(inner);
+    }
   }
   const sorted = [...boundaries].sort((a, b) => a - b);
   const dims: number[] = [];
