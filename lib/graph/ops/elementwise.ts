@@ -162,12 +162,12 @@ export const elementwiseOps: { readonly [P in Elementwise]: Op<P> } = {
   ),
   /** The gradient is shared equally by operands that tie. */
   maximum: anyType(
-    Math.max,
+    (a, b) => Math.max(a, b),
     (t, [a, b]) => $.mul(t, greater(a, b)),
     (t, [a, b]) => $.mul(t, greater(b, a)),
   ),
   minimum: anyType(
-    Math.min,
+    (a, b) => Math.min(a, b),
     (t, [a, b]) => $.mul(t, greater(b, a)),
     (t, [a, b]) => $.mul(t, greater(a, b)),
   ),

@@ -1,5 +1,5 @@
 import * as $ from '../build.ts';
-import { type Node, type Primitive, type Shape, sizeOf } from '../node.ts';
+import { type Node, type Primitive, sizeOf } from '../node.ts';
 import { range } from '../ops/op.ts';
 import { sameShape } from '../ops/shape.ts';
 import { inversePermutation } from '../ops/structural.ts';
@@ -8,7 +8,6 @@ import { constantOf, isConstant } from './pattern.ts';
 type Rewrite<P extends Primitive> = (node: Node<P>) => Node | undefined;
 
 const like = (node: Node, value: number): Node => $.constant(value, node.shape, node.dtype);
-const withoutOnes = (shape: Shape): Shape => shape.filter((n) => n !== 1);
 const increasing = (list: readonly number[]): boolean => list.every((n, i) => i === 0 || n > list[i - 1]);
 
 /** Rearranging equal numbers changes nothing. */
