@@ -19,8 +19,9 @@ double cost(MapOpcode opcode) {
     case MapOpcode::tanh:
     case MapOpcode::erf:
     case MapOpcode::sigmoid:
-    case MapOpcode::gelu:
       return 0.5;
+    case MapOpcode::gelu:
+      return 0.4;
     case MapOpcode::div:
     case MapOpcode::sqrt:
     case MapOpcode::rsqrt:

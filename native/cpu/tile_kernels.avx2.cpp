@@ -20,6 +20,7 @@ struct Avx2Lanes {
   static constexpr size_t W = 8;
   typedef float V __attribute__((vector_size(32)));
   typedef int I __attribute__((vector_size(32)));
+  static V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
   static V exp(V x) { return _ZGVdN8v_expf(x); }
   static V log(V x) { return _ZGVdN8v_logf(x); }
   static V log1p(V x) { return _ZGVdN8v_log1pf(x); }

@@ -20,6 +20,7 @@ struct Avx512Lanes {
   static constexpr size_t W = 16;
   typedef float V __attribute__((vector_size(64)));
   typedef int I __attribute__((vector_size(64)));
+  static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
   static V exp(V x) { return _ZGVeN16v_expf(x); }
   static V log(V x) { return _ZGVeN16v_logf(x); }
   static V log1p(V x) { return _ZGVeN16v_log1pf(x); }

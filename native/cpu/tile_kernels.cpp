@@ -19,6 +19,7 @@ struct PortableLanes {
     for (size_t i = 0; i < W; ++i) x[i] = function(x[i]);
     return x;
   }
+  static V fma(V a, V b, V c) { return a * b + c; }  // close enough where it is only a polynomial
   static V exp(V x) {
     return each(x, [](float v) { return std::exp(v); });
   }

@@ -132,8 +132,24 @@ struct TileLoops {
       return exponent < 0 ? 1.0f / result : result;
     }
   };
+  // x Φ(x), with Φ(x) = 1/2 + x p(x²) for |x| < 5.5 (beyond, it is 0 or 1 to the last bit of an f32 near 1). p is the
+  // least-maximum fit of degree 15 in s = 2 x² / 5.5² - 1 in [-1, 1], weighted by |x|: error of x p 9e-9, with f32
+  // rounding 1.3e-7. Twice as fast as by erf.
   struct Gelu {
-    static V apply(V x, int) { return (0.5f * x) * (1.0f + L::erf(x * 0.70710678118654752440f)); }
+    static V apply(V x, int) {
+      constexpr float kEdge = 5.5f;
+      constexpr float kCoefficients[] = {-0.000241107995f, 0.000635680004f, -0.0005144446f,  0.000707528722f,
+                                         -0.00243671039f,  0.00463671416f,  -0.00680885697f, 0.0102191356f,
+                                         -0.0150025953f,   0.020367129f,    -0.026047708f,   0.0320699051f,
+                                         -0.0387928213f,   0.0477376452f,   -0.064172338f,   0.128551931f};
+      const V s = L::fma(x * x, splat(2 / (kEdge * kEdge)), splat(-1.0f));
+      V p = splat(kCoefficients[0]);
+      for (int i = 1; i < 16; ++i) p = L::fma(p, s, splat(kCoefficients[i]));
+      V phi = L::fma(x, p, splat(0.5f));
+      phi = x >= splat(kEdge) ? splat(1.0f) : phi;
+      phi = x <= splat(-kEdge) ? V{} : phi;
+      return x * phi;
+    }
   };
 
   struct Add {

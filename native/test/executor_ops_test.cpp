@@ -56,6 +56,12 @@ void reductionsGiveTheSameBitsForAnyNumberOfThreads() {
     const At x = builder.input(DType::f32, results * shape[1]), dst = builder.allocate(results);
     builder.reduce(ReduceKind::sum, shape[0], shape[1], shape[2], DType::f32, dst, x);
     builder.output(DType::f32, results, dst);
+    const bool single = results == 1;  // an f64 result shows what rounding to f32 would hide
+    if (single) {
+      const At number = builder.allocate(2);
+      builder.reduce(ReduceKind::sum, 1, shape[1], 1, DType::f64, number, x);
+      builder.output(DType::f64, 1, number);
+    }
     const Floats values = normals(results * shape[1], 3);
     Run one(builder, 1);
     one.bind(values).go();
@@ -63,6 +69,7 @@ void reductionsGiveTheSameBitsForAnyNumberOfThreads() {
       Run many(builder, threads);
       many.bind(values).go();
       CHECK(sameBits(one.output(0), many.output(0)), "[%u %u %u], %d threads", shape[0], shape[1], shape[2], threads);
+      if (single) CHECK(sameBits(one.output<double>(1), many.output<double>(1)), "f64, %d threads", threads);
     }
   }
 }
