@@ -1,0 +1,144 @@
+import type { TrainEvent } from './events.ts';
+
+/**
+ * The shape of each event as it stands in a log, where a number that is not finite is written as null.
+ * A trailing `?` marks a field that may be absent. Fields that are not listed here pass: a newer version may have added them.
+ */
+type FieldKind =
+  | 'string'
+  | 'count'
+  | 'number'
+  | 'number?'
+  /** A number where null stands for NaN or ±∞; read back as NaN. */
+  | 'real'
+  | 'real?'
+  /** A number where null is a value of its own. */
+  | 'number|null'
+  | 'boolean'
+  | 'object'
+  | readonly (string | number)[]
+  | { readonly [field: string]: FieldKind };
+
+const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string]: FieldKind } } = {
+  run: {
+    format: [1],
+    zeroth: 'string',
+    startedAt: 'string',
+    name: 'string',
+    parameters: 'count',
+    examples: 'count',
+    steps: 'count',
+    seed: 'string',
+    optimizer: {
+      name: 'string',
+      estimator: 'string',
+      rule: 'string',
+      lr: 'number',
+      mu: 'number?',
+      beta: 'number?',
+      beta2: 'number?',
+      epsilon: 'number?',
+      moments: { s1: 'number', s2: 'number' },
+    },
+    device: { kind: ['cpu', 'cuda'], description: 'string', isa: 'string', threads: 'count' },
+    memory: { arenaBytes: 'count', parameterBytes: 'count' },
+    meta: 'object',
+  },
+  step: { step: 'count', loss: 'real', lr: 'real', projectedGradient: 'real?' },
+  monitor: {
+    step: 'count',
+    loss: 'real',
+    lr: 'real',
+    trace: 'real',
+    traceStdErr: 'real',
+    lambdaMax: 'real',
+    lambdaMaxResidual: 'real',
+    preconditioned: 'boolean',
+    lower: 'real',
+    threshold: 'real',
+    upper: 'real',
+    atEdge: 'boolean',
+    hvps: 'count',
+  },
+  checkpoint: { step: 'count' },
+  resume: { step: 'count', startedAt: 'string' },
+  end: {
+    reason: ['completed', 'aborted', 'diverged'],
+    steps: 'count',
+    seconds: 'number',
+    stepsPerSecond: 'number',
+    loss: 'number|null',
+    message: 'string',
+  },
+};
+
+/**
+ * Checks one parsed line of a log, and turns null back into NaN where a number was not finite.
+ *
+ * @throws Error whose message says which field was expected to be what, and what was received.
+ */
+export function eventFromLine(value: unknown): TrainEvent {
+  if (!isRecord(value)) throw new Error(`expected a JSON object, received ${brief(value)}`);
+  const { type } = value;
+  if (typeof type !== 'string' || !Object.hasOwn(SHAPES, type)) {
+    throw new Error(`type: expected one of ${Object.keys(SHAPES).join(', ')}, received ${brief(type)}`);
+  }
+  checkFields('', value, SHAPES[type as TrainEvent['type']]);
+  if (type === 'run' && value.batch !== 'full' && !isCount(value.batch)) {
+    throw new Error(`batch: expected an integer or "full", received ${brief(value.batch)}`);
+  }
+  return value as unknown as TrainEvent;
+}
+
+function checkFields(path: string, record: Record<string, unknown>, shape: { readonly [field: string]: FieldKind }) {
+  for (const [field, kind] of Object.entries(shape)) {
+    const value = Object.hasOwn(record, field) ? record[field] : undefined;
+    if (value === null && (kind === 'real' || kind === 'real?')) {
+      record[field] = Number.NaN;
+    } else if (typeof kind === 'object' && !Array.isArray(kind)) {
+      if (!isRecord(value)) throw new Error(`${path}${field}: expected an object, received ${brief(value)}`);
+      checkFields(`${path}${field}.`, value, kind as { readonly [field: string]: FieldKind });
+    } else if (!fits(value, kind)) {
+      throw new Error(`${path}${field}: expected ${expected(kind)}, received ${brief(value)}`);
+    }
+  }
+}
+
+function fits(value: unknown, kind: FieldKind): boolean {
+  if (typeof kind === 'object') return (kind as readonly unknown[]).includes(value);
+  switch (kind) {
+    case 'string':
+      return typeof value === 'string';
+    case 'boolean':
+      return typeof value === 'boolean';
+    case 'object':
+      return isRecord(value);
+    case 'count':
+      return isCount(value);
+    case 'number':
+    case 'real':
+      return typeof value === 'number';
+    case 'number?':
+    case 'real?':
+      return value === undefined || typeof value === 'number';
+    case 'number|null':
+      return value === null || typeof value === 'number';
+  }
+}
+
+function expected(kind: FieldKind): string {
+  if (Array.isArray(kind)) return `one of ${kind.map((one) => JSON.stringify(one)).join(', ')}`;
+  const words = { string: 'a string', boolean: 'true or false', object: 'an object', count: 'an integer ≥ 0' } as const;
+  return words[kind as keyof typeof words] ?? 'a number';
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+const brief = (value: unknown): string => {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+};
