@@ -7,6 +7,8 @@ import { addScaled, dot, norm, scale } from './vectors.ts';
 export interface SearchOptions {
   readonly count: number;
   readonly tolerance: number;
+  /** Do not trust a small residual before. */
+  readonly minIterations: number;
   readonly maxIterations: number;
   readonly signal?: AbortSignal;
 }
@@ -25,7 +27,7 @@ const NEGLIGIBLE = 1e-7;
 export async function lanczos(
   operator: LinearOperator,
   starts: StartVectors,
-  { count, tolerance, maxIterations, signal }: SearchOptions,
+  { count, tolerance, minIterations, maxIterations, signal }: SearchOptions,
 ): Promise<{ vectors: Float32Array; hvps: number }> {
   const d = operator.dimension;
   const basis: Float32Array[] = [];
@@ -61,7 +63,8 @@ export async function lanczos(
     for (let i = 0; i < count; i++) {
       residual = Math.max(residual, outside(columns, done, size, vectors.subarray(i * size, (i + 1) * size)));
     }
-    if (residual <= tolerance * magnitude || basis.length === size || iteration === maxIterations) {
+    const converged = iteration >= minIterations && residual <= tolerance * magnitude;
+    if (converged || basis.length === size || iteration === maxIterations) {
       return { vectors: combined(basis, vectors, count, size, d), hvps: size };
     }
   }

@@ -15,7 +15,7 @@ import { addScaled, dot, norm, scale } from './vectors.ts';
 export async function powerIteration(
   operator: LinearOperator,
   starts: StartVectors,
-  { tolerance, maxIterations, signal }: SearchOptions,
+  { tolerance, minIterations, maxIterations, signal }: SearchOptions,
 ): Promise<{ vectors: Float32Array; hvps: number }> {
   let v = Float32Array.from(starts.next());
   let shift = 0;
@@ -25,7 +25,7 @@ export async function powerIteration(
     const magnitude = norm(product);
     const rest = product.slice();
     addScaled(rest, -value, v);
-    const converged = norm(rest) <= tolerance * Math.max(magnitude, shift);
+    const converged = iteration >= minIterations && norm(rest) <= tolerance * Math.max(magnitude, shift);
     if ((converged && (value >= 0 || shift > 0)) || iteration === maxIterations) return { vectors: v, hvps: iteration };
 
     if (shift === 0 && (converged || iteration === Math.floor(maxIterations / 2))) {

@@ -3,10 +3,10 @@ import { PhiloxStream } from '../random/philox.ts';
 import { addScaled, norm, scale } from './vectors.ts';
 
 /**
- * A warm start keeps this much noise beside it. Without it, a search that starts on an eigenvector sees nothing else and calls it the
+ * Length of the noise beside a unit warm start. Without it, a search that starts on an eigenvector sees nothing else and calls it the
  * top one, even after another has overtaken it.
  */
-const NOISE = 0.1;
+const NOISE = 1;
 
 interface Source {
   readonly dimension: number;

@@ -11,7 +11,7 @@ export interface TopEigenvaluesOptions {
   readonly count?: number;
   /** `lanczos` (default) or `power`, which finds one eigenvalue, slowly, in the memory of two vectors. */
   readonly method?: 'lanczos' | 'power';
-  /** Where to start: up to `count` rows, for example the `vectors` of the last measurement. Some noise is always added. */
+  /** Where to start: up to `count` rows, for example the `vectors` of the last measurement. Noise is always added, so that a new top is noticed. */
   readonly start?: Float32Array;
   /** Stop when every residual is below this times the largest |eigenvalue| seen. Default 1e-3; f32 products allow about 1e-6. */
   readonly tolerance?: number;
@@ -68,11 +68,22 @@ export async function topEigenvalues(
     firstStream: checkInteger('firstStream', options.firstStream ?? 0, 0),
     given: checkStart(options.start, count, dimension),
   });
+  const minIterations = options.start === undefined ? 1 : iterationsToNotice(dimension, method);
   const { signal } = options;
 
   const search = method === 'power' ? powerIteration : lanczos;
-  const found = await search(operator, starts, { count, tolerance, maxIterations, signal });
+  const found = await search(operator, starts, { count, tolerance, minIterations, maxIterations, signal });
   return { ...(await rayleigh(operator, found.vectors, count, signal)), hvps: found.hvps + count };
+}
+
+/**
+ * From an old eigenvector the residual is small at once, also when another eigenvalue has overtaken it. That one shows only through its
+ * share of the noise, of order 1/√d, which Krylov spaces amplify by e^(2m√g) in m products when it exceeds the rest by g of the
+ * spectrum's width, and power iteration by (1 + g)^m. This m brings it to order 1 for g = 0.1.
+ */
+function iterationsToNotice(dimension: number, method: 'lanczos' | 'power'): number {
+  const gap = 0.1;
+  return Math.ceil(Math.log(dimension) / 2 / (method === 'power' ? Math.log1p(gap) : 2 * Math.sqrt(gap))) + 1;
 }
 
 function checkStart(start: Float32Array | undefined, count: number, dimension: number): Float32Array | undefined {
