@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "direction/element.h"
+#include "direction/interleaved.h"
 
 namespace zeroth {
 
@@ -29,12 +30,12 @@ struct SharedRounds {
   }
 };
 
-/** Philox of `Lane::lanes` neighbouring counters, the first with this low word. */
+/** Philox of the counters with these low words. */
 template <class Lane>
-ZEROTH_HD void philoxLanes(const SharedRounds& shared, uint32_t counterLow, typename Lane::U (&x)[4]) {
+ZEROTH_HD void philoxLanes(const SharedRounds& shared, typename Lane::U counterLow, typename Lane::U (&x)[4]) {
   using U = typename Lane::U;
   U high0, low0, high1, low1;
-  Lane::multiply(Lane::iota(counterLow), philoxMultiplier0, high0, low0);
+  Lane::multiply(counterLow, philoxMultiplier0, high0, low0);
   const U word2 = Lane::bitXor(high0, Lane::set(shared.first2));
   const U word3 = low0;
   Lane::multiply(word2, philoxMultiplier1, high1, low1);
@@ -67,11 +68,22 @@ ZEROTH_HD void eachBlock(const Direction& direction, uint64_t firstBlock, size_t
     const size_t end = blocks - done < untilCarry ? blocks : done + static_cast<size_t>(untilCarry);
     const SharedRounds shared(direction, static_cast<uint32_t>(block / blocksOfHighWord));
     uint32_t counter = static_cast<uint32_t>(block) * 16;
+    for (; Lane::lanes == 16 && done + 2 <= end; done += 2, counter += 32) {
+      using Two = Interleaved<Lane>;
+      typename Two::U x[4];
+      typename Two::F z[4];
+      philoxLanes<Two>(shared, {Lane::iota(counter), Lane::iota(counter + 16)}, x);
+      variates<Two, distribution>(x, z);
+      const typename Lane::F first[4] = {z[0].a, z[1].a, z[2].a, z[3].a};
+      const typename Lane::F second[4] = {z[0].b, z[1].b, z[2].b, z[3].b};
+      sink(done * blockSize, first);
+      sink((done + 1) * blockSize, second);
+    }
     for (; done < end; ++done, counter += 16) {
       for (int lane = 0; lane < 16; lane += Lane::lanes) {
         typename Lane::U x[4];
         typename Lane::F z[4];
-        philoxLanes<Lane>(shared, counter + static_cast<uint32_t>(lane), x);
+        philoxLanes<Lane>(shared, Lane::iota(counter + static_cast<uint32_t>(lane)), x);
         variates<Lane, distribution>(x, z);
         sink(done * blockSize + static_cast<size_t>(lane), z);
       }
