@@ -62,7 +62,7 @@ void reductionsGiveTheSameBitsForAnyNumberOfThreads() {
       builder.reduce(ReduceKind::sum, 1, shape[1], 1, DType::f64, number, x);
       builder.output(DType::f64, 1, number);
     }
-    const Floats values = normals(results * shape[1], 3);
+    const Floats values = wide(results * shape[1], 3);
     Run one(builder, 1);
     one.bind(values).go();
     for (int threads : {2, 3, 7}) {

@@ -39,6 +39,13 @@ inline Floats normals(size_t n, uint32_t seed) {
   return values;
 }
 
+// Over so many magnitudes that a sum in f64 rounds, and so depends on its order.
+inline Floats wide(size_t n, uint32_t seed) {
+  Floats values = normals(n, seed);
+  for (size_t i = 0; i < n; ++i) values[i] = std::ldexp(values[i], static_cast<int>(i * 7919 % 81) - 40);
+  return values;
+}
+
 // Inputs at addresses that are multiples of 4 bytes and of nothing more, and outputs as raw bytes.
 class Run {
  public:
