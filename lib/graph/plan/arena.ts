@@ -1,4 +1,4 @@
-/** Places blocks with known lifetimes in one arena: best of several first-fit orders. */
+/** Places blocks with known lifetimes in one arena: best of several first-fit orders, then of orders that put first what ended up on top. */
 
 export interface Block {
   readonly bytes: number;
@@ -14,6 +14,7 @@ export interface Arena {
 }
 
 const ALIGNMENT = 64;
+const PROMOTIONS = 60;
 const roundUp = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** Most bytes live at once: no arena is smaller. */
@@ -40,17 +41,24 @@ export function allocate(blocks: readonly Block[]): Arena {
     (a, b) => a.end - b.end || b.bytes - a.bytes,
     (a, b) => b.end - a.end || b.bytes - a.bytes,
   ];
-  let best: Arena | undefined;
-  for (const compare of orders) {
-    const arena = firstFit(blocks, compare);
-    if (!best || arena.bytes < best.bytes) best = arena;
-    if (best.bytes === bound) break;
+  const indices = blocks.map((_, i) => i);
+  let best: { arena: Arena; order: readonly number[] } | undefined;
+  const attempt = (order: readonly number[]): Arena => {
+    const arena = firstFit(blocks, order);
+    if (!best || arena.bytes < best.arena.bytes) best = { arena, order };
+    return arena;
+  };
+  for (const compare of orders) attempt(indices.toSorted((i, j) => compare(blocks[i], blocks[j]) || i - j));
+  let order = best!.order;
+  for (let round = 0; round < PROMOTIONS && best!.arena.bytes > bound; round++) {
+    const { offsets, bytes } = attempt(order);
+    const top = order.find((i) => offsets[i] + roundUp(blocks[i].bytes) === bytes)!;
+    order = [top, ...order.filter((i) => i !== top)];
   }
-  return best!;
+  return best!.arena;
 }
 
-function firstFit(blocks: readonly Block[], compare: (a: Block, b: Block) => number): Arena {
-  const order = blocks.map((_, i) => i).sort((i, j) => compare(blocks[i], blocks[j]) || i - j);
+function firstFit(blocks: readonly Block[], order: readonly number[]): Arena {
   const offsets = new Array<number>(blocks.length).fill(0);
   const placed: number[] = [];
   let total = 0;

@@ -4,6 +4,7 @@ import { sizeOf } from '../node.ts';
 import { simplify } from '../simplify.ts';
 import { allocate } from './arena.ts';
 import { encode } from './encode.ts';
+import { factor } from './factor.ts';
 import { chooseStored } from './fuse.ts';
 import type { Instruction, StorageType } from './instruction.ts';
 import { mapRefs } from './instruction.ts';
@@ -57,7 +58,7 @@ export interface Plan {
  */
 export function plan(graph: Graph, options: { readonly inputs: readonly InputBinding[] }): Plan {
   const { slots, places } = bindInputs(graph, options.inputs);
-  const legal = legalize(simplify(graph));
+  const legal = legalize(simplify(factor(simplify(graph))));
   const stored = new Stored();
   const outputs = placeOutputs(legal, stored);
   const targets = outputs.map(({ node }) => node);
@@ -72,12 +73,14 @@ export function plan(graph: Graph, options: { readonly inputs: readonly InputBin
       return draft(mates);
     }
     const problem = memoryProblem(result.steps, targets.map(result.bufferOf));
-    const best = schedule(problem);
-    return best && { problem, schedule: best };
+    const quick = schedule(problem, 'quick');
+    return quick && { problem, schedule: quick };
   };
   const single = draft(new Map());
   if (!single) throw new Error('the instructions of a plan depend on each other in a circle');
-  return finish(shareKernels(single, draft), slots, outputs);
+  const { problem, schedule: quick } = shareKernels(single, draft);
+  const thorough = schedule(problem, 'thorough')!;
+  return finish({ problem, schedule: thorough.peak < quick.peak ? thorough : quick }, slots, outputs);
 }
 
 function finish(

@@ -41,19 +41,20 @@ interface Relations {
   readonly readers: readonly (readonly number[])[];
 }
 
-const WIDTH_SMALL = 2500;
+/** States a level holds: of a program of up to `SMALL` jobs, and times the number of jobs of a larger one. */
+const WIDTHS = { quick: { small: 50, work: 400 }, thorough: { small: 2500, work: 6000 } };
 const SMALL = 24;
-const BEAM_WORK = 4000;
 
 /** @returns the best order found; undefined where the jobs depend on each other in a circle. */
-export function schedule(problem: ScheduleProblem): Schedule | undefined {
+export function schedule(problem: ScheduleProblem, effort: keyof typeof WIDTHS): Schedule | undefined {
   const relations = relate(problem);
   const natural = naturalOrder(relations);
   if (!natural) return undefined;
   const candidates = [natural, depthFirst(problem, relations)].map((order) => simulate(problem, order));
   let best: Schedule = candidates.reduce((a, b) => (b.peak < a.peak ? b : a));
   const { length } = problem.jobs;
-  const width = length <= SMALL ? WIDTH_SMALL : Math.max(4, Math.round(BEAM_WORK / length));
+  const { small, work } = WIDTHS[effort];
+  const width = length <= SMALL ? small : Math.max(4, Math.round(work / length));
   best = search(problem, relations, width, best.peak) ?? best;
   return { order: best.order, peak: best.peak };
 }

@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import * as $ from '../../../lib/graph/build.ts';
+import { decode } from '../../../lib/graph/plan/decode.ts';
+import { runProgramReference } from '../../../lib/graph/plan/interpret.ts';
+import { type InputBinding, plan } from '../../../lib/graph/plan/plan.ts';
+import { expectFaithful, graphOf, kinds, planOf } from './support.ts';
+
+const x = $.input('x', [4, 6]);
+const i = $.input('i', [4], 'i32');
+const refused = (code: string, message: RegExp) =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) });
+
+describe('input bindings', () => {
+  const attempt = (inputs: InputBinding[]) => () => plan(graphOf([x, i], $.exp(x), $.neg(i)), { inputs });
+
+  it('that do not fit are refused with what was expected', () => {
+    const code = 'ERR_ZEROTH_ARGUMENT';
+    expect(attempt([{ slot: 0, offset: 0 }])).toThrow(refused(code, /each of the 2 graph inputs, received 1/));
+    expect(
+      attempt([
+        { slot: 0, offset: 0 },
+        { slot: 0, offset: 24 },
+      ]),
+    ).toThrow(refused(code, /slot 0 holds f32/));
+    expect(
+      attempt([
+        { slot: 0, offset: 0 },
+        { slot: 2, offset: 0 },
+      ]),
+    ).toThrow(refused(code, /slot from 0 to 1/));
+    expect(
+      attempt([
+        { slot: 1, offset: 0 },
+        { slot: 0, offset: -1 },
+      ]),
+    ).toThrow(refused(code, /offset/));
+  });
+
+  it('without gaps between slots', () => {
+    const two = graphOf([x, $.input('y', [2])], x);
+    const inputs = [
+      { slot: 1, offset: 0 },
+      { slot: 1, offset: 24 },
+    ];
+    expect(() => plan(two, { inputs })).toThrow(refused('ERR_ZEROTH_ARGUMENT', /no binding uses slot 0/));
+  });
+
+  it('declare the largest extent of each slot, used or not', () => {
+    const made = plan(graphOf([x, i], $.exp(x)), {
+      inputs: [
+        { slot: 1, offset: 10 },
+        { slot: 0, offset: 2 },
+      ],
+    });
+    expect(made.inputs).toEqual([
+      { dtype: 'i32', elements: 6 },
+      { dtype: 'f32', elements: 34 },
+    ]);
+  });
+});
+
+describe('outputs', () => {
+  it('have memory of their own, even twice the same value or an input', () => {
+    const y = $.exp(x);
+    const made = expectFaithful(graphOf([x, i], y, y, $.reshape(y, [24]), x, x, i, $.sum(x, [0, 1])));
+    const refs = decode(made.bytes).outputs.map(({ ref }) => ref);
+    expect(refs.every(({ space }) => space === 0)).toBe(true);
+    expect(new Set(refs.map(({ offset }) => offset)).size).toBe(refs.length);
+    expect(made.outputs.map(({ dtype }) => dtype)).toEqual(['f32', 'f32', 'f32', 'f32', 'f32', 'i32', 'f64']);
+  });
+});
+
+describe('kernels with several results', () => {
+  it('one kernel computes a value and what follows from it when both are needed whole', () => {
+    const w = $.input('w', [6, 6]);
+    const a = $.tanh(x);
+    const b = $.exp(a);
+    expect(kinds(expectFaithful(graphOf([x, w], $.matmul(a, w), $.matmul(b, w))))).toEqual(['map', 'matmul', 'matmul']);
+  });
+
+  it('values that depend on each other through another instruction are not joined', () => {
+    const w = $.input('w', [6, 6]);
+    const a = $.tanh(x);
+    const c = $.add($.matmul(a, w), a);
+    expect(kinds(expectFaithful(graphOf([x, w], c)))).toEqual(['map', 'matmul', 'map']);
+  });
+});
+
+describe('what a batch multiplies by unbatched factors', () => {
+  it('is multiplied once: the factors are joined before they are broadcast', () => {
+    const t = $.input('t', [50, 4, 6]);
+    const y = $.input('y', [4, 6]);
+    const wide = (node: typeof x | ReturnType<typeof $.exp>) => $.broadcast(node, [50, 4, 6], [1, 2]);
+    const first = $.mul($.mul($.mul(t, wide($.exp(x))), wide(y)), $.constant(3, [50, 4, 6]));
+    const second = $.neg($.mul(wide($.tanh(y)), t));
+    const made = expectFaithful(graphOf([t, x, y], $.add($.add(t, first), second)));
+    const batched = made.instructions.filter((x) => x.kind === 'map' && x.dims.includes(50));
+    expect(batched).toHaveLength(1);
+    expect(batched[0].kind === 'map' && batched[0].ops.map(({ op }) => op).sort()).toEqual(['add', 'mul']);
+  });
+});
+
+describe('the reference executor', () => {
+  it('refuses bytes that are no program and inputs that are too short', () => {
+    const { bytes } = planOf(graphOf([x], $.exp(x)));
+    const program = /program: expected/;
+    expect(() => decode(bytes.subarray(0, bytes.length - 4))).toThrow(refused('ERR_ZEROTH_PROGRAM', program));
+    expect(() => decode(bytes.subarray(0, 8))).toThrow(refused('ERR_ZEROTH_PROGRAM', program));
+    const changed = bytes.slice();
+    changed[4] = 9;
+    expect(() => decode(changed)).toThrow(refused('ERR_ZEROTH_PROGRAM', /version 1, found 9/));
+    expect(() => runProgramReference(bytes, [new Float64Array(3)])).toThrow(
+      refused('ERR_ZEROTH_ARGUMENT', /at least 24 values, received 3/),
+    );
+  });
+});
