@@ -1,0 +1,42 @@
+import { checkInteger } from '../errors.ts';
+import { stream } from '../random/direction.ts';
+import { PhiloxStream } from '../random/philox.ts';
+import type { Dataset } from './dataset.ts';
+
+/** Number of symbols V and sequence length L of the sorting task (Karpathy 2020). */
+export const SORTING_SYMBOLS = 4;
+export const SORTING_LENGTH = 8;
+
+export interface SortingOptions {
+  /** Examples. Default 1000. */
+  readonly n?: number;
+  /** Number of the first example. Example i depends on the seed and on i only; for a test set, start where the training set ends. Default 0. */
+  readonly first?: number;
+  /** 0 ≤ seed < 2^64. */
+  readonly seed: bigint;
+}
+
+/**
+ * Sequences of 8 symbols, uniform on 0 … 3, and the same sequences sorted: no files, only a seed.
+ *
+ * @returns x [n, 32]: the 8 symbols one-hot, less 1/4, the mean of each feature; y [n, 8]: the sorted symbols.
+ * @throws ERR_ZEROTH_ARGUMENT
+ */
+export function sortingMlpData({ n = 1000, first = 0, seed }: SortingOptions): Dataset {
+  checkInteger('n', n, 1, 2 ** 24);
+  checkInteger('first', first, 0);
+  const [symbols, length] = [SORTING_SYMBOLS, SORTING_LENGTH];
+  const x = new Float32Array(n * length * symbols).fill(-1 / symbols);
+  const y = new Int32Array(n * length);
+  for (let i = 0; i < n; i++) {
+    const random = new PhiloxStream(seed, stream('data', first + i));
+    const sequence = y.subarray(i * length, (i + 1) * length);
+    for (let position = 0; position < length; position++) {
+      const symbol = random.below(symbols);
+      sequence[position] = symbol;
+      x[(i * length + position) * symbols + symbol] += 1;
+    }
+    sequence.sort();
+  }
+  return { examples: n, x, xShape: [n, length * symbols], y, yShape: [n, length] };
+}

@@ -1,0 +1,45 @@
+import { checkInteger, invalidArgument } from '../errors.ts';
+import { gelu } from '../graph/tensor.ts';
+import { linear, linearParameters } from '../nn/linear.ts';
+import type { ParameterSpec } from '../nn/parameters.ts';
+import type { Model } from './model.ts';
+
+export interface MlpOptions {
+  /** Features in, units of each hidden layer, features out. At least two. */
+  readonly sizes: readonly number[];
+  /** Default 'mlp'. */
+  readonly name?: string;
+}
+
+/**
+ * A multi-layer perceptron: linear layers with biases, exact GELU between them; weights and biases start as U(±1/√inputs).
+ * Parameters `layer1.weight` [sizes[0], sizes[1]], `layer1.bias` [sizes[1]], `layer2.weight`, …; x [n, sizes[0]] → [n, last size].
+ *
+ *     mlp({ sizes: [3072, 256, 256, 4] }); // 853,508 parameters
+ *
+ * @throws ERR_ZEROTH_ARGUMENT
+ */
+export function mlp({ sizes, name = 'mlp' }: MlpOptions): Model {
+  if (!Array.isArray(sizes) || sizes.length < 2) invalidArgument('sizes', 'at least two layer sizes', sizes);
+  const parameters: Record<string, ParameterSpec> = {};
+  const layers = sizes.length - 1;
+  for (let i = 0; i < layers; i++) {
+    checkInteger(`sizes[${i}]`, sizes[i], 1);
+    checkInteger(`sizes[${i + 1}]`, sizes[i + 1], 1);
+    const { weight, bias } = linearParameters(sizes[i], sizes[i + 1]);
+    parameters[`layer${i + 1}.weight`] = weight;
+    parameters[`layer${i + 1}.bias`] = bias;
+  }
+  return {
+    name,
+    parameters,
+    apply: (p, x) => {
+      let h = x;
+      for (let i = 1; i <= layers; i++) {
+        h = linear(h, p[`layer${i}.weight`], p[`layer${i}.bias`]);
+        if (i < layers) h = gelu(h);
+      }
+      return h;
+    },
+  };
+}
