@@ -3,7 +3,7 @@ import type { Attributes, Comparison, DType, Node, Primitive, Shape } from './no
 import type { Op } from './ops/op.ts';
 import { shapeText, type ValueType } from './ops/shape.ts';
 import { ops } from './ops/table.ts';
-import { currentLocation } from './where.ts';
+import { currentLocation, currentOrigin, type Origin } from './where.ts';
 
 /**
  * Node constructors, one a primitive. Each runs its operation's shape rule; a refusal names the operation, the shapes and the user's source line.
@@ -13,6 +13,33 @@ import { currentLocation } from './where.ts';
  */
 
 let nextId = 0;
+
+class MadeNode<P extends Primitive> implements Node<P> {
+  readonly id = nextId++;
+  readonly op: P;
+  readonly inputs: readonly Node[];
+  readonly attributes: Attributes[P];
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly origin = currentOrigin();
+
+  constructor(op: P, inputs: readonly Node[], attributes: Attributes[P], shape: Shape, dtype: DType) {
+    this.op = op;
+    this.inputs = inputs;
+    this.attributes = attributes;
+    this.shape = shape;
+    this.dtype = dtype;
+  }
+
+  get where(): string | undefined {
+    return this.origin.location;
+  }
+}
+
+/** The place in the user's program that nodes derived from this one inherit. */
+export function originOf(node: Node): Origin | undefined {
+  return node instanceof MadeNode ? node.origin : undefined;
+}
 
 /** Makes any node. `target` is the result's type where operands and attributes do not determine it. */
 export function make<P extends Primitive>(
@@ -28,7 +55,7 @@ export function make<P extends Primitive>(
   };
   const row: Op<P> = ops[op];
   const { shape, dtype } = row.shape(inputs, attributes, reject, target);
-  return { id: nextId++, op, inputs, attributes, shape, dtype, where: currentLocation() };
+  return new MadeNode(op, inputs, attributes, shape, dtype);
 }
 
 /** The same operation on other operands; `shape` where it changes and the operation does not determine it. */

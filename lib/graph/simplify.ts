@@ -1,9 +1,10 @@
-import { constant, remake } from './build.ts';
+import { constant, originOf, remake } from './build.ts';
 import type { Graph, Node, Primitive } from './node.ts';
 import { elementwiseOps } from './ops/elementwise.ts';
 import { opOf } from './ops/table.ts';
 import { algebra } from './rewrites/algebra.ts';
 import { constantOf } from './rewrites/pattern.ts';
+import { sharing } from './rewrites/sharing.ts';
 import { structure } from './rewrites/structure.ts';
 import { reachable } from './transforms.ts';
 import { withOrigin } from './where.ts';
@@ -40,7 +41,7 @@ export function simplify(graph: Graph): Graph {
 
   for (const node of reachable(graph.outputs, graph.inputs)) {
     const inputs = node.inputs.map((x) => done.get(x)!);
-    const result = withOrigin(node.where, () =>
+    const result = withOrigin(originOf(node), () =>
       settle(inputs.every((x, i) => x === node.inputs[i]) ? node : remake(node, inputs)),
     );
     done.set(node, result);
@@ -50,7 +51,7 @@ export function simplify(graph: Graph): Graph {
 
 /** One identity applied to the root of an expression, or undefined where none fits. */
 function rewrite(node: Node): Node | undefined {
-  return foldConstants(node) ?? algebra(node) ?? structure(node);
+  return foldConstants(node) ?? algebra(node) ?? sharing(node) ?? structure(node);
 }
 
 /** An elementwise operation on constants is a constant. */

@@ -1,5 +1,5 @@
 import { ZerothError } from '../errors.ts';
-import { add } from './build.ts';
+import { add, originOf } from './build.ts';
 import type { Node } from './node.ts';
 import type { MaybeZero } from './ops/op.ts';
 import { opOf } from './ops/table.ts';
@@ -56,7 +56,7 @@ export function pushForward(
     if (incoming.every((t) => t === undefined)) continue;
     tangentOf.set(
       node,
-      withOrigin(node.where, () => opOf(node).jvp(node, incoming)),
+      withOrigin(originOf(node), () => opOf(node).jvp(node, incoming)),
     );
   }
   return outputs.map((node) => tangentOf.get(node));
@@ -82,7 +82,7 @@ export function pullBack(
   for (const node of order.reverse()) {
     const cotangent = cotangentOf.get(node);
     if (cotangent === undefined || roots.has(node)) continue;
-    withOrigin(node.where, () => {
+    withOrigin(originOf(node), () => {
       const wanted = node.inputs.map((x) => active.has(x) && x.dtype === 'f32');
       const parts = opOf(node).vjp(node, cotangent, wanted);
       node.inputs.forEach((x, i) => {
@@ -110,7 +110,7 @@ export function batched(
     const which = node.inputs.map((x) => batchOf.has(x));
     batchOf.set(
       node,
-      withOrigin(node.where, () => opOf(node).batch(node, operands, which, size)),
+      withOrigin(originOf(node), () => opOf(node).batch(node, operands, which, size)),
     );
   }
   return outputs.map((node) => ({ node: batchOf.get(node) ?? node, batched: batchOf.has(node) }));

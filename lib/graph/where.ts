@@ -3,30 +3,31 @@
 const LIBRARY = new URL('../', import.meta.url).href;
 const INNER = ['graph/', 'nn/'].map((folder) => LIBRARY + folder);
 const FRAME = /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^()]*?:\d+:\d+)\)?$/;
+const DEPTH = 40;
 
-let origin: string | undefined;
-let inherited = false;
+/** A place in the user's program. Looking it up costs far more than remembering it, so that waits until somebody asks. */
+export class Origin {
+  #moment: Error | undefined;
+  #location: string | undefined;
 
-/** Runs `body`; every node made meanwhile is said to come from `where`. Derivatives come from the line of the operation that they differentiate. */
-export function withOrigin<T>(where: string | undefined, body: () => T): T {
-  const before = { origin, inherited };
-  origin = where;
-  inherited = true;
-  try {
-    return body();
-  } finally {
-    origin = before.origin;
-    inherited = before.inherited;
+  constructor() {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = DEPTH;
+    this.#moment = new Error();
+    Error.stackTraceLimit = limit;
+  }
+
+  /** `file:line:column` of the innermost frame outside the library, else of the innermost one outside `graph/` and `nn/` (a built-in model). */
+  get location(): string | undefined {
+    if (this.#moment) {
+      this.#location = userFrame(this.#moment.stack ?? '');
+      this.#moment = undefined;
+    }
+    return this.#location;
   }
 }
 
-/** `file:line:column` of the innermost frame outside the library, else of the innermost one outside `graph/` and `nn/` (a built-in model). */
-export function currentLocation(): string | undefined {
-  if (inherited) return origin;
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 40;
-  const stack = new Error().stack ?? '';
-  Error.stackTraceLimit = limit;
+function userFrame(stack: string): string | undefined {
   let model: string | undefined;
   for (const line of stack.split('\n')) {
     const location = FRAME.exec(line)?.[1];
@@ -36,4 +37,26 @@ export function currentLocation(): string | undefined {
     if (model === undefined && !INNER.some((folder) => url.startsWith(folder))) model = location.replace('file://', '');
   }
   return model;
+}
+
+let inherited: Origin | undefined;
+
+/** Runs `body`; every node made meanwhile is said to come from `origin`. Derivatives come from the line of the operation that they differentiate. */
+export function withOrigin<T>(origin: Origin | undefined, body: () => T): T {
+  const before = inherited;
+  inherited = origin;
+  try {
+    return body();
+  } finally {
+    inherited = before;
+  }
+}
+
+/** The place that is calling now, or the one that `withOrigin` set. */
+export function currentOrigin(): Origin {
+  return inherited ?? new Origin();
+}
+
+export function currentLocation(): string | undefined {
+  return currentOrigin().location;
 }

@@ -24,16 +24,25 @@ export function uniform(next: () => number, length: number, low = -1, high = 1):
 
 export const traceOf = (f: TensorFunction, specs: readonly TensorSpec[]): Graph => trace(f, ...specs);
 
-/** All outputs of f; the simplified graph has to agree with the plain one. */
-export function run(f: TensorFunction, specs: readonly TensorSpec[], inputs: readonly Values[]): Float64Array[] {
+/** f, traced once, as a function of values; the simplified graph has to agree with the plain one. */
+export function prepare(
+  f: TensorFunction,
+  specs: readonly TensorSpec[],
+): (inputs: readonly Values[]) => Float64Array[] {
   const graph = traceOf(f, specs);
-  const plain = evaluateReference(graph, inputs);
-  const simple = evaluateReference(simplify(graph), inputs);
-  plain.forEach((values, i) => {
-    expectClose(simple[i], values, 1e-10);
-  });
-  return plain;
+  const simplified = simplify(graph);
+  return (inputs) => {
+    const plain = evaluateReference(graph, inputs);
+    evaluateReference(simplified, inputs).forEach((values, i) => {
+      expectClose(values, plain[i], 1e-10);
+    });
+    return plain;
+  };
 }
+
+/** All outputs of f. */
+export const run = (f: TensorFunction, specs: readonly TensorSpec[], inputs: readonly Values[]): Float64Array[] =>
+  prepare(f, specs)(inputs);
 
 /** |actual − expected| ≤ tolerance · (1 + |expected|), elementwise. */
 export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
@@ -64,3 +73,9 @@ export function directionalDifference(
 
 export const dot = (a: Float64Array, b: Float64Array): number => a.reduce((total, x, i) => total + x * b[i], 0);
 export const count = (spec: TensorSpec): number => sizeOf(spec.shape);
+
+/** The first output of a prepared function. */
+export const first =
+  (f: (inputs: readonly Values[]) => Float64Array[]) =>
+  (inputs: readonly Values[]): Float64Array =>
+    f(inputs)[0];

@@ -4,7 +4,7 @@ import type { Tensor, TensorSpec } from '../../lib/graph/tensor.ts';
 import * as t from '../../lib/graph/tensor.ts';
 import { linear } from '../../lib/nn/linear.ts';
 import { softmaxCrossEntropy, squaredLoss } from '../../lib/nn/losses.ts';
-import { directionalDifference, dot, expectClose, randomSource, run, uniform } from './evaluate.ts';
+import { directionalDifference, dot, expectClose, first, prepare, randomSource, run, uniform } from './evaluate.ts';
 
 type Step = readonly [op: number, a: number, b: number];
 
@@ -69,7 +69,7 @@ describe('random programs', () => {
       fc.property(steps, natural, (list, seed) => {
         const f = program(list, false);
         const [x, y, u, v] = draw(seed, 4);
-        const expected = directionalDifference((inputs) => run(f, specs, inputs)[0], [x, y], [u, v]);
+        const expected = directionalDifference(first(prepare(f, specs)), [x, y], [u, v]);
         const [tangent] = run((a, b, c, d) => t.jvp(f)([a, b], [c, d])[1], [...specs, ...specs], [x, y, u, v]);
         expectClose(tangent, expected, 1e-7);
       }),
@@ -178,7 +178,9 @@ describe('the Hessian of a multilayer perceptron', () => {
   const shapes = { w1: [inputs, hidden], b1: [hidden], w2: [hidden, classes], b2: [classes] } as const;
   const sizes = [inputs * hidden, hidden, hidden * classes, classes];
   const dimension = sizes.reduce((a, b) => a + b);
-  const parameterSpecs = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, { shape }])) as {
+  const parameterSpecs = Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [name, { shape }]),
+  ) as unknown as {
     [K in keyof Parameters]: TensorSpec;
   };
   const next = randomSource(3);
@@ -205,7 +207,8 @@ describe('the Hessian of a multilayer perceptron', () => {
     const data = [x, labels];
 
     const denseHessian = (): number[][] => {
-      const at = (v: Float64Array) => run(flatLoss, flatSpecs, [v, ...data])[0][0];
+      const prepared = prepare(flatLoss, flatSpecs);
+      const at = (v: Float64Array) => prepared([v, ...data])[0][0];
       const h = 2e-3;
       const shift = (i: number, j: number, a: number, b: number) => {
         const v = theta.slice();

@@ -79,9 +79,10 @@ const zero: Partial = () => undefined;
 const one = (x: Node): Node => $.constant(1, x.shape);
 /** Indicator of a > b, and ½ where they tie. */
 const greater = (a: Node, b: Node): Node => scale($.add($.compare('gt', a, b), $.compare('ge', a, b)), 0.5);
-/** Standard normal distribution function and density. */
-const normalCdf = (x: Node): Node => scale($.add($.erf(scale(x, Math.SQRT1_2)), one(x)), 0.5);
-const normalPdf = (x: Node): Node => scale($.exp(scale($.integerPow(x, 2), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+/** Standard normal distribution function and density, both of z = x/√2 so that they and their derivatives share one exponential. */
+const normalCdf = (z: Node): Node => scale($.add($.erf(z), one(z)), 0.5);
+const normalPdf = (z: Node): Node => scale(bell(z), 1 / Math.sqrt(2 * Math.PI));
+const bell = (z: Node): Node => $.exp($.neg($.integerPow(z, 2)));
 
 /** erf(x) = 2/√π e^{−x²} Σ 2ⁿ x^{2n+1} / (2n+1)!!: no cancellation, so good to the last digits of f64. */
 export function erf(x: number): number {
@@ -112,7 +113,7 @@ export const elementwiseOps: { readonly [P in Elementwise]: Op<P> } = {
   log1p: float(Math.log1p, (t, [x]) => $.div(t, $.add(x, one(x)))),
   expm1: float(Math.expm1, (t, _, y) => $.mul(t, $.add(y, one(y)))),
   tanh: float(Math.tanh, (t, _, y) => $.mul(t, $.sub(one(y), $.integerPow(y, 2)))),
-  erf: float(erf, (t, [x]) => $.mul(t, scale($.exp($.neg($.integerPow(x, 2))), 2 / Math.sqrt(Math.PI)))),
+  erf: float(erf, (t, [x]) => $.mul(t, scale(bell(x), 2 / Math.sqrt(Math.PI)))),
   sigmoid: float(
     (a) => (a >= 0 ? 1 / (1 + Math.exp(-a)) : Math.exp(a) / (1 + Math.exp(a))),
     (t, _, y) => $.mul(t, $.mul(y, $.sub(one(y), y))),
@@ -126,7 +127,10 @@ export const elementwiseOps: { readonly [P in Elementwise]: Op<P> } = {
   sign: anyType(Math.sign, zero),
   gelu: float(
     (a) => 0.5 * a * (1 + erf(a * Math.SQRT1_2)),
-    (t, [x]) => $.mul(t, $.add(normalCdf(x), $.mul(x, normalPdf(x)))),
+    (t, [x]) => {
+      const z = scale(x, Math.SQRT1_2);
+      return $.mul(t, $.add(normalCdf(z), $.mul(x, normalPdf(z))));
+    },
   ),
   integerPow: elementwise<'integerPow'>(
     shapes.integerPowShape,
