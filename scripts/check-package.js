@@ -1,0 +1,27 @@
+// Fails where the npm tarball would lack something that it needs, or would hold something that should not ship.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const listing = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+  cwd: root,
+  encoding: 'utf8',
+});
+const files = JSON.parse(listing)[0].files.map(({ path }) => path);
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+
+const entry = manifest.exports['.'];
+const needed = [entry.types, entry.default, ...Object.values(manifest.bin), 'README.md', 'LICENSE', 'package.json'];
+const missing = needed.map((path) => path.replace(/^\.\//, '')).filter((path) => !files.includes(path));
+const allowed = [
+  /^dist\/.+\.(js|d\.ts|map|css)$/,
+  /^prebuilds\/[\w-]+\/[\w.+-]+\.(node|so[\d.]*)$/,
+  /^(README\.md|LICENSE|package\.json)$/,
+];
+const stray = files.filter((path) => !allowed.some((pattern) => pattern.test(path)));
+
+if (missing.length > 0) console.error(`The package lacks: ${missing.join(', ')}. Build first (npm run setup).`);
+if (stray.length > 0) console.error(`The package holds what should not ship: ${stray.join(', ')}.`);
+if (missing.length + stray.length > 0) process.exit(1);
+console.log(`npm package: ${files.length} files, none missing, none stray`);
