@@ -2,7 +2,7 @@ import { ZerothError } from '../errors.ts';
 import type { Attributes, Comparison, DType, Node, Primitive, Shape } from './node.ts';
 import type { Op } from './ops/op.ts';
 import { shapeText, type ValueType } from './ops/shape.ts';
-import { ops } from './ops/table.ts';
+import { opTable } from './ops/table.ts';
 import { currentLocation, currentOrigin, type Origin } from './where.ts';
 
 /**
@@ -53,7 +53,7 @@ export function make<P extends Primitive>(
     const operands = inputs.map((x) => `${x.dtype}${shapeText(x.shape)}`).join(', ');
     throw new ZerothError('ERR_ZEROTH_SHAPE', `${op}(${operands}): ${reason}.${where ? ` At ${where}` : ''}`);
   };
-  const row: Op<P> = ops[op];
+  const row: Op<P> = opTable()[op];
   const { shape, dtype } = row.shape(inputs, attributes, reject, target);
   return new MadeNode(op, inputs, attributes, shape, dtype);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Primitive } from '../../lib/graph/node.ts';
-import { ops } from '../../lib/graph/ops/table.ts';
-import { jvp, Tensor, type TensorSpec, vjp, vmap } from '../../lib/graph/tensor.ts';
+import { opTable } from '../../lib/graph/ops/table.ts';
+import { grad, jvp, max, Tensor, type TensorSpec, vjp, vmap } from '../../lib/graph/tensor.ts';
 import {
   count,
   directionalDifference,
@@ -71,7 +71,7 @@ const movingSpecs = ({ specs }: Case): TensorSpec[] => specs.filter(({ dtype }) 
 
 describe('every operation', () => {
   it('has samples that use it', () => {
-    expect(Object.keys(samples).sort()).toEqual(Object.keys(ops).sort());
+    expect(Object.keys(samples).sort()).toEqual(Object.keys(opTable()).sort());
     for (const [op, list] of Object.entries(samples)) {
       for (const { operands, build } of list) {
         const graph = traceOf((...x) => new Tensor(build(...x.map((t) => t.node))), operands.map(specOf));
@@ -194,6 +194,11 @@ describe('ties', () => {
   it('share the derivative of a maximum equally', () => {
     const f = (x: Tensor) => new Tensor(builders(new Tensor(x.node).reshape([2, 2]).node));
     expect(slope(f, [1, 3, 3, 3], [10, 1, 2, 6])).toEqual([3]);
+  });
+
+  it('share the gradient of a maximum equally', () => {
+    const [gradient] = run((x) => grad((y: Tensor) => max(y))(x), [{ shape: [4] }], [Float64Array.of(1, 3, 3, 3)]);
+    expectClose(gradient, [0, 1 / 3, 1 / 3, 1 / 3], 1e-15);
   });
 
   it('give half of the derivative of maximum, minimum and relu to each side', () => {
