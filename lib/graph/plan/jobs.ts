@@ -51,10 +51,7 @@ function reusesOf(instruction: AnyInstruction<Place>): { write: Buffer; read: Bu
   const { dims, reads, writes } = instruction;
   const dense = denseStrides(dims).join();
   const whole = ({ ref, strides }: { ref: Place; strides: readonly number[] }) =>
-    ref.buffer.slot === undefined &&
-    ref.element === 0 &&
-    ref.buffer.elements === sizeOf(dims) &&
-    strides.join() === dense;
+    ref.buffer.slot === undefined && ref.buffer.elements === sizeOf(dims) && strides.join() === dense;
   const candidates = reads.filter((read) => reads.every((x) => x.ref.buffer !== read.ref.buffer || whole(x)));
   return writes
     .filter(whole)

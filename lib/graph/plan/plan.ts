@@ -4,7 +4,6 @@ import { sizeOf } from '../node.ts';
 import { simplify } from '../simplify.ts';
 import { allocate } from './arena.ts';
 import { encode } from './encode.ts';
-import { factor } from './factor.ts';
 import { chooseStored } from './fuse.ts';
 import type { Instruction, StorageType } from './instruction.ts';
 import { mapRefs } from './instruction.ts';
@@ -58,7 +57,7 @@ export interface Plan {
  */
 export function plan(graph: Graph, options: { readonly inputs: readonly InputBinding[] }): Plan {
   const { slots, places } = bindInputs(graph, options.inputs);
-  const legal = legalize(simplify(factor(simplify(graph))));
+  const legal = legalize(simplify(graph));
   const stored = new Stored();
   const outputs = placeOutputs(legal, stored);
   const targets = outputs.map(({ node }) => node);

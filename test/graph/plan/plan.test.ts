@@ -86,17 +86,30 @@ describe('kernels with several results', () => {
   });
 });
 
-describe('what a batch multiplies by unbatched factors', () => {
-  it('is multiplied once: the factors are joined before they are broadcast', () => {
-    const t = $.input('t', [50, 4, 6]);
-    const y = $.input('y', [4, 6]);
-    const wide = (node: typeof x | ReturnType<typeof $.exp>) => $.broadcast(node, [50, 4, 6], [1, 2]);
-    const first = $.mul($.mul($.mul(t, wide($.exp(x))), wide(y)), $.constant(3, [50, 4, 6]));
-    const second = $.neg($.mul(wide($.tanh(y)), t));
-    const made = expectFaithful(graphOf([t, x, y], $.add($.add(t, first), second)));
-    const batched = made.instructions.filter((x) => x.kind === 'map' && x.dims.includes(50));
-    expect(batched).toHaveLength(1);
-    expect(batched[0].kind === 'map' && batched[0].ops.map(({ op }) => op).sort()).toEqual(['add', 'mul']);
+describe('scalars and tensors', () => {
+  it('of one element are computed in kernels of their own: scalars in f64, tensors in f32', () => {
+    const s = $.input('s', []);
+    const down = expectFaithful(graphOf([s], $.exp($.reshape($.neg(s), [1]))));
+    expect(down.instructions.map((map) => map.kind === 'map' && map.dims)).toEqual([[], [1]]);
+    const one = $.input('one', [1]);
+    const up = expectFaithful(graphOf([one], $.exp($.reshape($.neg(one), []))));
+    expect(up.instructions.map((map) => map.kind === 'map' && map.dims)).toEqual([[1], []]);
+  });
+});
+
+describe('a result in place of an operand', () => {
+  const a = $.input('a', [5, 5]);
+
+  it('is written where every read of the operand is in the same order', () => {
+    const m = $.matmul(a, a);
+    const made = expectFaithful(graphOf([a], $.mul($.exp(m), $.add(m, a))));
+    expect(made.arenaBytes).toBe(128);
+  });
+
+  it('is not where the same kernel reads the operand in another order too', () => {
+    const m = $.matmul(a, a);
+    const made = expectFaithful(graphOf([a], $.sub($.mul(m, a), $.transpose(m, [1, 0]))));
+    expect(made.arenaBytes).toBe(256);
   });
 });
 
