@@ -11,7 +11,8 @@
 namespace zeroth {
 namespace {
 
-constexpr size_t tileSize = 2048;  // elements: 8 KiB of x beside as much gradient and state stays in L1
+constexpr size_t tileSize = 2048;     // elements: 8 KiB of x beside as much gradient and state stays in L1
+constexpr size_t tilesPerThread = 8;  // less takes about as long as waking a thread
 static_assert(tileSize % blockSize == 0, "a tile is whole blocks, so that z does not depend on the tiling");
 
 void fillBlocksScalar(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out) {
@@ -268,7 +269,7 @@ void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>
 
   const TilePass tilePass(plan, kernels, in, out);
   const size_t tiles = (count + tileSize - 1) / tileSize;
-  const int team = static_cast<int>(std::min<size_t>(static_cast<size_t>(threads), tiles));
+  const int team = static_cast<int>(std::clamp<size_t>(tiles / tilesPerThread, 1, static_cast<size_t>(threads)));
   std::vector<Scratch> scratch(static_cast<size_t>(team), Scratch(plan));
   // Each member has its own contiguous stretch: `team` iterations, so that nothing depends on how many threads come.
 #pragma omp parallel for schedule(static) num_threads(team) if (team > 1)
