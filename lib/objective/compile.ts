@@ -1,7 +1,10 @@
 import { ZerothError } from '../errors.ts';
 import type { Graph, Shape } from '../graph/node.ts';
 import { type InputBinding, type Plan, plan } from '../graph/plan/plan.ts';
-import { grad, jvp, type Tensor, trace, valueAndGrad, vmap } from '../graph/tensor.ts';
+import { reshape, slice } from '../graph/arrange.ts';
+import { grad, jvp, valueAndGrad, vmap } from '../graph/derive.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { trace } from '../graph/trace.ts';
 import type { Layout } from '../params/layout.ts';
 import { dtypeOf, type Problem } from './problem.ts';
 
@@ -57,13 +60,13 @@ export class Compiler {
       (parameters: Tensors, data: Tensors, vectors: Tensor) => {
         const gradient = grad((p: Tensors) => this.#loss(p, data));
         const tangents = Object.fromEntries(
-          tensors.map(({ name, shape, offset, size }) => [
-            name,
-            vectors.slice([0, offset], [count, offset + size]).reshape([count, ...shape]),
-          ]),
-        );
-        const product = vmap((tangent: Tensors) => jvp(gradient)([parameters], [tangent])[1] as Tensors)(tangents);
-        return tensors.map(({ name, size }) => product[name].reshape([count, size]));
+        tensors.map(({ name, shape, offset, size }) => [
+          name,
+          reshape(slice(vectors, [0, offset], [count, offset + size]), [count, ...shape]),
+        ]),
+      );
+      const product = vmap((tangent: Tensors) => jvp(gradient)([parameters], [tangent])[1])(tangents);
+      return tensors.map(({ name, size }) => reshape(product[name], [count, size]));
       },
       ...specs,
     );

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ZerothError } from '../errors.ts';
 import type { Term, Update } from '../optimizers/optimizer.ts';
@@ -74,8 +75,14 @@ export async function saveWeights(file: string, params: Params, metadata: Record
 }
 
 /** @throws ERR_ZEROTH_CHECKPOINT when the folder has no usable checkpoint, or one of another run. */
-export async function loadCheckpoint(folder: string, identity: string | undefined): Promise<Checkpoint> {
+export async function loadCheckpoint(folder: string, identity?: string): Promise<Checkpoint> {
   const file = join(folder, STATE_FILE);
+  if (!existsSync(file)) {
+    throw new ZerothError(
+      'ERR_ZEROTH_CHECKPOINT',
+      `${folder}: expected a run with a checkpoint (${STATE_FILE}), received none: the run ended before its first. Remove the folder and start again.`,
+    );
+  }
   const { tensors, metadata } = await loadSafetensors(file);
   const theta = tensors.get('theta')?.data;
   if (metadata.format !== FORMAT || !(theta instanceof Float32Array)) {

@@ -4,6 +4,7 @@ import { preconditionedOperator } from '../curvature/preconditioned-operator.ts'
 import { topEigenvalues } from '../curvature/top-eigenvalues.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
+import { learningRateAt } from '../optimizers/schedules.ts';
 import { atEdge, stabilityBounds, stabilityThreshold } from '../stability/threshold.ts';
 import type { MonitorEvent } from './events.ts';
 
@@ -31,10 +32,9 @@ export class Monitor {
 
   /**
    * @param step updates done so far.
-   * @param lr η of the step to come.
    * @returns undefined where P is not defined yet: an adaptive rule before its first update.
    */
-  async measure(step: number, lr: number, signal?: AbortSignal): Promise<MonitorEvent | undefined> {
+  async measure(step: number, signal?: AbortSignal): Promise<MonitorEvent | undefined> {
     const { rule } = this.#optimizer;
     if (rule.states.includes('v') && step === 0) return undefined;
     const hessian = await this.#objective.hessian();
@@ -46,6 +46,7 @@ export class Monitor {
       const probes = { probes: this.probes, seed: this.#seed, firstStream: step * MAX_PROBES };
       const trace = await hutchinsonTrace(operator, { ...probes, signal });
       const top = await this.#top(operator, signal);
+      const lr = learningRateAt(this.#optimizer, step);
       const optimizer = { ...this.#optimizer, lr };
       const curvature = { trace: trace.trace, lambdaMax: top.lambdaMax, dimension: this.#objective.dimension };
       const { lower, upper } = stabilityBounds(curvature, optimizer);

@@ -117,7 +117,7 @@ class Run {
         break;
       }
       const lr = learningRateAt(this.#optimizer, this.#step);
-      if (this.#monitorEvery > 0 && this.#step % this.#monitorEvery === 0) yield* this.#measure(lr);
+      if (this.#monitorEvery > 0 && this.#step % this.#monitorEvery === 0) yield* this.#measure();
       if (signal?.aborted) continue;
 
       const started = performance.now();
@@ -145,7 +145,7 @@ class Run {
     }
 
     if (reason === 'completed' && this.#monitorEvery > 0 && this.#steps > 0)
-      yield* this.#measure(learningRateAt(this.#optimizer, this.#steps));
+      yield* this.#measure();
     if (reason !== 'diverged') yield* this.#checkpoint();
     yield this.#write(this.#endEvent(reason, divergence, (performance.now() - begun) / 1000));
   }
@@ -198,10 +198,10 @@ class Run {
     return `The loss exploded to ${estimate.loss.toPrecision(3)} at step ${this.#step} (it began at ${this.#firstLoss?.toPrecision(3)}).`;
   }
 
-  async *#measure(lr: number): AsyncGenerator<TrainEvent, void> {
+  async *#measure(): AsyncGenerator<TrainEvent, void> {
     let event: MonitorEvent | undefined;
     try {
-      event = await this.#monitor.measure(this.#step, lr, this.#options.signal);
+      event = await this.#monitor.measure(this.#step, this.#options.signal);
     } catch (error) {
       const known = error instanceof ZerothError ? error.code : '';
       // An abort ends the run at the loop's head. Curvature that is not finite belongs to a run that is about to be declared diverged.

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { sortingMlpData } from '../../lib/data/sorting.ts';
 import { openDevice } from '../../lib/device/device.ts';
-import { mean, type Tensor } from '../../lib/graph/tensor.ts';
+import { mean } from '../../lib/graph/contract.ts';
+import { type Tensor, tanh } from '../../lib/graph/tensor.ts';
 import { sortingMlp } from '../../lib/models/sorting-mlp.ts';
 import { linear } from '../../lib/nn/linear.ts';
 import { squaredLoss } from '../../lib/nn/losses.ts';
@@ -25,7 +26,7 @@ function smallProblem(examples = 23): Problem {
       x: { shape: [examples, 3], data: Float32Array.from({ length: examples * 3 }, () => random.normal()) },
       y: { shape: [examples], data: Int32Array.from({ length: examples }, () => random.below(2)) },
     },
-    loss: (p, { x, y }) => squaredLoss(linear(linear(x, p.w1, p.b1).tanh(), p.w2), y),
+    loss: (p, { x, y }) => squaredLoss(linear(tanh(linear(x, p.w1, p.b1)), p.w2), y),
   };
 }
 
@@ -156,7 +157,7 @@ describe('objective', () => {
     const model = sortingMlp();
     const objective = await compile(device, {
       parameters: model.parameters,
-      data: { x: { shape: data.xShape, data: data.x }, y: { shape: data.yShape, data: data.y } },
+      data: { x: data.x, y: data.y },
       loss: (p: Record<string, Tensor>, { x, y }) => squaredLoss(model.apply(p, x), y),
     });
     const d = objective.dimension;

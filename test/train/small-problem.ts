@@ -1,5 +1,6 @@
 import { linear } from '../../lib/nn/linear.ts';
 import { squaredLoss } from '../../lib/nn/losses.ts';
+import { gelu } from '../../lib/graph/tensor.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import { PhiloxStream } from '../../lib/random/philox.ts';
 
@@ -21,6 +22,6 @@ export function smallProblem(examples = 64): Problem {
         data: Int32Array.from({ length: examples }, (_, i) => (x[i * 6] > 0 ? 2 : x[i * 6 + 1] > 0 ? 1 : 0)),
       },
     },
-    loss: (p, { x, y }) => squaredLoss(linear(linear(x, p.w1, p.b1).gelu(), p.w2), y),
+    loss: (p, { x, y }) => squaredLoss(linear(gelu(linear(x, p.w1, p.b1)), p.w2), y),
   };
 }
