@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-// PyTorch is at its best in one or the other of these, depending on the size of the work and on what else the machine does.
+// The first is how PyTorch is meant to be run, and what the targets are about. Small work, or a busy machine, may favour another, so all are shown.
 const SETTINGS = [
   { label: 'all cores', env: {} },
   { label: 'all cores, passive wait', env: { OMP_WAIT_POLICY: 'passive' } },

@@ -32,17 +32,20 @@ for (const { name, unit, target, ours, peer } of cases.filter((one) => one.name.
       gemmGflops = Math.max(gemmGflops, run.gemmGflops);
     }
   }
-  const best = [...theirs].map(([setting, seconds]) => ({ setting, seconds: median(seconds) }));
-  best.sort((a, b) => a.seconds - b.seconds);
   const seconds = median(mine);
-  const result = { name, unit, target, seconds, rounds: mine };
-  if (best.length > 0) Object.assign(result, { peer: best[0], ratio: best[0].seconds / seconds, torch, gemmGflops });
-  results.push(result);
-  const beside = result.peer
-    ? `PyTorch ${duration(result.peer.seconds)} (${result.peer.setting})   ${result.ratio.toFixed(1)}× (target ${target}×)`
-    : '';
-  console.log(`${name.padEnd(44)} ${duration(seconds).padStart(9)}   ${beside}`);
-  if (result.peer && gemmGflops < FAIR_GEMM_GFLOPS) {
+  const peers = [...theirs].map(([setting, rounds]) => ({
+    setting,
+    seconds: median(rounds),
+    ratio: median(rounds) / seconds,
+  }));
+  results.push({ name, unit, target, seconds, rounds: mine, peers, torch, gemmGflops });
+  console.log(`${name.padEnd(44)} ${duration(seconds).padStart(8)}${peers.length > 0 ? `   target ${target}×` : ''}`);
+  for (const peer of peers) {
+    console.log(
+      `  PyTorch, ${peer.setting.padEnd(33)} ${duration(peer.seconds).padStart(8)}   ${peer.ratio.toFixed(1)}×`,
+    );
+  }
+  if (peers.length > 0 && gemmGflops < FAIR_GEMM_GFLOPS) {
     console.log(
       `  not a fair comparison: this PyTorch reaches ${gemmGflops.toFixed(0)} GFLOP/s in matrix products, so it runs on the reference BLAS; install libopenblas0-pthread.`,
     );
