@@ -5,7 +5,7 @@ import { loadNative } from '../device/native.ts';
 import { ZerothError } from '../errors.ts';
 import { mlp } from '../models/mlp.ts';
 import { sortingMlp } from '../models/sorting-mlp.ts';
-import { supervised } from '../models/supervised.ts';
+import { supervised } from '../objective/supervised.ts';
 import { squaredLoss } from '../nn/losses.ts';
 import { compile, type Objective } from '../objective/objective.ts';
 import type { Problem } from '../objective/problem.ts';

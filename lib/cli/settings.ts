@@ -51,7 +51,7 @@ export function newSettings(name: PresetName, options: TrainOptions): TrainSetti
     preset: name,
     ...optimizerSettings(optimizer, lr, options),
     steps: options.steps ?? preset.steps,
-    seed: options.seed ?? '1',
+    seed: options.seed ?? preset.seed,
     batch: options.batch ?? 'full',
     ...(options.data !== undefined && { data: options.data }),
     monitorEvery: options.monitorEvery ?? monitorDefaults.every,

@@ -128,9 +128,8 @@ export class Device implements AsyncDisposable {
   async submit(commands: CommandList, signal?: AbortSignal): Promise<Float64Array> {
     const job = this.#jobs++ >>> 0;
     const onAbort = () => this.#native?.abort(job);
-    const result = this.native((native) => native.submit(commands.encode(), job));
+    const result = this.native((native) => native.submit(commands.encode(), job, signal?.aborted ?? false));
     if (!signal) return result;
-    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       return await result;

@@ -18,7 +18,7 @@ export interface NativeDevice {
   release(id: number): void;
   load(program: Uint8Array): Promise<{ id: number; arenaBytes: number }>;
   unload(id: number): void;
-  submit(commands: Float64Array, job: number): Promise<Float64Array>;
+  submit(commands: Float64Array, job: number, aborted: boolean): Promise<Float64Array>;
   abort(job: number): void;
   write(id: number, byteOffset: number, data: ArrayBufferView): Promise<void>;
   read(id: number, byteOffset: number, bytes: number): Promise<ArrayBuffer>;

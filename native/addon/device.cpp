@@ -241,7 +241,8 @@ Napi::Value Device::submit(const Napi::CallbackInfo& info) {
   const auto words = info[0].As<Napi::Float64Array>();
   const uint32_t number = static_cast<uint32_t>(sizeArgument(info, 1, "job"));
   auto job = std::make_shared<Job>();
-  auto aborted = std::make_shared<std::atomic<bool>>(false);
+  // A signal that has fired already: said here, since the worker may be quicker than a call of abort().
+  auto aborted = std::make_shared<std::atomic<bool>>(info.Length() > 2 && info[2].ToBoolean().Value());
   try {
     const Registry registry{[this](uint32_t id) { return findBuffer(*core_, id); },
                             [this](uint32_t id) {

@@ -6,7 +6,7 @@ import { trace } from '../../lib/graph/tensor.ts';
 import { mlp } from '../../lib/models/mlp.ts';
 import type { Model } from '../../lib/models/model.ts';
 import { sortingMlp } from '../../lib/models/sorting-mlp.ts';
-import { supervised } from '../../lib/models/supervised.ts';
+import { supervised } from '../../lib/objective/supervised.ts';
 import { squaredLoss } from '../../lib/nn/losses.ts';
 
 const parameterCount = ({ parameters }: Model) =>

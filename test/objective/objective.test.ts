@@ -110,13 +110,14 @@ describe('objective', () => {
         6,
       );
     }
-    expect(losses[3]).toBe(losses[0]);
+    // Taking a displacement off restores all but the few bits next to a change of binade.
+    expect(losses[3]).toBeCloseTo(losses[0], 6);
   });
 
   it('accumulates micro-batches to the same loss, gradient and Hessian', async () => {
-    const problem = smallProblem(50);
+    const problem = smallProblem(5000);
     const whole = await compile(device, problem, { seed: 3 });
-    const cut = await compile(device, problem, { seed: 3, arenaBudget: 2000 });
+    const cut = await compile(device, problem, { seed: 3, arenaBudget: 20_000 });
     expect(await cut.lossArenaBytes()).toBeLessThan(await whole.lossArenaBytes());
     const [a, b] = [await whole.gradient(), await cut.gradient()];
     expect(b.loss).toBeCloseTo(a.loss, 6);
@@ -157,7 +158,7 @@ describe('objective', () => {
     const model = sortingMlp();
     const objective = await compile(device, {
       parameters: model.parameters,
-      data: { x: data.x, y: data.y },
+      data: { x: { shape: data.xShape, data: data.x }, y: { shape: data.yShape, data: data.y } },
       loss: (p: Record<string, Tensor>, { x, y }) => squaredLoss(model.apply(p, x), y),
     });
     const d = objective.dimension;
