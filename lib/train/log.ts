@@ -20,7 +20,7 @@ export const RUN_LOG = 'run.jsonl';
 /** Lines wait in memory until there are this many bytes of them, … */
 const FLUSH_BYTES = 64 * 1024;
 /** … or this many milliseconds have passed. */
-const FLUSH_MS = 250;
+const FLUSH_MS = 50;
 
 const NEWLINE = 0x0a;
 
@@ -28,7 +28,7 @@ const NEWLINE = 0x0a;
  * Appends events to a run log: one JSON object a line. A line counts once its newline is in the file, so a process that is killed at any
  * moment leaves a valid prefix of its events and at most one torn line.
  *
- * Lines reach the file when 64 KiB of them wait, after 250 ms, and at `flush` and `close`; only these two also reach the disk (fsync).
+ * Lines reach the file when 64 KiB of them wait, after 50 ms, and at `flush` and `close`; only these two also reach the disk (fsync).
  * JSON has no NaN and no infinity: a number that is not finite is written as null, and read back as NaN.
  *
  * @throws ERR_ZEROTH_FILE when the file cannot be opened or written; ERR_ZEROTH_LOG when it ends in a torn line (`truncateRunLog` cuts it).
