@@ -5,9 +5,9 @@ import { CommandList } from '../dist/device/commands.js';
 import { openDevice } from '../dist/device/device.js';
 import { mlp } from '../dist/models/mlp.js';
 import { sortingMlp } from '../dist/models/sorting-mlp.js';
-import { supervised } from '../dist/models/supervised.js';
 import { squaredLoss } from '../dist/nn/losses.js';
 import { compile } from '../dist/objective/objective.js';
+import { supervised } from '../dist/objective/supervised.js';
 import { zoGD } from '../dist/optimizers/recipes.js';
 import { train } from '../dist/train/train.js';
 

@@ -3,9 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { mlp } from '../dist/models/mlp.js';
-import { supervised } from '../dist/models/supervised.js';
 import { squaredLoss } from '../dist/nn/losses.js';
 import { compile } from '../dist/objective/objective.js';
+import { supervised } from '../dist/objective/supervised.js';
 import { zoGD } from '../dist/optimizers/recipes.js';
 import { train } from '../dist/train/train.js';
 import { syntheticData, withDevice } from './cases.js';
