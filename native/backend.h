@@ -74,6 +74,12 @@ struct OutputBinding {
   double weight = 1;
 };
 
+struct Call {
+  ExecutableRef program;
+  std::vector<InputBinding> inputs;
+  std::vector<OutputBinding> outputs;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -88,11 +94,11 @@ class Backend {
                     float scale) = 0;
   // One pass over memory: out = ops(in); out may be in.
   virtual void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) = 0;
-  virtual ExecutableRef load(const uint8_t* bytes, size_t length) = 0;
-  // Returns false when it was aborted between kernels.
-  virtual bool call(Executable& program, const std::vector<InputBinding>& inputs,
-                    const std::vector<OutputBinding>& outputs, std::vector<double>& slots,
-                    const std::atomic<bool>& aborted) = 0;
+  // `threads` is what each of the program's kernels may use.
+  virtual ExecutableRef load(const uint8_t* bytes, size_t length, int threads) = 0;
+  // Runs the calls of a group, of different programs, at the same time, one a thread; their outputs are delivered in
+  // the group's order, so that sums do not depend on who was first. Returns false when it was aborted between kernels.
+  virtual bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>& aborted) = 0;
 };
 
 }  // namespace zeroth

@@ -1,14 +1,14 @@
 import { cifar10Data } from '../data/cifar10.ts';
 import { sortingMlpData } from '../data/sorting.ts';
-import { openDevice, type Device } from '../device/device.ts';
+import { type Device, openDevice } from '../device/device.ts';
 import { loadNative } from '../device/native.ts';
 import { ZerothError } from '../errors.ts';
 import { mlp } from '../models/mlp.ts';
 import { sortingMlp } from '../models/sorting-mlp.ts';
-import { supervised } from '../objective/supervised.ts';
 import { squaredLoss } from '../nn/losses.ts';
 import { compile, type Objective } from '../objective/objective.ts';
 import type { Problem } from '../objective/problem.ts';
+import { supervised } from '../objective/supervised.ts';
 import { loadCheckpoint } from '../train/checkpoint.ts';
 import type { TrainEvent } from '../train/events.ts';
 import { Monitor } from '../train/monitor.ts';
@@ -44,7 +44,17 @@ async function open(settings: TrainSettings): Promise<{ device: Device; objectiv
 async function startRun({ settings, out, resume, signal }: RunRequest): Promise<AsyncIterable<TrainEvent>> {
   const { device, objective } = await open(settings);
   const { steps, batch, monitorEvery, probes } = settings;
-  const options = { steps, seed: BigInt(settings.seed), batch, monitorEvery, probes, out, resume, signal, meta: { settings } };
+  const options = {
+    steps,
+    seed: BigInt(settings.seed),
+    batch,
+    monitorEvery,
+    probes,
+    out,
+    resume,
+    signal,
+    meta: { settings },
+  };
   return (async function* events() {
     try {
       yield* train(objective, makeOptimizer(settings), options);
@@ -54,7 +64,10 @@ async function startRun({ settings, out, resume, signal }: RunRequest): Promise<
   })();
 }
 
-async function measureCurvature(folder: string, { settings, probes, signal }: CurvatureRequest): Promise<CurvatureMeasurement> {
+async function measureCurvature(
+  folder: string,
+  { settings, probes, signal }: CurvatureRequest,
+): Promise<CurvatureMeasurement> {
   const optimizer = makeOptimizer(settings);
   const { device, objective } = await open(settings);
   try {
@@ -65,7 +78,10 @@ async function measureCurvature(folder: string, { settings, probes, signal }: Cu
     monitor.eigenvector = checkpoint.eigenvector;
     const measured = await monitor.measure(checkpoint.step, signal);
     if (!measured) {
-      throw new ZerothError('ERR_ZEROTH_CHECKPOINT', `${folder}: expected a checkpoint after the first step, received one before it, where the preconditioner is not defined yet; train on and measure again.`);
+      throw new ZerothError(
+        'ERR_ZEROTH_CHECKPOINT',
+        `${folder}: expected a checkpoint after the first step, received one before it, where the preconditioner is not defined yet; train on and measure again.`,
+      );
     }
     const { type: _, ...curvature } = measured;
     return curvature;
@@ -82,7 +98,10 @@ async function listDevices(): Promise<readonly DeviceListing[]> {
       kind: 'cpu',
       available: true,
       description: device.description,
-      details: { threads: String(device.threads), 'instruction set': `${device.isa} (of ${availableIsas().join(', ')}; ZEROTH_ISA chooses)` },
+      details: {
+        threads: String(device.threads),
+        'instruction set': `${device.isa} (of ${availableIsas().join(', ')}; ZEROTH_ISA chooses)`,
+      },
     },
     { kind: 'cuda', available: false, description: 'not in this version: it runs on the CPU', details: {} },
   ];

@@ -35,7 +35,11 @@ export function trainCommand(command: Command): Command {
     .argument('<preset>', presetNames.join(' or '));
   return addOptimizerOptions(command)
     .option('--steps <n>', 'steps of the whole run (default: 5000 for sorting-mlp, 8000 for cifar-mlp)', integerFrom(1))
-    .option('--seed <n>', 'seed of initial parameters, directions, batches and probes (default: 2 for sorting-mlp, 1 for cifar-mlp)', seed)
+    .option(
+      '--seed <n>',
+      'seed of initial parameters, directions, batches and probes (default: 2 for sorting-mlp, 1 for cifar-mlp)',
+      seed,
+    )
     .option('--batch <n>', 'examples of a step, or "full" (default: full)', batchSize)
     .option('--data <folder>', 'folder of the data set, for presets that read one')
     .option(

@@ -73,9 +73,17 @@ export class CommandList {
     return this;
   }
 
-  /** Runs a program once. Outputs are given in the program's order. */
-  call(program: DeviceProgram, inputs: readonly InputBinding[], outputs: readonly OutputBinding[]): this {
-    this.#words.push(COMMAND.call, program.id, inputs.length);
+  /**
+   * Runs a program once. Outputs are given in the program's order.
+   * @param concurrent at the same time as the call before, which must be of another program.
+   */
+  call(
+    program: DeviceProgram,
+    inputs: readonly InputBinding[],
+    outputs: readonly OutputBinding[],
+    concurrent = false,
+  ): this {
+    this.#words.push(COMMAND.call, concurrent ? 1 : 0, program.id, inputs.length);
     for (const { buffer, byteOffset } of inputs) this.#words.push(buffer.id, byteOffset);
     this.#words.push(outputs.length);
     for (const output of outputs) {

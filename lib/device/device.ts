@@ -113,9 +113,13 @@ export class Device implements AsyncDisposable {
     return buffer;
   }
 
-  /** Validates and prepares a planned program. @throws ERR_ZEROTH_PROGRAM */
-  async load(bytes: Uint8Array): Promise<DeviceProgram> {
-    const { id, arenaBytes } = await this.native((native) => native.load(bytes));
+  /**
+   * Validates and prepares a planned program.
+   * @param threads of each of its kernels; 1 for programs that run at the same time. Default: all of the device's.
+   * @throws ERR_ZEROTH_PROGRAM
+   */
+  async load(bytes: Uint8Array, threads = this.threads): Promise<DeviceProgram> {
+    const { id, arenaBytes } = await this.native((native) => native.load(bytes, threads));
     const program = new DeviceProgram(this, id, arenaBytes);
     this.#collected.register(program, { id, program: true }, program);
     return program;

@@ -1,8 +1,8 @@
 import { ZerothError } from '../errors.ts';
-import type { Graph, Shape } from '../graph/node.ts';
-import { type InputBinding, type Plan, plan } from '../graph/plan/plan.ts';
 import { reshape, slice } from '../graph/arrange.ts';
 import { grad, jvp, valueAndGrad, vmap } from '../graph/derive.ts';
+import type { Graph, Shape } from '../graph/node.ts';
+import { type InputBinding, type Plan, plan } from '../graph/plan/plan.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { trace } from '../graph/trace.ts';
 import type { Layout } from '../params/layout.ts';
@@ -10,6 +10,9 @@ import { dtypeOf, type Problem } from './problem.ts';
 
 /** Slots of every program: the flat parameters, then the data arrays in their order, then (HVP) the tangents. */
 export const PARAMETER_SLOT = 0;
+
+/** The loss; the loss and its gradient; Hessian-vector products of so many vectors. */
+export type ProgramKind = 'loss' | 'gradient' | `hvp${number}`;
 
 type Tensors = Record<string, Tensor>;
 
@@ -23,6 +26,13 @@ export class Compiler {
     this.#problem = problem;
     this.#layout = layout;
     this.#dataNames = Object.keys(problem.data);
+  }
+
+  /** The program of a kind for some examples. */
+  build(kind: ProgramKind, examples: number): Plan {
+    if (kind === 'loss') return this.loss(examples);
+    if (kind === 'gradient') return this.gradient(examples);
+    return this.hessianVector(examples, Number(kind.slice('hvp'.length)));
   }
 
   /** Output: the loss. */
@@ -60,13 +70,13 @@ export class Compiler {
       (parameters: Tensors, data: Tensors, vectors: Tensor) => {
         const gradient = grad((p: Tensors) => this.#loss(p, data));
         const tangents = Object.fromEntries(
-        tensors.map(({ name, shape, offset, size }) => [
-          name,
-          reshape(slice(vectors, [0, offset], [count, offset + size]), [count, ...shape]),
-        ]),
-      );
-      const product = vmap((tangent: Tensors) => jvp(gradient)([parameters], [tangent])[1])(tangents);
-      return tensors.map(({ name, size }) => reshape(product[name], [count, size]));
+          tensors.map(({ name, shape, offset, size }) => [
+            name,
+            reshape(slice(vectors, [0, offset], [count, offset + size]), [count, ...shape]),
+          ]),
+        );
+        const product = vmap((tangent: Tensors) => jvp(gradient)([parameters], [tangent])[1])(tangents);
+        return tensors.map(({ name, size }) => reshape(product[name], [count, size]));
       },
       ...specs,
     );
@@ -107,15 +117,4 @@ export class Compiler {
       throw new Error(`${graph.inputs.length} graph inputs, ${bindings.length} bindings`);
     return bindings;
   }
-}
-
-/** The largest number of examples at once, up to `examples`, whose program's arena stays within `budget` bytes. */
-export function fitExamples(build: (examples: number) => Plan, examples: number, budget: number): number {
-  let rows = examples;
-  while (rows > 1) {
-    const { arenaBytes } = build(rows);
-    if (arenaBytes <= budget) break;
-    rows = Math.max(1, Math.min(rows - 1, Math.floor((rows * budget) / arenaBytes)));
-  }
-  return rows;
 }

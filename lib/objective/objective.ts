@@ -1,13 +1,13 @@
 import { CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
-import type { Device, DeviceBuffer, DeviceProgram } from '../device/device.ts';
-import { checkInteger, invalidArgument } from '../errors.ts';
-import type { Plan } from '../graph/plan/plan.ts';
+import type { Device, DeviceBuffer } from '../device/device.ts';
+import { checkInteger, invalidArgument, ZerothError } from '../errors.ts';
 import type { LossOracle, Term } from '../optimizers/optimizer.ts';
 import { createParams } from '../params/initialise.ts';
 import type { DeviceGradient, Params } from '../params/params.ts';
-import { Compiler, fitExamples } from './compile.ts';
+import { Compiler } from './compile.ts';
 import { HessianOperator } from './hessian.ts';
 import { checkData, type Problem } from './problem.ts';
+import { type Piece, Programs } from './programs.ts';
 
 export interface ObjectiveOptions {
   /** Seed of the initialisation. Default 0. */
@@ -17,15 +17,6 @@ export interface ObjectiveOptions {
    */
   readonly arenaBudget?: number;
 }
-
-/** A run of consecutive examples, and the data buffers that hold them. */
-interface Chunk {
-  readonly first: number;
-  readonly rows: number;
-}
-
-/** What a program kind is loaded for. */
-type Kind = 'loss' | 'gradient' | `hvp${number}`;
 
 /**
  * A compiled loss over a data set, and the parameters that it is a function of, on one device. It answers in losses, gradients and
@@ -37,13 +28,9 @@ export class Objective implements LossOracle {
   readonly name: string;
   /** Number of examples. */
   readonly examples: number;
-  readonly #compiler: Compiler;
-  readonly #budget: number;
+  readonly #programs: Programs;
   readonly #data: readonly DeviceBuffer[];
   readonly #rowBytes: readonly number[];
-  readonly #programs = new Map<string, Promise<DeviceProgram>>();
-  readonly #plans = new Map<string, Plan>();
-  readonly #chunkRows = new Map<string, number>();
   #batchData: readonly DeviceBuffer[] = [];
   #batchRows = 0;
   #gradient: DeviceBuffer | undefined;
@@ -61,8 +48,7 @@ export class Objective implements LossOracle {
     this.params = params;
     this.name = problem.name ?? 'objective';
     this.examples = examples;
-    this.#compiler = new Compiler(problem, params.layout);
-    this.#budget = budget;
+    this.#programs = new Programs(device, new Compiler(problem, params.layout), budget);
     this.#data = data;
     this.#rowBytes = data.map((buffer) => buffer.byteLength / examples);
   }
@@ -73,8 +59,8 @@ export class Objective implements LossOracle {
 
   /** Bytes of working memory that the loss program of these examples needs, known before the first step. */
   async lossArenaBytes(examples = this.examples): Promise<number> {
-    const programs = await this.#chunked('loss', examples);
-    return Math.max(...programs.map(({ program }) => program.arenaBytes));
+    const pieces = await this.#programs.pieces('loss', examples);
+    return [...new Set(pieces.map(({ program }) => program))].reduce((sum, { arenaBytes }) => sum + arenaBytes, 0);
   }
 
   /** Full-batch losses at θ + coefficient · z(direction), one a point; f64. */
@@ -101,11 +87,8 @@ export class Objective implements LossOracle {
   /** Full-batch loss of the parameters in `theta` (a snapshot): changes nothing. */
   async lossAt(theta: DeviceBuffer, signal?: AbortSignal): Promise<number> {
     const list = new CommandList(1);
-    for (const { program, chunk } of await this.#chunked('loss', this.examples)) {
-      list.call(program, this.#bindings(theta, this.#data, chunk), [
-        { mode: 'addToSlot', slot: 0, weight: chunk.rows / this.examples },
-      ]);
-    }
+    const pieces = await this.#programs.pieces('loss', this.examples);
+    this.#call(list, pieces, theta, this.#data, (weight) => [{ mode: 'addToSlot', slot: 0, weight }]);
     return (await this.device.submit(list, signal))[0];
   }
 
@@ -122,17 +105,14 @@ export class Objective implements LossOracle {
     out: DeviceBuffer,
     count: number,
   ): Promise<void> {
-    const programs = await this.#chunked(`hvp${count}`, this.examples);
-    for (const [i, { program, chunk }] of programs.entries()) {
-      const inputs = [...this.#bindings(theta, this.#data, chunk), { buffer: vectors, byteOffset: 0 }];
-      list.call(program, inputs, this.#vectorOutputs(out, i > 0, chunk.rows / this.examples, this.dimension));
-    }
+    const pieces = await this.#programs.pieces(`hvp${count}`, this.examples);
+    const rows = (weight: number, i: number) => this.#vectorOutputs(out, weight, i > 0);
+    this.#call(list, pieces, theta, this.#data, rows, [{ buffer: vectors, byteOffset: 0 }]);
   }
 
   /** Frees the programs, the data and the parameters. */
   async dispose(): Promise<void> {
-    for (const program of await Promise.all(this.#programs.values())) program.dispose();
-    this.#programs.clear();
+    await this.#programs.dispose();
     for (const buffer of [...this.#data, ...this.#batchData]) buffer.dispose();
     this.#gradient?.dispose();
     this.params.dispose();
@@ -144,17 +124,13 @@ export class Objective implements LossOracle {
 
   async #losses(points: readonly Term[], rows: Uint32Array | null, signal?: AbortSignal): Promise<Float64Array> {
     const examples = rows?.length ?? this.examples;
-    const programs = await this.#chunked('loss', examples);
-    signal?.throwIfAborted();
+    const pieces = await this.#programs.pieces('loss', examples);
+    refuseAborted(signal);
     const list = new CommandList(points.length);
     const data = this.#select(list, rows);
     for (const [slot, point] of points.entries()) {
       this.params.moveTo(list, point);
-      for (const { program, chunk } of programs) {
-        list.call(program, this.#bindings(this.params.theta, data, chunk), [
-          { mode: 'addToSlot', slot, weight: chunk.rows / examples },
-        ]);
-      }
+      this.#call(list, pieces, this.params.theta, data, (weight) => [{ mode: 'addToSlot', slot, weight }]);
     }
     return this.device.submit(list, signal);
   }
@@ -164,41 +140,47 @@ export class Objective implements LossOracle {
     signal?: AbortSignal,
   ): Promise<{ loss: number; gradient: DeviceGradient }> {
     const examples = rows?.length ?? this.examples;
-    const programs = await this.#chunked('gradient', examples);
-    signal?.throwIfAborted();
-    this.#gradient ??= this.device.allocate(this.dimension * 4);
+    const pieces = await this.#programs.pieces('gradient', examples);
+    refuseAborted(signal);
+    const gradient = (this.#gradient ??= this.device.allocate(this.dimension * 4));
     const list = new CommandList(1);
     const data = this.#select(list, rows);
     this.params.moveTo(list, null);
-    for (const [i, { program, chunk }] of programs.entries()) {
-      const weight = chunk.rows / examples;
-      const outputs: OutputBinding[] = [
-        { mode: 'addToSlot', slot: 0, weight },
-        ...this.#vectorOutputs(this.#gradient, i > 0, weight, this.dimension),
-      ];
-      list.call(program, this.#bindings(this.params.theta, data, chunk), outputs);
-    }
+    this.#call(list, pieces, this.params.theta, data, (weight, i) => [
+      { mode: 'addToSlot', slot: 0, weight },
+      ...this.#vectorOutputs(gradient, weight, i > 0),
+    ]);
     const [loss] = await this.device.submit(list, signal);
-    return { loss, gradient: { byteLength: this.#gradient.byteLength, buffer: this.#gradient } };
+    return { loss, gradient: { byteLength: gradient.byteLength, buffer: gradient } };
   }
 
-  /** Outputs, one a parameter tensor, that make up rows of flat vectors of `stride` elements. */
-  #vectorOutputs(buffer: DeviceBuffer, accumulate: boolean, weight: number, stride: number): OutputBinding[] {
+  /** Appends one call a piece. `outputs` gets the piece's share of the mean, and its number. */
+  #call(
+    list: CommandList,
+    pieces: readonly Piece[],
+    theta: DeviceBuffer,
+    data: readonly DeviceBuffer[],
+    outputs: (weight: number, i: number) => OutputBinding[],
+    more: readonly InputBinding[] = [],
+  ): void {
+    const examples = pieces.reduce((sum, { rows }) => sum + rows, 0);
+    for (const [i, { program, first, rows, concurrent }] of pieces.entries()) {
+      const examplesOf = (buffer: DeviceBuffer, k: number) => ({ buffer, byteOffset: first * this.#rowBytes[k] });
+      const inputs = [{ buffer: theta, byteOffset: 0 }, ...data.map(examplesOf), ...more];
+      list.call(program, inputs, outputs(rows / examples, i), concurrent);
+    }
+  }
+
+  /** Outputs, one a parameter tensor, that make up rows of flat vectors. */
+  #vectorOutputs(buffer: DeviceBuffer, weight: number, accumulate: boolean): OutputBinding[] {
     return this.params.layout.tensors.map(({ offset, size }) => ({
       mode: accumulate ? 'accumulate' : 'store',
       buffer,
       offset,
       rowLength: size,
-      rowStride: stride,
+      rowStride: this.dimension,
       weight,
     }));
-  }
-
-  #bindings(theta: DeviceBuffer, data: readonly DeviceBuffer[], chunk: Chunk): InputBinding[] {
-    return [
-      { buffer: theta, byteOffset: 0 },
-      ...data.map((buffer, i) => ({ buffer, byteOffset: chunk.first * this.#rowBytes[i] })),
-    ];
   }
 
   /** The buffers that hold the chosen examples: the data itself, or a gathered copy. */
@@ -212,46 +194,6 @@ export class Objective implements LossOracle {
     for (const [i, buffer] of this.#data.entries())
       list.gatherRows(buffer, this.#batchData[i], this.#rowBytes[i], rows);
     return this.#batchData;
-  }
-
-  /** The programs that cover `examples` examples, micro-batch by micro-batch. */
-  async #chunked(kind: Kind, examples: number): Promise<{ program: DeviceProgram; chunk: Chunk }[]> {
-    const key = `${kind}/${examples}`;
-    let rows = this.#chunkRows.get(key);
-    if (rows === undefined) {
-      rows = fitExamples((n) => this.#plan(kind, n), examples, this.#budget);
-      this.#chunkRows.set(key, rows);
-    }
-    const chunks: { program: DeviceProgram; chunk: Chunk }[] = [];
-    for (let first = 0; first < examples; first += rows) {
-      const chunk = { first, rows: Math.min(rows, examples - first) };
-      chunks.push({ program: await this.#program(kind, chunk.rows), chunk });
-    }
-    return chunks;
-  }
-
-  #program(kind: Kind, rows: number): Promise<DeviceProgram> {
-    const key = `${kind}/${rows}`;
-    let program = this.#programs.get(key);
-    if (!program) {
-      program = this.device.load(this.#plan(kind, rows).bytes);
-      this.#programs.set(key, program);
-      this.#plans.delete(key);
-    }
-    return program;
-  }
-
-  #plan(kind: Kind, rows: number): Plan {
-    const key = `${kind}/${rows}`;
-    const plan = this.#plans.get(key) ?? this.#build(kind, rows);
-    this.#plans.set(key, plan);
-    return plan;
-  }
-
-  #build(kind: Kind, rows: number): Plan {
-    if (kind === 'loss') return this.#compiler.loss(rows);
-    if (kind === 'gradient') return this.#compiler.gradient(rows);
-    return this.#compiler.hessianVector(rows, Number(kind.slice(3)));
   }
 }
 
@@ -275,4 +217,10 @@ export function checkSeed(seed: number | bigint): bigint {
   if (typeof seed === 'number' && Number.isSafeInteger(seed) && seed >= 0) return BigInt(seed);
   if (typeof seed === 'bigint' && seed >= 0n && seed < 1n << 64n) return seed;
   return invalidArgument('seed', 'an integer from 0 to 2^64 − 1', seed);
+}
+
+/** Before anything is changed: an evaluation that will not take place moves no parameters. */
+function refuseAborted(signal?: AbortSignal): void {
+  if (signal?.aborted)
+    throw new ZerothError('ERR_ZEROTH_ABORTED', 'The operation was aborted.', { cause: signal.reason });
 }

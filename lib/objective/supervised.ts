@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { Problem } from './problem.ts';
 import type { Model } from '../models/model.ts';
+import type { Problem } from './problem.ts';
 
 /**
  * The problem of fitting a model to labelled examples.

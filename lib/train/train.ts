@@ -144,8 +144,7 @@ class Run {
       if (this.#step % this.#checkpointEvery === 0 && this.#step < this.#steps) yield* this.#checkpoint();
     }
 
-    if (reason === 'completed' && this.#monitorEvery > 0 && this.#steps > 0)
-      yield* this.#measure();
+    if (reason === 'completed' && this.#monitorEvery > 0 && this.#steps > 0) yield* this.#measure();
     if (reason !== 'diverged') yield* this.#checkpoint();
     yield this.#write(this.#endEvent(reason, divergence, (performance.now() - begun) / 1000));
   }

@@ -211,9 +211,11 @@ void Device::release(const Napi::CallbackInfo& info) {
 
 Napi::Value Device::load(const Napi::CallbackInfo& info) {
   const Bytes view = bytesArgument(info, 0, "program");
+  const int threads = static_cast<int>(sizeArgument(info, 1, "threads"));
+  if (threads < 1) throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", "threads: expected at least 1");
   std::vector<uint8_t> bytes(view.data, view.data + view.length);
-  return enqueue(info.Env(), [core = core_, bytes = std::move(bytes)](Completion& completion) {
-    ExecutableRef program = core->backend->load(bytes.data(), bytes.size());
+  return enqueue(info.Env(), [core = core_, threads, bytes = std::move(bytes)](Completion& completion) {
+    ExecutableRef program = core->backend->load(bytes.data(), bytes.size(), threads);
     const double arenaBytes = static_cast<double>(program->arenaBytes());
     std::lock_guard<std::mutex> lock(core->mutex);
     const uint32_t id = core->nextId++;

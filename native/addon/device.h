@@ -10,7 +10,7 @@
 #include <unordered_map>
 
 #include "backend.h"
-#include "engine/worker.h"
+#include "thread/worker.h"
 
 namespace zeroth::addon {
 

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <string>
 #include <utility>
 
 #include "cpu/executor.h"
 #include "cpu/update.h"
+#include "thread/crew.h"
 
 namespace zeroth {
 namespace {
@@ -92,9 +94,41 @@ UpdateOp updateOf(const PassOp& op) {
   return AddUpdate{std::move(gradient)};
 }
 
+void bind(const Call& call) {
+  auto& executable = static_cast<CpuExecutable&>(*call.program);
+  const Program& plan = executable.executor.program();
+  if (call.inputs.size() != plan.inputs.size() || call.outputs.size() != plan.outputs.size()) {
+    throw CommandError("job: a program of " + std::to_string(plan.inputs.size()) + " inputs and " +
+                       std::to_string(plan.outputs.size()) + " outputs was called with " +
+                       std::to_string(call.inputs.size()) + " and " + std::to_string(call.outputs.size()));
+  }
+  executable.bindings.clear();
+  for (const InputBinding& input : call.inputs) {
+    executable.bindings.push_back({at(*input.buffer, input.byteOffset), input.buffer->bytes() - input.byteOffset});
+  }
+}
+
+void deliver(const Call& call, std::vector<double>& slots) {
+  const auto& executable = static_cast<const CpuExecutable&>(*call.program);
+  for (size_t i = 0; i < call.outputs.size(); ++i) {
+    const OutputBinding& output = call.outputs[i];
+    const Output& declared = executable.executor.program().outputs[i];
+    const bool scalar = output.mode == OutputBinding::Mode::addToSlot;
+    if (scalar != (declared.dtype == DType::f64) || declared.dtype == DType::i32) {
+      throw CommandError("job: output " + std::to_string(i) + " is bound as what it is not (scalars go to slots)");
+    }
+    const void* const value = executable.executor.output(i);
+    if (scalar) {
+      slots[output.slot] += output.weight * *static_cast<const double*>(value);
+    } else {
+      scatterRows(static_cast<const float*>(value), declared.count, output, i);
+    }
+  }
+}
+
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(int threads) : threads_(threads) {}
+  explicit CpuBackend(int threads) : threads_(threads), crew_(threads, [] { omp_set_num_threads(1); }) {}
 
   BufferRef allocate(size_t bytes) override { return std::make_shared<CpuBuffer>(bytes); }
 
@@ -135,42 +169,36 @@ class CpuBackend : public Backend {
     zeroth::pass(floats(in), floats(out), count, updates, threads_);
   }
 
-  ExecutableRef load(const uint8_t* bytes, size_t length) override {
-    return std::make_shared<CpuExecutable>(decode(bytes, length), threads_);
+  ExecutableRef load(const uint8_t* bytes, size_t length, int threads) override {
+    return std::make_shared<CpuExecutable>(decode(bytes, length), std::min(threads, threads_));
   }
 
-  bool call(Executable& program, const std::vector<InputBinding>& inputs, const std::vector<OutputBinding>& outputs,
-            std::vector<double>& slots, const std::atomic<bool>& aborted) override {
-    auto& executable = static_cast<CpuExecutable&>(program);
-    const Program& plan = executable.executor.program();
-    if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size()) {
-      throw CommandError("job: a program of " + std::to_string(plan.inputs.size()) + " inputs and " +
-                         std::to_string(plan.outputs.size()) + " outputs was called with " +
-                         std::to_string(inputs.size()) + " and " + std::to_string(outputs.size()));
-    }
-    executable.bindings.clear();
-    for (const InputBinding& input : inputs) {
-      executable.bindings.push_back({at(*input.buffer, input.byteOffset), input.buffer->bytes() - input.byteOffset});
-    }
-    if (!executable.executor.run(executable.bindings, &aborted)) return false;
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      const Output& declared = plan.outputs[i];
-      const bool scalar = outputs[i].mode == OutputBinding::Mode::addToSlot;
-      if (scalar != (declared.dtype == DType::f64) || declared.dtype == DType::i32) {
-        throw CommandError("job: output " + std::to_string(i) + " is bound as what it is not (scalars go to slots)");
+  bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>& aborted) override {
+    for (const Call& call : group) bind(call);
+    const auto count = static_cast<int>(group.size());
+    std::vector<std::exception_ptr> failures(group.size());
+    std::atomic<bool> complete{true};
+    const auto run = [&](int i) {
+      try {
+        auto& executable = static_cast<CpuExecutable&>(*group[i].program);
+        if (!executable.executor.run(executable.bindings, &aborted)) complete = false;
+      } catch (...) {
+        failures[i] = std::current_exception();
       }
-      const void* const value = executable.executor.output(i);
-      if (scalar) {
-        slots[outputs[i].slot] += outputs[i].weight * *static_cast<const double*>(value);
-      } else {
-        scatterRows(static_cast<const float*>(value), declared.count, outputs[i], i);
-      }
+    };
+    if (count > threads_) throw CommandError("job: more calls at the same time than the device has threads");
+    crew_.run(count, run);
+    for (const std::exception_ptr& failure : failures) {
+      if (failure) std::rethrow_exception(failure);
     }
+    if (!complete) return false;
+    for (const Call& call : group) deliver(call, slots);
     return true;
   }
 
  private:
   int threads_;
+  Crew crew_;
 };
 
 }  // namespace

@@ -126,8 +126,8 @@ PassCommand readPass(Reader& reader) {
   return command;
 }
 
-CallCommand readCall(Reader& reader, size_t slots) {
-  CallCommand command;
+Call readCall(Reader& reader, size_t slots) {
+  Call command;
   command.program = reader.program();
   const size_t inputs = reader.count("inputs");
   for (size_t i = 0; i < inputs; ++i) {
@@ -197,6 +197,17 @@ GatherRowsCommand readGatherRows(Reader& reader) {
   return command;
 }
 
+// A concurrent call joins the group before it; a program has one arena, so it can be there only once.
+void joinCall(Job& job, Call call, bool concurrent) {
+  if (!concurrent) job.commands.emplace_back(CallCommand{});
+  auto* const command = job.commands.empty() ? nullptr : std::get_if<CallCommand>(&job.commands.back());
+  if (command == nullptr) throw CommandError("job: a concurrent call without a call before it");
+  for (const Call& other : command->group) {
+    if (other.program == call.program) throw CommandError("job: a program that is called twice at the same time");
+  }
+  command->group.push_back(std::move(call));
+}
+
 }  // namespace
 
 Job decodeJob(const double* words, size_t length, const Registry& registry) {
@@ -208,9 +219,11 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
       case kPass:
         job.commands.push_back(readPass(reader));
         break;
-      case kCall:
-        job.commands.push_back(readCall(reader, job.slots));
+      case kCall: {
+        const bool concurrent = reader.integer("concurrent", 1) == 1;
+        joinCall(job, readCall(reader, job.slots), concurrent);
         break;
+      }
       case kCopy:
         job.commands.push_back(readCopy(reader));
         break;
@@ -241,7 +254,7 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
     if (!complete || failure) continue;
     try {
       if (const auto* call = std::get_if<CallCommand>(&command)) {
-        complete = backend.call(*call->program, call->inputs, call->outputs, slots, aborted);
+        complete = backend.call(call->group, slots, aborted);
       } else if (const auto* copy = std::get_if<CopyCommand>(&command)) {
         backend.copy(*copy->from, copy->fromByte, *copy->to, copy->toByte, copy->bytes);
       } else if (const auto* fill = std::get_if<FillCommand>(&command)) {

@@ -15,10 +15,9 @@ struct PassCommand {
   std::vector<PassOp> ops;
 };
 
+// Calls that run at the same time.
 struct CallCommand {
-  ExecutableRef program;
-  std::vector<InputBinding> inputs;
-  std::vector<OutputBinding> outputs;
+  std::vector<Call> group;
 };
 
 struct CopyCommand {

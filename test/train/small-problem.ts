@@ -1,6 +1,6 @@
+import { gelu } from '../../lib/graph/tensor.ts';
 import { linear } from '../../lib/nn/linear.ts';
 import { squaredLoss } from '../../lib/nn/losses.ts';
-import { gelu } from '../../lib/graph/tensor.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import { PhiloxStream } from '../../lib/random/philox.ts';
 

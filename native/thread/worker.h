@@ -1,5 +1,6 @@
 // The thread that belongs to a device, and its queue: tasks run in the order in which they were submitted.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -22,6 +23,7 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<std::function<void()>> queue_;
+  std::atomic<size_t> queued_{0};  // queue_.size(), to look at without the lock
   bool stopping_ = false;
   std::thread thread_;
 };

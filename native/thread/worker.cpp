@@ -1,6 +1,8 @@
-#include "engine/worker.h"
+#include "thread/worker.h"
 
 #include <utility>
+
+#include "thread/patience.h"
 
 namespace zeroth {
 
@@ -23,6 +25,7 @@ void Worker::submit(std::function<void()> task) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     queue_.push_back(std::move(task));
+    queued_.store(queue_.size(), std::memory_order_release);
   }
   ready_.notify_one();
 }
@@ -30,12 +33,14 @@ void Worker::submit(std::function<void()> task) {
 void Worker::loop() {
   for (;;) {
     std::function<void()> task;
+    linger([this] { return queued_.load(std::memory_order_acquire) > 0; });
     {
       std::unique_lock<std::mutex> lock(mutex_);
       ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
       task = std::move(queue_.front());
       queue_.pop_front();
+      queued_.store(queue_.size(), std::memory_order_release);
     }
     task();
   }
