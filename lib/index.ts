@@ -1,5 +1,62 @@
-/** Zeroth: zeroth-order training at the edge of stability. This file is the whole public API. */
+/**
+ * Zeroth: zeroth-order training at the edge of stability. This file is the whole public API.
+ *
+ * - Say what to minimise: `ops` on traced tensors, layers, losses, models, data; `supervised` puts them together.
+ * - Put it on a device: `openDevice`, `compile`.
+ * - Train it: a recipe such as `zoGD`, and `train`; or take `objective.losses` and do it your own way.
+ * - Ask how far the edge is: `criticalStepSize`, `stabilityBounds`, `topEigenvalues`, `hutchinsonTrace`.
+ */
 
+// What to minimise.
+export * as ops from './graph/tensor.ts';
+export type { DType, Shape } from './graph/node.ts';
+export type { Tensor } from './graph/tensor.ts';
+export { linear, linearParameters } from './nn/linear.ts';
+export { squaredLoss, softmaxCrossEntropy } from './nn/losses.ts';
+export * as initialisers from './nn/parameters.ts';
+export type { Initialiser, ParameterSpec } from './nn/parameters.ts';
+export { mlp } from './models/mlp.ts';
+export type { Model } from './models/model.ts';
+export { sortingMlp } from './models/sorting-mlp.ts';
+export { type Cifar10Options, cifar10Data } from './data/cifar10.ts';
+export type { Dataset } from './data/dataset.ts';
+export { type SortingOptions, sortingMlpData } from './data/sorting.ts';
+
+// On a device.
+export { type Device, type DeviceBuffer, type DeviceMemory, type DeviceOptions, openDevice } from './device/device.ts';
+export type { HessianOperator } from './objective/hessian.ts';
+export { compile, type Objective, type ObjectiveOptions } from './objective/objective.ts';
+export type { DataArray, Problem } from './objective/problem.ts';
+export { supervised } from './objective/supervised.ts';
+export type { Params } from './params/params.ts';
+export { loadSafetensors, saveSafetensors } from './params/safetensors.ts';
+export { type Direction, type Distribution, stream } from './random/direction.ts';
+export { PhiloxStream } from './random/philox.ts';
+
+// Optimizers: an estimator times an update rule.
+export { exactGradient } from './optimizers/estimators/exact-gradient.ts';
+export { gaussianTwoPoint } from './optimizers/estimators/gaussian-two-point.ts';
+export type { Estimate, Estimator, LossOracle, Moments, Optimizer, UpdateRule } from './optimizers/optimizer.ts';
+export { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from './optimizers/recipes.ts';
+export { adamRule } from './optimizers/rules/adam.ts';
+export { frozenAdam } from './optimizers/rules/frozen-adam.ts';
+export { plain } from './optimizers/rules/plain.ts';
+export { polyakMomentum } from './optimizers/rules/polyak-momentum.ts';
+export * as schedules from './optimizers/schedules.ts';
+
+// Training.
+export type * from './train/events.ts';
+export { readRunLog } from './train/log.ts';
+export { type TrainOptions, train } from './train/train.ts';
+export { writeReport } from './report/report.ts';
+
+// Theory and measurement.
+export { type HutchinsonOptions, hutchinsonTrace, type TraceEstimate } from './curvature/hutchinson-trace.ts';
 export type { LinearOperator } from './curvature/operator.ts';
-export { Device, type DeviceOptions, openDevice } from './device/device.ts';
+export { preconditionedOperator } from './curvature/preconditioned-operator.ts';
+export { type TopEigenvalues, type TopEigenvaluesOptions, topEigenvalues } from './curvature/top-eigenvalues.ts';
+export { criticalStepSize } from './stability/critical-step-size.ts';
+export { atEdge, type Curvature, stabilityBounds, stabilityThreshold, stepSizeBounds } from './stability/threshold.ts';
+
 export { type ErrorCode, ZerothError } from './errors.ts';
+export { version } from './version.ts';
