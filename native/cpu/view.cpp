@@ -43,9 +43,51 @@ float element(const uint8_t* base, size_t offset) {
   return static_cast<float>(value);
 }
 
+// A dense view whose elements are repeated along the innermost dimension, as labels are against classes. A `repeat`
+// that is known when this is compiled makes the short inner loop a few instructions.
+template <class T, size_t kRepeat = 0>
+void loadRepeated(const uint8_t* base, size_t repeats, size_t first, size_t count, float* tile) {
+  const size_t repeat = kRepeat > 0 ? kRepeat : repeats;
+  size_t from = first / repeat;
+  size_t at = 0;
+  if (const size_t phase = first % repeat; phase > 0) {
+    const float value = element<T>(base, from++);
+    for (size_t i = phase; i < repeat && at < count; ++i) tile[at++] = value;
+  }
+  for (; at + repeat <= count; at += repeat) {
+    const float value = element<T>(base, from++);
+    for (size_t i = 0; i < repeat; ++i) tile[at + i] = value;
+  }
+  if (at < count) {
+    const float value = element<T>(base, from);
+    while (at < count) tile[at++] = value;
+  }
+}
+
+bool isRepeated(const Sizes& dims, const Sizes& strides) {
+  size_t expected = 1;
+  for (size_t d = dims.size() - 1; d-- > 0;) {
+    if (dims[d] != 1 && strides[d] != expected) return false;
+    expected *= dims[d];
+  }
+  return strides.back() == 0;
+}
+
 template <class T>
 void load(const uint8_t* base, const Sizes& dims, const Sizes& strides, size_t first, size_t count, float* tile) {
   const size_t step = strides.back();
+  if (step == 0 && isRepeated(dims, strides)) {
+    switch (dims.back()) {
+      case 2:
+        return loadRepeated<T, 2>(base, 2, first, count, tile);
+      case 4:
+        return loadRepeated<T, 4>(base, 4, first, count, tile);
+      case 8:
+        return loadRepeated<T, 8>(base, 8, first, count, tile);
+      default:
+        return loadRepeated<T>(base, dims.back(), first, count, tile);
+    }
+  }
   forEachRun(dims, strides, first, count, [&](size_t offset, size_t at, size_t length) {
     if (step == 1) {
       for (size_t i = 0; i < length; ++i) tile[at + i] = element<T>(base, offset + i);

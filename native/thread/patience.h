@@ -10,7 +10,7 @@ namespace zeroth {
 // busy machine the thread that is waited for gets the processor.
 template <typename Ready>
 bool linger(const Ready& ready) {
-  constexpr auto kPatience = std::chrono::microseconds(100);
+  constexpr auto kPatience = std::chrono::microseconds(200);
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (!ready()) {
     if (std::chrono::steady_clock::now() >= end) return false;
