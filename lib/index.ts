@@ -7,32 +7,32 @@
  * - Ask how far the edge is: `criticalStepSize`, `stabilityBounds`, `topEigenvalues`, `hutchinsonTrace`.
  */
 
-// What to minimise.
-export * as ops from './graph/tensor.ts';
-export type { DType, Shape } from './graph/node.ts';
-export type { Tensor } from './graph/tensor.ts';
-export { linear, linearParameters } from './nn/linear.ts';
-export { squaredLoss, softmaxCrossEntropy } from './nn/losses.ts';
-export * as initialisers from './nn/parameters.ts';
-export type { Initialiser, ParameterSpec } from './nn/parameters.ts';
-export { mlp } from './models/mlp.ts';
-export type { Model } from './models/model.ts';
-export { sortingMlp } from './models/sorting-mlp.ts';
+// Theory and measurement.
+export { type HutchinsonOptions, hutchinsonTrace, type TraceEstimate } from './curvature/hutchinson-trace.ts';
+export type { LinearOperator } from './curvature/operator.ts';
+export { preconditionedOperator } from './curvature/preconditioned-operator.ts';
+export { type TopEigenvalues, type TopEigenvaluesOptions, topEigenvalues } from './curvature/top-eigenvalues.ts';
 export { type Cifar10Options, cifar10Data } from './data/cifar10.ts';
 export type { Dataset } from './data/dataset.ts';
 export { type SortingOptions, sortingMlpData } from './data/sorting.ts';
-
 // On a device.
 export { type Device, type DeviceBuffer, type DeviceMemory, type DeviceOptions, openDevice } from './device/device.ts';
+export { type ErrorCode, ZerothError } from './errors.ts';
+export type { DType, Shape } from './graph/node.ts';
+export type { Tensor } from './graph/tensor.ts';
+// What to minimise.
+export * as ops from './graph/tensor.ts';
+export { mlp } from './models/mlp.ts';
+export type { Model } from './models/model.ts';
+export { sortingMlp } from './models/sorting-mlp.ts';
+export { linear, linearParameters } from './nn/linear.ts';
+export { softmaxCrossEntropy, squaredLoss } from './nn/losses.ts';
+export type { Initialiser, ParameterSpec } from './nn/parameters.ts';
+export * as initialisers from './nn/parameters.ts';
 export type { HessianOperator } from './objective/hessian.ts';
 export { compile, type Objective, type ObjectiveOptions } from './objective/objective.ts';
 export type { DataArray, Problem } from './objective/problem.ts';
 export { supervised } from './objective/supervised.ts';
-export type { Params } from './params/params.ts';
-export { loadSafetensors, saveSafetensors } from './params/safetensors.ts';
-export { type Direction, type Distribution, stream } from './random/direction.ts';
-export { PhiloxStream } from './random/philox.ts';
-
 // Optimizers: an estimator times an update rule.
 export { exactGradient } from './optimizers/estimators/exact-gradient.ts';
 export { gaussianTwoPoint } from './optimizers/estimators/gaussian-two-point.ts';
@@ -43,20 +43,15 @@ export { frozenAdam } from './optimizers/rules/frozen-adam.ts';
 export { plain } from './optimizers/rules/plain.ts';
 export { polyakMomentum } from './optimizers/rules/polyak-momentum.ts';
 export * as schedules from './optimizers/schedules.ts';
-
+export type { Params } from './params/params.ts';
+export { loadSafetensors, saveSafetensors } from './params/safetensors.ts';
+export { type Direction, type Distribution, stream } from './random/direction.ts';
+export { PhiloxStream } from './random/philox.ts';
+export { writeReport } from './report/report.ts';
+export { criticalStepSize } from './stability/critical-step-size.ts';
+export { atEdge, type Curvature, stabilityBounds, stabilityThreshold, stepSizeBounds } from './stability/threshold.ts';
 // Training.
 export type * from './train/events.ts';
 export { readRunLog } from './train/log.ts';
 export { type TrainOptions, train } from './train/train.ts';
-export { writeReport } from './report/report.ts';
-
-// Theory and measurement.
-export { type HutchinsonOptions, hutchinsonTrace, type TraceEstimate } from './curvature/hutchinson-trace.ts';
-export type { LinearOperator } from './curvature/operator.ts';
-export { preconditionedOperator } from './curvature/preconditioned-operator.ts';
-export { type TopEigenvalues, type TopEigenvaluesOptions, topEigenvalues } from './curvature/top-eigenvalues.ts';
-export { criticalStepSize } from './stability/critical-step-size.ts';
-export { atEdge, type Curvature, stabilityBounds, stabilityThreshold, stepSizeBounds } from './stability/threshold.ts';
-
-export { type ErrorCode, ZerothError } from './errors.ts';
 export { version } from './version.ts';

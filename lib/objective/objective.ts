@@ -142,7 +142,8 @@ export class Objective implements LossOracle {
     const examples = rows?.length ?? this.examples;
     const pieces = await this.#programs.pieces('gradient', examples);
     refuseAborted(signal);
-    const gradient = (this.#gradient ??= this.device.allocate(this.dimension * 4));
+    this.#gradient ??= this.device.allocate(this.dimension * 4);
+    const gradient = this.#gradient;
     const list = new CommandList(1);
     const data = this.#select(list, rows);
     this.params.moveTo(list, null);

@@ -6,8 +6,8 @@ import { trace } from '../../lib/graph/tensor.ts';
 import { mlp } from '../../lib/models/mlp.ts';
 import type { Model } from '../../lib/models/model.ts';
 import { sortingMlp } from '../../lib/models/sorting-mlp.ts';
-import { supervised } from '../../lib/objective/supervised.ts';
 import { squaredLoss } from '../../lib/nn/losses.ts';
+import { supervised } from '../../lib/objective/supervised.ts';
 
 const parameterCount = ({ parameters }: Model) =>
   Object.values(parameters).reduce((sum, { shape }) => sum + sizeOf(shape), 0);

@@ -122,9 +122,13 @@ describe('objective', () => {
     const [a, b] = [await whole.gradient(), await cut.gradient()];
     expect(b.loss).toBeCloseTo(a.loss, 6);
     const [ga, gb] = [await a.gradient.buffer.readF32(), await b.gradient.buffer.readF32()];
-    ga.forEach((value, i) => expect(gb[i]).toBeCloseTo(value, 6));
+    ga.forEach((value, i) => {
+      expect(gb[i]).toBeCloseTo(value, 6);
+    });
     const [ha, hb] = [await dense(whole), await dense(cut)];
-    ha.forEach((value, i) => expect(hb[i]).toBeCloseTo(value, 5));
+    ha.forEach((value, i) => {
+      expect(hb[i]).toBeCloseTo(value, 5);
+    });
   });
 
   it('evaluates chosen examples only', async () => {

@@ -75,7 +75,11 @@ describe('params', () => {
       fc.asyncProperty(fc.array(action, { maxLength: 20 }), async (actions) => {
         const params = await fresh();
         const expected = Float64Array.from(await params.read());
-        const add = (i: number, c: number) => directions[i].forEach((value, e) => (expected[e] += c * value));
+        const add = (i: number, c: number) => {
+          directions[i].forEach((value, e) => {
+            expected[e] += c * value;
+          });
+        };
         for (const act of actions) {
           if (act.kind === 'add') {
             params.add(z(act.i), act.c);
@@ -85,7 +89,9 @@ describe('params', () => {
             params.moveTo(list, { direction: z(act.i), coefficient: act.c });
             await device.submit(list);
             const held = await params.theta.readF32();
-            held.forEach((x, e) => expect(Math.abs(x - expected[e] - act.c * directions[act.i][e])).toBeLessThan(1e-4));
+            held.forEach((x, e) => {
+              expect(Math.abs(x - expected[e] - act.c * directions[act.i][e])).toBeLessThan(1e-4);
+            });
           } else if (act.kind === 'commit') await params.commit();
           const values = await params.read();
           for (let e = 0; e < LENGTH; e++)

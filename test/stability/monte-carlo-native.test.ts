@@ -32,7 +32,11 @@ async function meanLosses(optimizer: (lr: number) => Optimizer, lr: number): Pro
     await objective.params.restore(start);
     for (let step = 0; step < STEPS; step++) {
       const index = run * STEPS + step;
-      const estimate = await estimator.estimate(objective, () => ({ distribution: 'normal', seed: 7n, stream: stream('step', index) }));
+      const estimate = await estimator.estimate(objective, () => ({
+        distribution: 'normal',
+        seed: 7n,
+        stream: stream('step', index),
+      }));
       // The mean of the two losses is L(θ) + μ²/2 uᵀHu: at μ = 1e-3 the difference is far below what is asserted.
       mean[step] += estimate.loss / RUNS;
       await objective.params.apply(rule.update(step), estimate, lr);
@@ -46,7 +50,11 @@ const p = Float32Array.from(spectrum, (_, i) => 0.5 + 0.1 * i);
 const cases: [string, (lr: number) => Optimizer, number[]][] = [
   ['ZO-GD', (lr) => zoGD({ lr }), [...spectrum]],
   ['ZO-GDM', (lr) => zoGDM({ lr, beta: 0.5 }), [...spectrum]],
-  ['frozen ZO-Adam', (lr) => frozenZoAdam({ lr, beta1: 0.5, preconditioner: p }), [...spectrum].map((lambda, i) => lambda / p[i])],
+  [
+    'frozen ZO-Adam',
+    (lr) => frozenZoAdam({ lr, beta1: 0.5, preconditioner: p }),
+    [...spectrum].map((lambda, i) => lambda / p[i]),
+  ],
 ];
 
 describe('the real optimizer on a quadratic', () => {

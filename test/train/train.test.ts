@@ -162,7 +162,9 @@ describe('train', () => {
     // Without replacement, a batch of all examples is the full batch in another order.
     const permuted = await run(gd({ lr: 0.01 }), { steps: 5, batch: 64 });
     const whole = await run(gd({ lr: 0.01 }), { steps: 5 });
-    permuted.steps.forEach(({ loss }, i) => expect(loss).toBeCloseTo(whole.steps[i].loss, 5));
+    permuted.steps.forEach(({ loss }, i) => {
+      expect(loss).toBeCloseTo(whole.steps[i].loss, 5);
+    });
   });
 
   it('refuses to overwrite a run and to resume another one', async () => {
