@@ -81,11 +81,18 @@ const hessianVectorProducts = () =>
 
 export const cases = [
   {
-    name: 'perturb 64 Mi parameters',
-    unit: 'θ += μ z',
+    name: 'θ += μ z, 64 Mi parameters in one tensor',
+    unit: 'perturbation',
     target: 25,
     ours: perturbation,
-    peer: { script: 'mezo.py', args: ['perturb'] },
+    peer: { script: 'mezo.py', args: ['perturb-flat'] },
+  },
+  {
+    name: 'θ += μ z, 64 Mi parameters in 16 tensors',
+    unit: 'perturbation',
+    target: 25,
+    ours: perturbation,
+    peer: { script: 'mezo.py', args: ['perturb-layers'] },
   },
   {
     name: 'ZO-GD step, sorting-mlp (n = 1000)',

@@ -1,6 +1,6 @@
 """MeZO's step as its authors do it: z is drawn anew, tensor by tensor, from one seed for each of the four passes.
 
-usage: mezo.py perturb | sorting-mlp | mlp
+usage: mezo.py perturb-flat | perturb-layers | sorting-mlp | mlp
 """
 
 import sys
@@ -36,9 +36,10 @@ def step(parameters, loss, seed):
 
 def main(case):
     use_threads()
-    if case == "perturb":
-        # 64 Mi parameters in sixteen tensors, as the layers of a model of that size.
-        parameters = [torch.zeros(2048, 2048) for _ in range(16)]
+    if case.startswith("perturb"):
+        # 64 Mi parameters: in one tensor, as ours are, or in sixteen, as the layers of a model (their temporaries fit the cache better).
+        shapes = [(8192, 8192)] if case == "perturb-flat" else [(2048, 2048)] * 16
+        parameters = [torch.zeros(shape) for shape in shapes]
         report(lambda: perturb(parameters, 1, 1), repeats=3)
         return
     model, x, targets = problem(case)
@@ -53,6 +54,6 @@ def main(case):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in ("perturb", "sorting-mlp", "mlp"):
+    if len(sys.argv) != 2 or sys.argv[1] not in ("perturb-flat", "perturb-layers", "sorting-mlp", "mlp"):
         sys.exit(__doc__)
     main(sys.argv[1])
