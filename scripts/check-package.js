@@ -17,6 +17,7 @@ const missing = needed.map((path) => path.replace(/^\.\//, '')).filter((path) =>
 const allowed = [
   /^dist\/.+\.(js|d\.ts|map|css)$/,
   /^prebuilds\/[\w-]+\/[\w.+-]+\.(node|so[\d.]*)$/,
+  /^prebuilds\/[\w-]+\/THIRD-PARTY-NOTICES\.txt$/,
   /^(README\.md|LICENSE|package\.json)$/,
 ];
 const stray = files.filter((path) => !allowed.some((pattern) => pattern.test(path)));
