@@ -44,7 +44,7 @@ export interface StoredParams {
  *
  * A displacement is taken off by the opposite, separately rounded addition. That restores the bits of θ, except next to a change of
  * binade, so that in-place perturbation does not drift. (Adding the summed coefficient −2μ, as is usual, rounds to a different grid
- * point each step: 3.5e-6 relative after 10,000 steps instead of below 1e-6.)
+ * point each step: 5.5e-6 relative after 10,000 steps of μ = 1e-3 on weights in ±1/8, instead of 7e-7.)
  *
  * Reading never commits: every read works on a copy with the waiting changes applied.
  */
