@@ -1,0 +1,101 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { packageRoot } from '../../lib/device/native.ts';
+
+const folder = join(packageRoot, 'examples');
+
+/** Runs an example as a person would: what it prints, and nothing on stderr. */
+async function run(name: string): Promise<string> {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(folder, name)]);
+  expect(stderr).toBe('');
+  return stdout;
+}
+
+/** The numbers that groups of a pattern match, one row a match. */
+const numbers = (text: string, pattern: RegExp): number[][] =>
+  [...text.matchAll(pattern)].map((match) => match.slice(1).map(Number));
+
+const list = (text: string): number[] => text.split(', ').map(Number);
+
+it('own-loss.js recovers the weights that made its labels', async () => {
+  const text = await run('own-loss.js');
+  const losses = numbers(text, /step +(\d+) {3}loss ([\d.]+)/g);
+  expect(losses.map(([step]) => step)).toEqual([0, 200, 400, 600, 800]);
+  // Zero weights leave log 2.
+  expect(losses[0][1]).toBeCloseTo(Math.log(2), 3);
+  expect(losses[4][1]).toBeLessThan(0.45);
+  const [, learned, truth] = /learned weights ([^;]+); true ones (.+)/.exec(text)!;
+  expect(list(truth)).toEqual([2, -1, 0.5]);
+  // The standard error of a weight estimated from 2000 labels is about 0.08.
+  for (const [i, weight] of list(learned).entries()) expect(Math.abs(weight - list(truth)[i])).toBeLessThan(0.25);
+  const [[bias, trueBias]] = numbers(text, /learned bias (\S+); true one (\S+)/g);
+  expect(Math.abs(bias - trueBias)).toBeLessThan(0.25);
+});
+
+it('edge.js shows the trace rise with the step size, and only the largest step reach its threshold', async () => {
+  const text = await run('edge.js');
+  const rows = numbers(text, /η = ([\d.]+) +step +(\d+) .*trace\/threshold ([\d.]+)/g);
+  expect(rows).toHaveLength(3 * 4);
+  const last = [0.01, 0.03, 0.05].map((eta) => rows.find(([lr, step]) => lr === eta && step === 1500)![2]);
+  expect(last[0]).toBeLessThan(0.1);
+  expect(last[1]).toBeGreaterThan(last[0]);
+  expect(last[1]).toBeLessThan(0.6);
+  expect(last[2]).toBeGreaterThan(0.7);
+  expect(last[2]).toBeLessThan(1.3);
+  const atEdge = text.split('\n').filter((line) => line.endsWith('at the edge'));
+  expect(atEdge.length).toBeGreaterThan(0);
+  for (const line of atEdge) expect(line).toMatch(/^η = 0\.05 /);
+});
+
+it('hessian.js agrees with itself: trace by diagonal and by spectrum, and step sizes by the law', async () => {
+  const text = await run('hessian.js');
+  expect(text).toContain('sorting-mlp, 8352 parameters');
+  const [[trace, error]] = numbers(text, /trace ([\d.]+) ± ([\d.]+)/g);
+  expect(trace).toBeGreaterThan(0);
+  expect(error).toBeLessThan(0.1 * trace);
+  const [[least, most]] = numbers(text, /lies between ([\d.]+), ([\d.]+)/g);
+  expect(most).toBeCloseTo(2 / trace, 2);
+  expect(least).toBeLessThan(most);
+
+  const spectrum = list(/spectrum (.+)/.exec(text)![1]);
+  expect(spectrum).toHaveLength(17);
+  const [[diagonal, total]] = numbers(text, /trace ([\d.]+) from the diagonal, ([\d.]+) from/g);
+  expect(total).toBeCloseTo(diagonal, 3);
+  const [[zo], [gd]] = numbers(text, /critical step size of (?:ZO-)?GD ([\d.]+)/g);
+  expect(gd).toBeCloseTo(2 / spectrum[0], 1);
+  // The law of ZO-GD, Σ ηλ / (2(1 − ηλ)) = 1, on the printed digits.
+  const law = spectrum.reduce((sum, value) => sum + (value > 0 ? (zo * value) / (2 * (1 - zo * value)) : 0), 0);
+  expect(law).toBeGreaterThan(0.99);
+  expect(law).toBeLessThan(1.01);
+});
+
+it('catapult.js shows the loss jump after the step size, and the trace fall back below its threshold', async () => {
+  const text = await run('catapult.js');
+  expect(text).toContain('η is raised from 0.003 to 0.01');
+  const rows = numbers(text, /step +(\d+) {3}loss ([\d.]+) \(at most ([\d.]+) .*threshold (\d+) {3}ratio ([\d.]+)/g);
+  const at = (step: number) => rows.find((row) => row[0] === step)!;
+  const [, before, , threshold] = at(1000);
+  expect(at(875)[4]).toBeLessThan(0.8);
+  expect(threshold).toBe(200);
+  const after = rows.filter(([step]) => step > 1000);
+  const jump = Math.max(...after.map((row) => row[2]));
+  expect(jump).toBeGreaterThan(2 * before);
+  expect(Math.max(...after.map((row) => row[4]))).toBeGreaterThan(1.4);
+  expect(at(2500)[4]).toBeLessThan(0.9);
+  expect(at(2500)[1]).toBeLessThan(jump / 2);
+  expect(text).toContain('Completed 2500 steps.');
+});
+
+it('every example is tested here, is short, and says on top what one sees', () => {
+  const names = readdirSync(folder).sort();
+  expect(names).toEqual(['catapult.js', 'edge.js', 'hessian.js', 'own-loss.js']);
+  for (const name of names) {
+    const lines = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n');
+    expect(lines.length, name).toBeLessThanOrEqual(50);
+    expect(lines[0], name).toMatch(/^\/\/ /);
+    expect(lines.slice(0, 5).join('\n'), name).toContain('One sees');
+  }
+});
