@@ -1,6 +1,6 @@
 import type { Direction } from '../random/direction.ts';
 
-/** Moments of an estimator on the quadratic model: E[ĝĝᵀ] = s1 A + s2 tr(A) I, A = HΣH (docs/mathematics). */
+/** Moments of an estimator on the quadratic model: E[ĝĝᵀ] = s1 A + s2 tr(A) I, A = HΣH (docs/mathematics.md). */
 export interface Moments {
   readonly s1: number;
   readonly s2: number;

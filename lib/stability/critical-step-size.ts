@@ -22,7 +22,7 @@ import type { StabilityOptimizer } from './threshold.ts';
  * @throws ERR_ZEROTH_ARGUMENT when the spectrum is empty, holds a non-finite number, or has no positive eigenvalue.
  * @example
  * criticalStepSize([1, 0.5, 0.25, 0.1], zoGD({ lr: 0.05 })) // 0.577…
- * @see Song et al., arXiv 2604.14669; docs/mathematics for the general law.
+ * @see Song et al., arXiv 2604.14669; docs/mathematics.md for the general law.
  */
 export function criticalStepSize(
   spectrum: ArrayLike<number>,

@@ -60,7 +60,7 @@ export function stabilityThreshold(
  * @throws ERR_ZEROTH_ARGUMENT when a number is not finite, or the dimension is needed and missing.
  * @example
  * stabilityBounds({ trace: 38, lambdaMax: 4 }, zoGD({ lr: 0.05 })) // { lower: 38, upper: 46 }
- * @see Song et al., arXiv 2604.14669; docs/mathematics for the general form.
+ * @see Song et al., arXiv 2604.14669; docs/mathematics.md for the general form.
  */
 export function stabilityBounds(curvature: Curvature, optimizer: StabilityOptimizer): { lower: number; upper: number } {
   checkNumber('trace', curvature.trace);
