@@ -42,28 +42,49 @@ export function invalidArgument(name: string, expected: string, received: unknow
   throw new ZerothError('ERR_ZEROTH_ARGUMENT', `${name}: expected ${expected}, received ${shown(received)}.`);
 }
 
-/** A finite number, optionally bounded; returns it. */
-export function checkNumber(
-  name: string,
-  value: unknown,
-  range: { above?: number; min?: number; below?: number; max?: number } = {},
-): number {
-  const { above, min, below, max } = range;
+/** Bounds of a number; absent ones do not bind. */
+export interface NumberRange {
+  readonly above?: number;
+  readonly min?: number;
+  readonly below?: number;
+  readonly max?: number;
+}
+
+/** Whether a value is a finite number within a range. */
+export function isWithin(value: unknown, { above, min, below, max }: NumberRange): value is number {
+  return (
+    typeof value === 'number' &&
+    Number.isFinite(value) &&
+    (above === undefined || value > above) &&
+    (min === undefined || value >= min) &&
+    (below === undefined || value < below) &&
+    (max === undefined || value <= max)
+  );
+}
+
+/** A range for people, to stand after "a number": ` ≥ 0 and < 1`; nothing where nothing binds. */
+export function rangeText({ above, min, below, max }: NumberRange): string {
   const bounds = [
     above !== undefined ? `> ${above}` : '',
     min !== undefined ? `≥ ${min}` : '',
     below !== undefined ? `< ${below}` : '',
     max !== undefined ? `≤ ${max}` : '',
   ].filter(Boolean);
-  const ok =
-    typeof value === 'number' &&
-    Number.isFinite(value) &&
-    (above === undefined || value > above) &&
-    (min === undefined || value >= min) &&
-    (below === undefined || value < below) &&
-    (max === undefined || value <= max);
-  if (!ok) invalidArgument(name, `a finite number${bounds.length ? ` ${bounds.join(' and ')}` : ''}`, value);
-  return value as number;
+  return bounds.length > 0 ? ` ${bounds.join(' and ')}` : '';
+}
+
+/** A finite number, optionally bounded; returns it. */
+export function checkNumber(name: string, value: unknown, range: NumberRange = {}): number {
+  if (!isWithin(value, range)) invalidArgument(name, `a finite number${rangeText(range)}`, value);
+  return value;
+}
+
+/** Largest finite number in f32, the arithmetic of the devices. */
+export const MAX_F32 = 3.4028234663852886e38;
+
+/** An object (not null, not an array): programs without types pass anything. */
+export function checkObject(name: string, value: unknown, expected: string): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) invalidArgument(name, expected, value);
 }
 
 /** A safe integer within [min, max]; returns it. */

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { isWithin, type NumberRange, rangeText } from '../errors.ts';
 
 /** One stretch of a step-size schedule: `lr` holds from `step` on. */
 export interface SchedulePiece {
@@ -6,24 +7,11 @@ export interface SchedulePiece {
   readonly lr: number;
 }
 
-interface Range {
-  readonly above?: number;
-  readonly min?: number;
-  readonly below?: number;
-  readonly max?: number;
-}
-
 /** A parser for an option that is a number within a range. */
-export function numberWithin(range: Range = {}): (text: string) => number {
+export function numberWithin(range: NumberRange = {}): (text: string) => number {
   return (text) => {
     const value = plainNumber(text);
-    const { above, min, below, max } = range;
-    const inside =
-      (above === undefined || value > above) &&
-      (min === undefined || value >= min) &&
-      (below === undefined || value < below) &&
-      (max === undefined || value <= max);
-    if (!Number.isFinite(value) || !inside) throw new InvalidArgumentError(`Expected a number${words(range)}.`);
+    if (!isWithin(value, range)) throw new InvalidArgumentError(`Expected a number${rangeText(range)}.`);
     return value;
   };
 }
@@ -80,14 +68,4 @@ export function learningRateText(pieces: readonly SchedulePiece[]): string {
 /** Decimal notation only: `Number` would also take '', ' 1', '0x10' and 'Infinity'. */
 function plainNumber(text: string): number {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
-}
-
-function words({ above, min, below, max }: Range): string {
-  const parts = [
-    above !== undefined ? `> ${above}` : '',
-    min !== undefined ? `≥ ${min}` : '',
-    below !== undefined ? `< ${below}` : '',
-    max !== undefined ? `≤ ${max}` : '',
-  ].filter(Boolean);
-  return parts.length > 0 ? ` ${parts.join(' and ')}` : '';
 }

@@ -1,4 +1,4 @@
-import { checkInteger, invalidArgument, ZerothError } from '../errors.ts';
+import { checkInteger, ZerothError } from '../errors.ts';
 import type { LinearOperator } from './operator.ts';
 import { dot } from './vectors.ts';
 
@@ -35,11 +35,4 @@ export async function applyChecked(
 
 export function checkOperator(operator: LinearOperator): number {
   return checkInteger('operator.dimension', operator.dimension, 1);
-}
-
-export function checkSeed(seed: bigint): bigint {
-  if (typeof seed !== 'bigint' || seed < 0n || seed >= 1n << 64n) {
-    invalidArgument('seed', 'a bigint from 0 to 2^64 − 1', seed);
-  }
-  return seed;
 }

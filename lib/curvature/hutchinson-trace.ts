@@ -1,7 +1,8 @@
 import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
 import { stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
-import { applyChecked, checkOperator, checkSeed } from './apply.ts';
+import { checkSeed, type Seed } from '../random/seed.ts';
+import { applyChecked, checkOperator } from './apply.ts';
 import type { LinearOperator } from './operator.ts';
 import { dot } from './vectors.ts';
 
@@ -10,8 +11,8 @@ export interface HutchinsonOptions {
   readonly probes?: number;
   /** Probes an apply. Default 16. */
   readonly batch?: number;
-  /** Seed of the default probes, 0 ≤ seed < 2^64. Default 0n. */
-  readonly seed?: bigint;
+  /** Seed of the default probes, 0 ≤ seed < 2^64. Default 0. */
+  readonly seed?: Seed;
   /** Index of the first default probe's stream; give each measurement of a run its own range. Default 0. */
   readonly firstStream?: number;
   /** The i-th probe, 0 ≤ i < probes: zero mean, identity covariance, `dimension` long. In place of the default probes. */
@@ -50,7 +51,7 @@ export async function hutchinsonTrace(
   const dimension = checkOperator(operator);
   const probes = checkInteger('probes', options.probes ?? 64, 2);
   const batch = checkInteger('batch', options.batch ?? 16, 1);
-  const seed = checkSeed(options.seed ?? 0n);
+  const seed = checkSeed(options.seed ?? 0);
   const firstStream = checkInteger('firstStream', options.firstStream ?? 0, 0);
   const probe = options.probe ?? ((i: number) => rademacherProbe(dimension, seed, firstStream + i));
 

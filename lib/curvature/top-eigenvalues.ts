@@ -1,5 +1,6 @@
 import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
-import { applyChecked, checkOperator, checkSeed } from './apply.ts';
+import { checkSeed, type Seed } from '../random/seed.ts';
+import { applyChecked, checkOperator } from './apply.ts';
 import { lanczos } from './lanczos.ts';
 import type { LinearOperator } from './operator.ts';
 import { powerIteration } from './power-iteration.ts';
@@ -17,8 +18,8 @@ export interface TopEigenvaluesOptions {
   readonly tolerance?: number;
   /** Largest number of applies before the result is returned as it is. Default 64 for Lanczos, 500 for power iteration. */
   readonly maxIterations?: number;
-  /** Seed of the start vectors, 0 ≤ seed < 2^64. Default 0n. */
-  readonly seed?: bigint;
+  /** Seed of the start vectors, 0 ≤ seed < 2^64. Default 0. */
+  readonly seed?: Seed;
   /** Index of the first start vector's stream. Default 0. */
   readonly firstStream?: number;
   readonly signal?: AbortSignal;
@@ -64,7 +65,7 @@ export async function topEigenvalues(
   const maxIterations = checkInteger('maxIterations', options.maxIterations ?? (method === 'power' ? 500 : 64), 1);
   const starts = new StartVectors({
     dimension,
-    seed: checkSeed(options.seed ?? 0n),
+    seed: checkSeed(options.seed ?? 0),
     firstStream: checkInteger('firstStream', options.firstStream ?? 0, 0),
     given: checkStart(options.start, count, dimension),
   });

@@ -1,6 +1,7 @@
-import { checkInteger } from '../errors.ts';
+import { checkInteger, checkObject } from '../errors.ts';
 import { stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
+import { checkSeed, type Seed } from '../random/seed.ts';
 import type { Dataset } from './dataset.ts';
 
 /** Number of symbols V and sequence length L of the sorting task (Karpathy 2020). */
@@ -13,7 +14,7 @@ export interface SortingOptions {
   /** Number of the first example. Example i depends on the seed and on i only; for a test set, start where the training set ends. Default 0. */
   readonly first?: number;
   /** 0 ≤ seed < 2^64. */
-  readonly seed: bigint;
+  readonly seed: Seed;
 }
 
 /**
@@ -22,7 +23,10 @@ export interface SortingOptions {
  * @returns x [n, 32]: the 8 symbols one-hot, less 1/4, the mean of each feature; y [n, 8]: the sorted symbols.
  * @throws ERR_ZEROTH_ARGUMENT
  */
-export function sortingMlpData({ n = 1000, first = 0, seed }: SortingOptions): Dataset {
+export function sortingMlpData(options: SortingOptions): Dataset {
+  checkObject('options', options, '{ seed, n?, first? }');
+  const { n = 1000, first = 0 } = options;
+  const seed = checkSeed(options.seed);
   checkInteger('n', n, 1, 2 ** 24);
   checkInteger('first', first, 0);
   const [symbols, length] = [SORTING_SYMBOLS, SORTING_LENGTH];

@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
-import { checkInteger, type ErrorCode, invalidArgument, ZerothError } from '../errors.ts';
-import type { Direction } from '../random/direction.ts';
+import { checkInteger, checkObject, type ErrorCode, invalidArgument, ZerothError } from '../errors.ts';
+import { checkDirection, type Direction } from '../random/direction.ts';
 import { CommandList } from './commands.ts';
 import { loadNative, type NativeDevice } from './native.ts';
 
@@ -20,15 +20,20 @@ export interface DeviceMemory {
 
 /** Device memory, by handle. Freed by `dispose`, with its device, or on garbage collection. */
 export class DeviceBuffer {
-  readonly id: number;
   readonly byteLength: number;
   readonly device: Device;
+  #id: number | undefined;
 
   /** @internal */
   constructor(device: Device, id: number, byteLength: number) {
     this.device = device;
-    this.id = id;
+    this.#id = id;
     this.byteLength = byteLength;
+  }
+
+  /** The addon's number for it. @throws ERR_ZEROTH_DISPOSED */
+  get id(): number {
+    return this.#id ?? disposed('device memory', 'the objective, snapshot or Hessian that it belongs to');
   }
 
   /** Copies `data` in; the array may be changed at once. Runs in order with everything else that was submitted. */
@@ -44,26 +49,35 @@ export class DeviceBuffer {
     return new Float32Array(await this.read(offset * 4, count * 4));
   }
 
+  /** Frees it, after the work that was submitted before. Disposing twice is harmless. */
   dispose(): void {
-    this.device.forget(this);
+    if (this.#id !== undefined) this.device.forget(this);
+    this.#id = undefined;
   }
 }
 
 /** A program that a device has checked and prepared. */
 export class DeviceProgram {
-  readonly id: number;
   readonly arenaBytes: number;
   readonly device: Device;
+  #id: number | undefined;
 
   /** @internal */
   constructor(device: Device, id: number, arenaBytes: number) {
     this.device = device;
-    this.id = id;
+    this.#id = id;
     this.arenaBytes = arenaBytes;
   }
 
+  /** The addon's number for it. @throws ERR_ZEROTH_DISPOSED */
+  get id(): number {
+    return this.#id ?? disposed('a program', 'the objective that it belongs to');
+  }
+
+  /** Frees it, after the work that was submitted before. Disposing twice is harmless. */
   dispose(): void {
-    this.device.forget(this);
+    if (this.#id !== undefined) this.device.forget(this);
+    this.#id = undefined;
   }
 }
 
@@ -144,6 +158,9 @@ export class Device implements AsyncDisposable {
 
   /** Elements [first, first + count) of a direction, for those who want to see one. */
   async direction(direction: Direction, count: number, first = 0): Promise<Float32Array> {
+    checkDirection(direction);
+    checkInteger('count', count, 0);
+    checkInteger('first', first, 0);
     const buffer = this.allocate(count * 4);
     const done = this.submit(new CommandList().fill(buffer, 0, direction, first, count));
     const values = buffer.readF32();
@@ -196,7 +213,9 @@ export class Device implements AsyncDisposable {
  * Opens a device.
  * @throws ERR_ZEROTH_DEVICE when the device asked for is not there; nothing is substituted silently.
  */
-export function openDevice({ device = 'auto', threads }: DeviceOptions = {}): Device {
+export function openDevice(options: DeviceOptions = {}): Device {
+  checkObject('options', options, '{ device?, threads? }');
+  const { device = 'auto', threads } = options;
   if (device !== 'auto' && device !== 'cpu' && device !== 'cuda')
     invalidArgument('device', "'auto', 'cpu' or 'cuda'", device);
   if (device === 'cuda') {
@@ -207,6 +226,13 @@ export function openDevice({ device = 'auto', threads }: DeviceOptions = {}): De
   }
   const available = loadNative().processors();
   return new Device(checkInteger('threads', threads ?? available, 1, 1024));
+}
+
+function disposed(what: string, owner: string): never {
+  throw new ZerothError(
+    'ERR_ZEROTH_DISPOSED',
+    `expected ${what} in use, received one that was disposed with ${owner}.`,
+  );
 }
 
 function rethrow<T>(call: () => T): T {

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber } from '../errors.ts';
+import { checkInteger, checkNumber, checkObject, invalidArgument, MAX_F32 } from '../errors.ts';
 import type { Shape } from '../graph/node.ts';
 
 /** How a parameter starts, as data: `lib/params` draws the values from the run's seed. */
@@ -27,6 +27,33 @@ export function normal(std: number): Initialiser {
 
 export function constant(value: number): Initialiser {
   return { kind: 'constant', value: checkNumber('value', value) };
+}
+
+/** @throws ERR_ZEROTH_ARGUMENT for an initialiser that is none, or whose number f32 does not hold; and for a dtype: parameters are f32. */
+export function checkSpec(name: string, spec: ParameterSpec): void {
+  const { init } = spec;
+  const dtype = (spec as { dtype?: unknown }).dtype ?? 'f32';
+  if (dtype !== 'f32')
+    invalidArgument(`dtype of parameter '${name}'`, "'f32' (what is not to be trained is data)", dtype);
+  checkObject(`init of parameter '${name}'`, init, "an initialiser, such as { kind: 'normal', std: 0.02 }");
+  const what = `${init.kind} init of parameter '${name}'`;
+  switch (init.kind) {
+    case 'uniform':
+      checkNumber(what, init.bound, { min: 0, max: MAX_F32 });
+      break;
+    case 'normal':
+      checkNumber(what, init.std, { min: 0, max: MAX_F32 });
+      break;
+    case 'constant':
+      checkNumber(what, init.value, { min: -MAX_F32, max: MAX_F32 });
+      break;
+    default:
+      invalidArgument(
+        `init of parameter '${name}'`,
+        'kind uniform, normal or constant',
+        (init as { kind: unknown }).kind,
+      );
+  }
 }
 
 export const zeros: Initialiser = { kind: 'constant', value: 0 };

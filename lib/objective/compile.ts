@@ -1,15 +1,15 @@
-import { ZerothError } from '../errors.ts';
+import { shown, ZerothError } from '../errors.ts';
 import { reshape, slice } from '../graph/arrange.ts';
 import { grad, jvp, valueAndGrad, vmap } from '../graph/derive.ts';
 import type { Graph, Shape } from '../graph/node.ts';
 import { type InputBinding, type Plan, plan } from '../graph/plan/plan.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { Tensor } from '../graph/tensor.ts';
 import { trace } from '../graph/trace.ts';
 import type { Layout } from '../params/layout.ts';
 import { dtypeOf, type Problem } from './problem.ts';
 
 /** Slots of every program: the flat parameters, then the data arrays in their order, then (HVP) the tangents. */
-export const PARAMETER_SLOT = 0;
+const PARAMETER_SLOT = 0;
 
 /** The loss; the loss and its gradient; Hessian-vector products of so many vectors. */
 export type ProgramKind = 'loss' | 'gradient' | `hvp${number}`;
@@ -35,10 +35,15 @@ export class Compiler {
     return this.hessianVector(examples, Number(kind.slice('hvp'.length)));
   }
 
+  /** The loss as a graph. @throws ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE, ERR_ZEROTH_ARGUMENT for a loss that does not fit together. */
+  trace(examples: number): Graph {
+    const specs = [this.#parameterSpecs(), this.#dataSpecs(examples)] as const;
+    return trace((parameters: Tensors, data: Tensors) => this.#loss(parameters, data), ...specs);
+  }
+
   /** Output: the loss. */
   loss(examples: number): Plan {
-    const specs = [this.#parameterSpecs(), this.#dataSpecs(examples)] as const;
-    const graph = trace((parameters: Tensors, data: Tensors) => this.#loss(parameters, data), ...specs);
+    const graph = this.trace(examples);
     return plan(graph, { inputs: this.#inputs(graph, false) });
   }
 
@@ -84,7 +89,14 @@ export class Compiler {
   }
 
   #loss(parameters: Tensors, data: Tensors): Tensor {
-    const loss = this.#problem.loss(parameters, data);
+    const loss: unknown = this.#problem.loss(parameters, data);
+    if (!(loss instanceof Tensor) || loss.dtype !== 'f32') {
+      const received = loss instanceof Tensor ? `a tensor of ${loss.dtype}` : shown(loss);
+      throw new ZerothError(
+        'ERR_ZEROTH_TRACE',
+        `loss: expected a function that returns a scalar f32 tensor, received ${received}; compute it by \`ops\`, without await.`,
+      );
+    }
     if (loss.shape.length !== 0) {
       throw new ZerothError(
         'ERR_ZEROTH_SHAPE',

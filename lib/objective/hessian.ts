@@ -30,8 +30,8 @@ export class HessianOperator implements LinearOperator {
 
   async apply(vectors: Float32Array, count: number, signal?: AbortSignal): Promise<Float32Array> {
     checkInteger('count', count, 1);
-    if (vectors.length !== count * this.dimension)
-      invalidArgument('vectors', `${count} × ${this.dimension} numbers`, vectors);
+    if (!(vectors instanceof Float32Array) || vectors.length !== count * this.dimension)
+      invalidArgument('vectors', `a Float32Array of ${count} × ${this.dimension} numbers`, vectors);
     const products = new Float32Array(vectors.length);
     const { device } = this.#objective;
     const rows = Math.min(BATCH, count);

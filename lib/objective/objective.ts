@@ -1,9 +1,11 @@
 import { CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
-import type { Device, DeviceBuffer } from '../device/device.ts';
-import { checkInteger, invalidArgument, ZerothError } from '../errors.ts';
+import { Device, type DeviceBuffer } from '../device/device.ts';
+import { checkInteger, checkObject, invalidArgument, ZerothError } from '../errors.ts';
 import type { LossOracle, Term } from '../optimizers/optimizer.ts';
 import { createParams } from '../params/initialise.ts';
-import type { DeviceGradient, Params } from '../params/params.ts';
+import { Layout } from '../params/layout.ts';
+import { checkTerm, type DeviceGradient, type Params } from '../params/params.ts';
+import { checkSeed, type Seed } from '../random/seed.ts';
 import { Compiler } from './compile.ts';
 import { HessianOperator } from './hessian.ts';
 import { checkData, type Problem } from './problem.ts';
@@ -11,7 +13,7 @@ import { type Piece, Programs } from './programs.ts';
 
 export interface ObjectiveOptions {
   /** Seed of the initialisation. Default 0. */
-  readonly seed?: number | bigint;
+  readonly seed?: Seed;
   /**
    * Working memory of one program at most, in bytes; larger work is cut into micro-batches of examples that accumulate. Default 256 MiB.
    */
@@ -39,6 +41,7 @@ export class Objective implements LossOracle {
   constructor(
     device: Device,
     problem: Problem,
+    compiler: Compiler,
     params: Params,
     data: readonly DeviceBuffer[],
     examples: number,
@@ -48,7 +51,7 @@ export class Objective implements LossOracle {
     this.params = params;
     this.name = problem.name ?? 'objective';
     this.examples = examples;
-    this.#programs = new Programs(device, new Compiler(problem, params.layout), budget);
+    this.#programs = new Programs(device, compiler, budget);
     this.#data = data;
     this.#rowBytes = data.map((buffer) => buffer.byteLength / examples);
   }
@@ -75,6 +78,7 @@ export class Objective implements LossOracle {
 
   /** The same oracle over the given examples only (their order does not matter, repetition is allowed). */
   batch(rows: Uint32Array): LossOracle {
+    if (!(rows instanceof Uint32Array)) invalidArgument('batch', 'a Uint32Array of example numbers', rows);
     for (const row of rows) checkInteger('example', row, 0, this.examples - 1);
     if (rows.length === 0) invalidArgument('batch', 'at least one example', rows);
     return {
@@ -123,6 +127,8 @@ export class Objective implements LossOracle {
   }
 
   async #losses(points: readonly Term[], rows: Uint32Array | null, signal?: AbortSignal): Promise<Float64Array> {
+    if (!Array.isArray(points)) invalidArgument('points', 'an array of { direction, coefficient }', points);
+    points.forEach(checkTerm);
     const examples = rows?.length ?? this.examples;
     const pieces = await this.#programs.pieces('loss', examples);
     refuseAborted(signal);
@@ -205,19 +211,18 @@ export class Objective implements LossOracle {
  * @throws ERR_ZEROTH_DATA, ERR_ZEROTH_ARGUMENT for bad data; ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE for a loss that does not fit together.
  */
 export async function compile(device: Device, problem: Problem, options: ObjectiveOptions = {}): Promise<Objective> {
+  if (!(device instanceof Device)) invalidArgument('device', 'a device of openDevice()', device);
+  checkObject('problem', problem, '{ parameters, data, loss }');
+  checkObject('options', options, '{ seed?, arenaBudget? }');
   const { seed = 0, arenaBudget = 256 * 2 ** 20 } = options;
   checkInteger('arenaBudget', arenaBudget, 1);
   const examples = checkData(problem.data);
+  if (typeof problem.loss !== 'function') invalidArgument('loss', 'a function of tensors', problem.loss);
+  const compiler = new Compiler(problem, new Layout(problem.parameters));
+  compiler.trace(examples);
   const params = await createParams(device, problem.parameters, checkSeed(seed));
   const data = await Promise.all(Object.values(problem.data).map((array) => device.upload(array.data)));
-  return new Objective(device, problem, params, data, examples, arenaBudget);
-}
-
-/** A seed as the 64-bit key that it is. @throws ERR_ZEROTH_ARGUMENT */
-export function checkSeed(seed: number | bigint): bigint {
-  if (typeof seed === 'number' && Number.isSafeInteger(seed) && seed >= 0) return BigInt(seed);
-  if (typeof seed === 'bigint' && seed >= 0n && seed < 1n << 64n) return seed;
-  return invalidArgument('seed', 'an integer from 0 to 2^64 − 1', seed);
+  return new Objective(device, problem, compiler, params, data, examples, arenaBudget);
 }
 
 /** Before anything is changed: an evaluation that will not take place moves no parameters. */

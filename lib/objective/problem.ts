@@ -1,4 +1,4 @@
-import { invalidArgument, ZerothError } from '../errors.ts';
+import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
 import { type DType, type Shape, sizeOf } from '../graph/node.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { ParameterSpec } from '../nn/parameters.ts';
@@ -31,8 +31,13 @@ export const dtypeOf = (data: Float32Array | Int32Array): DType => (data instanc
  * @throws ERR_ZEROTH_ARGUMENT, ERR_ZEROTH_DATA
  */
 export function checkData(data: Problem['data']): number {
+  checkObject('data', data, 'an object of named { shape, data }');
   const entries = Object.entries(data);
   if (entries.length === 0) invalidArgument('data', 'at least one named array', data);
+  for (const [name, array] of entries) {
+    checkObject(`data.${name}`, array, '{ shape, data }');
+    if (!Array.isArray(array.shape)) invalidArgument(`data.${name}.shape`, 'an array of sizes', array.shape);
+  }
   const examples = entries[0][1].shape[0];
   for (const [name, array] of entries) {
     const kind = array.data instanceof Float32Array || array.data instanceof Int32Array;

@@ -50,7 +50,10 @@ export class Programs {
   }
 
   async dispose(): Promise<void> {
-    for (const program of await Promise.all(this.#loaded.values())) program.dispose();
+    // One that did not load has told its caller so.
+    for (const result of await Promise.allSettled(this.#loaded.values())) {
+      if (result.status === 'fulfilled') result.value.dispose();
+    }
     this.#loaded.clear();
     this.#pieces.clear();
   }

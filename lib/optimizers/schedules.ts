@@ -1,5 +1,8 @@
-import { checkInteger, checkNumber, invalidArgument, shown, ZerothError } from '../errors.ts';
+import { checkInteger, checkNumber, invalidArgument, isWithin, MAX_F32, shown, ZerothError } from '../errors.ts';
 import type { LearningRate, Optimizer } from './optimizer.ts';
+
+/** What a device, which computes in f32, can take. */
+const RATES = { min: 0, max: MAX_F32 } as const;
 
 /** A step size as a function of the step; the first step is 0. */
 export type Schedule = (step: number) => number;
@@ -121,12 +124,12 @@ function warmupDecay({ peak, warmupSteps, steps, end = 0 }: WarmupDecay, shape: 
 export function learningRateAt(optimizer: Pick<Optimizer, 'lr'>, step: number): number {
   checkInteger('step', step, 0);
   const { lr } = optimizer;
-  if (typeof lr === 'number') return lr;
+  if (typeof lr !== 'function') return checkNumber('lr', lr, RATES);
   const value: unknown = lr(step);
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+  if (!isWithin(value, RATES)) {
     throw new ZerothError(
       'ERR_ZEROTH_ARGUMENT',
-      `lr(${step}): expected a finite number ≥ 0 from the schedule, received ${shown(value)}.`,
+      `lr(${step}): expected a finite number ≥ 0 from the schedule (in f32), received ${shown(value)}.`,
     );
   }
   return value;
@@ -135,6 +138,6 @@ export function learningRateAt(optimizer: Pick<Optimizer, 'lr'>, step: number): 
 /** Checks a step size as far as it can be known in advance: a number now, a schedule at each step. Returns it. */
 export function checkLearningRate(lr: LearningRate): LearningRate {
   // 0 is allowed: a run that moves nothing is how rounding drift is measured.
-  if (typeof lr !== 'function') checkNumber('lr', lr, { min: 0 });
+  if (typeof lr !== 'function') checkNumber('lr', lr, RATES);
   return lr;
 }

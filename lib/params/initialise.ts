@@ -1,6 +1,6 @@
 import { CommandList } from '../device/commands.ts';
 import type { Device } from '../device/device.ts';
-import type { ParameterSpec } from '../nn/parameters.ts';
+import { checkSpec, type ParameterSpec } from '../nn/parameters.ts';
 import { stream } from '../random/direction.ts';
 import { Layout } from './layout.ts';
 import { Params } from './params.ts';
@@ -14,7 +14,9 @@ export async function createParams(
   specs: Readonly<Record<string, ParameterSpec>>,
   seed: bigint,
 ): Promise<Params> {
-  const params = new Params(device, new Layout(specs));
+  const layout = new Layout(specs);
+  for (const [name, spec] of Object.entries(specs)) checkSpec(name, spec);
+  const params = new Params(device, layout);
   const list = new CommandList();
   const writes: Promise<void>[] = [];
   for (const [i, { name, offset, size }] of params.layout.tensors.entries()) {

@@ -1,4 +1,4 @@
-import { invalidArgument, ZerothError } from '../errors.ts';
+import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
 import { type Shape, sizeOf } from '../graph/node.ts';
 
 /** Where one named tensor lies in the flat vector. Offsets and sizes in elements. */
@@ -16,9 +16,12 @@ export class Layout {
   readonly #byName: ReadonlyMap<string, TensorSlot>;
 
   constructor(shapes: Readonly<Record<string, { readonly shape: Shape }>>) {
+    checkObject('parameters', shapes, 'an object of named { shape, init }');
     let offset = 0;
-    this.tensors = Object.entries(shapes).map(([name, { shape }]) => {
-      const bad = shape.some((n) => !Number.isSafeInteger(n) || n < 1);
+    this.tensors = Object.entries(shapes).map(([name, spec]) => {
+      checkObject(`parameter '${name}'`, spec, '{ shape, init }');
+      const { shape } = spec;
+      const bad = !Array.isArray(shape) || shape.some((n) => !Number.isSafeInteger(n) || n < 1);
       if (bad) invalidArgument(`shape of parameter '${name}'`, 'positive integers', shape);
       const slot = { name, shape, offset, size: sizeOf(shape) };
       offset += slot.size;

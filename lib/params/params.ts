@@ -1,8 +1,8 @@
 import { CommandList, type PassOp } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
-import { invalidArgument, ZerothError } from '../errors.ts';
+import { checkNumber, checkObject, invalidArgument, MAX_F32, ZerothError } from '../errors.ts';
 import type { DenseGradient, Estimate, Term, Update } from '../optimizers/optimizer.ts';
-import type { Direction } from '../random/direction.ts';
+import { checkDirection, type Direction } from '../random/direction.ts';
 import type { Layout } from './layout.ts';
 
 export type StateName = 'm' | 'v' | 'p';
@@ -81,8 +81,7 @@ export class Params {
 
   /** θ ← θ + coefficient · z(direction), at the next pass. Equal directions coalesce. */
   add(direction: Direction, coefficient: number): void {
-    if (!Number.isFinite(Math.fround(coefficient)))
-      invalidArgument('coefficient', 'a number that is finite in f32', coefficient);
+    checkTerm({ direction, coefficient });
     const last = this.#pending.at(-1);
     if (last?.update.kind !== 'plain') {
       this.#pending.push({ update: { kind: 'plain' }, terms: [{ direction, coefficient }] });
@@ -107,6 +106,7 @@ export class Params {
     } else if (update.kind === 'plain') {
       for (const { direction, coefficient } of estimate.terms) this.add(direction, -lr * coefficient);
     } else {
+      estimate.terms.forEach(checkTerm);
       this.#pending.push({ update, terms: estimate.terms, lr });
     }
   }
@@ -154,7 +154,8 @@ export class Params {
   /** Replaces θ, all of it or one tensor by name. Drops what waits for the parameters it replaces as a whole. */
   async write(values: Float32Array, name?: string): Promise<void> {
     const { offset, size } = name === undefined ? { offset: 0, size: this.length } : this.layout.tensor(name);
-    if (values.length !== size) invalidArgument(name ?? 'values', `${size} numbers`, values);
+    if (!(values instanceof Float32Array) || values.length !== size)
+      invalidArgument(name ?? 'values', `a Float32Array of ${size} numbers`, values);
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) invalidArgument(`${name ?? 'values'}[${bad}]`, 'a finite number', values[bad]);
     if (name === undefined) {
@@ -166,16 +167,22 @@ export class Params {
     await this.theta.write(values, offset * 4);
   }
 
-  /** Allocates the state vectors that a rule needs: as `initial` says, else zero. Those that exist are left as they are. */
+  /**
+   * Begins anew with the state vectors that a rule needs: as `initial` says, else zero. What earlier updates left in others is dropped,
+   * after the updates that still wait for a pass have used it.
+   */
   async useStates(
     names: readonly StateName[],
     initial: Readonly<Partial<Record<StateName, Float32Array>>> = {},
   ): Promise<void> {
+    for (const [name, values] of Object.entries(initial)) {
+      if (values.length !== this.length) invalidArgument(`initial state '${name}'`, `${this.length} numbers`, values);
+    }
+    if (this.#states.size > 0) await this.commit();
+    for (const buffer of this.#states.values()) buffer.dispose();
+    this.#states.clear();
     for (const name of names) {
-      if (this.#states.has(name)) continue;
       const values = initial[name];
-      if (values && values.length !== this.length)
-        invalidArgument(`initial state '${name}'`, `${this.length} numbers`, values);
       const buffer = this.device.allocate(this.length * 4);
       this.#states.set(name, buffer);
       if (values) await buffer.write(values);
@@ -184,20 +191,24 @@ export class Params {
 
   /** Everything a checkpoint needs, without changing anything. */
   async stored(): Promise<StoredParams> {
-    const states: Partial<Record<StateName, Float32Array>> = {};
-    for (const [name, buffer] of this.#states) states[name] = await buffer.readF32();
-    return {
-      theta: await this.theta.readF32(),
-      states,
-      displacement: this.#displacement,
-      pending: structuredClone(this.#pending),
-    };
+    // All of it is asked for before anything is awaited, so that a step in between cannot mix two moments.
+    const names = [...this.#states.keys()];
+    const reads = [this.theta, ...this.#states.values()].map((buffer) => buffer.readF32());
+    const [displacement, pending] = [this.#displacement, structuredClone(this.#pending)];
+    const [theta, ...states] = await Promise.all(reads);
+    return { theta, states: Object.fromEntries(names.map((name, i) => [name, states[i]])), displacement, pending };
   }
 
-  /** Goes back to what `stored` returned. */
+  /** Goes back to what `stored` returned. @throws ERR_ZEROTH_ARGUMENT, with nothing changed, for vectors that do not fit. */
   async restore(stored: StoredParams): Promise<void> {
     if (stored.theta.length !== this.length)
       invalidArgument('stored parameters', `${this.length} numbers`, stored.theta);
+    const names = Object.keys(stored.states);
+    if (names.length !== this.#states.size || names.some((name) => !this.#states.has(name as StateName)))
+      invalidArgument('stored states', `the states ${[...this.#states.keys()].join(', ') || '(none)'}`, names);
+    for (const [name, values] of Object.entries(stored.states)) {
+      if (values.length !== this.length) invalidArgument(`stored state '${name}'`, `${this.length} numbers`, values);
+    }
     await this.theta.write(stored.theta);
     for (const [name, values] of Object.entries(stored.states) as [StateName, Float32Array][]) {
       await this.#state(name).write(values);
@@ -288,6 +299,13 @@ export class Params {
         return { kind: 'frozenAdam', ...gradient, lr, beta1: update.beta1, m: state('m'), v: state('p') };
     }
   }
+}
+
+/** @throws ERR_ZEROTH_ARGUMENT unless this is a direction with a coefficient that f32 holds: what is queued must be possible to do. */
+export function checkTerm(term: Term): void {
+  checkObject('point', term, '{ direction, coefficient }');
+  checkDirection(term.direction);
+  checkNumber('coefficient', term.coefficient, { min: -MAX_F32, max: MAX_F32 });
 }
 
 const addOp = (terms: readonly Term[]): PassOp => ({ kind: 'add', terms });

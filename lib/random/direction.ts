@@ -1,3 +1,5 @@
+import { invalidArgument } from '../errors.ts';
+
 /** A pseudo-random vector that is never stored: element e is a pure function of (distribution, seed, stream, e). */
 export interface Direction {
   /** `normal`: N(0,1). `rademacher`: ±1 with equal probability. `uniform`: on (−1, 1). */
@@ -8,14 +10,32 @@ export interface Direction {
   readonly stream: bigint;
 }
 
-export type Distribution = 'normal' | 'rademacher' | 'uniform';
+export const DISTRIBUTIONS = ['normal', 'rademacher', 'uniform'] as const;
+
+export type Distribution = (typeof DISTRIBUTIONS)[number];
 
 /** What a run's streams are for. Purposes never share a stream, so that a monitor cannot disturb a trajectory. */
-export const PURPOSE = { step: 0n, probe: 1n, initialisation: 2n, batch: 3n, data: 4n, lanczos: 5n } as const;
+const PURPOSE = { step: 0n, probe: 1n, initialisation: 2n, batch: 3n, data: 4n, lanczos: 5n } as const;
 
 export type Purpose = keyof typeof PURPOSE;
 
-/** The stream of the `index`-th vector (0 ≤ index < 2^56) of a purpose. */
+/** The stream of the `index`-th vector (0 ≤ index < 2^56) of a purpose. @throws ERR_ZEROTH_ARGUMENT */
 export function stream(purpose: Purpose, index: number | bigint): bigint {
-  return (PURPOSE[purpose] << 56n) | BigInt(index);
+  const base = Object.hasOwn(PURPOSE, purpose) ? PURPOSE[purpose] : undefined;
+  if (base === undefined) invalidArgument('purpose', `one of ${Object.keys(PURPOSE).join(', ')}`, purpose);
+  const valid =
+    typeof index === 'bigint' ? index >= 0n && index < 1n << 56n : Number.isSafeInteger(index) && index >= 0;
+  // An index beyond would be a stream of another purpose.
+  if (!valid) invalidArgument('index', 'an integer from 0 to 2^56 − 1', index);
+  return (base << 56n) | BigInt(index);
+}
+
+const isWord64 = (value: unknown): boolean => typeof value === 'bigint' && value >= 0n && value < 1n << 64n;
+
+/** @throws ERR_ZEROTH_ARGUMENT unless the value is a direction. */
+export function checkDirection(direction: Direction): void {
+  const { distribution, seed, stream } = direction ?? {};
+  if (DISTRIBUTIONS.includes(distribution) && isWord64(seed) && isWord64(stream)) return;
+  const expected = `{ distribution: ${DISTRIBUTIONS.join(' | ')}, seed, stream }, both bigints from 0 to 2^64 − 1`;
+  invalidArgument('direction', expected, direction && [distribution, seed, stream]);
 }

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ZerothError } from '../errors.ts';
+import { shown, ZerothError } from '../errors.ts';
 import type { Term, Update } from '../optimizers/optimizer.ts';
-import type { Params, Pending, StateName, StoredParams } from '../params/params.ts';
+import { checkTerm, type Params, type Pending, type StateName, type StoredParams } from '../params/params.ts';
 import { loadSafetensors, type SafeTensor, saveSafetensors } from '../params/safetensors.ts';
 import type { Distribution } from '../random/direction.ts';
 
@@ -12,8 +12,8 @@ import type { Distribution } from '../random/direction.ts';
  * - `state.safetensors`: what a resume needs and nothing else needs to understand: the device's bits, the optimizer's state, what was
  *   pending, and the step. It is the authority; a kill between the two writes leaves both valid.
  */
-export const WEIGHTS_FILE = 'checkpoint.safetensors';
-export const STATE_FILE = 'state.safetensors';
+const WEIGHTS_FILE = 'checkpoint.safetensors';
+const STATE_FILE = 'state.safetensors';
 
 const FORMAT = '1';
 const STATE_NAMES: readonly StateName[] = ['m', 'v', 'p'];
@@ -65,7 +65,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, par
 }
 
 /** The named tensors as of now. */
-export async function saveWeights(file: string, params: Params, metadata: Record<string, string> = {}): Promise<void> {
+async function saveWeights(file: string, params: Params, metadata: Record<string, string> = {}): Promise<void> {
   const values = await params.read();
   const tensors = new Map<string, SafeTensor>();
   for (const { name, shape, offset, size } of params.layout.tensors) {
@@ -91,6 +91,7 @@ export async function loadCheckpoint(folder: string, identity?: string): Promise
       `${file}: expected a checkpoint of format ${FORMAT}, received format ${metadata.format ?? 'none'}.`,
     );
   }
+  const record = checkedRecord(file, metadata);
   if (identity !== undefined && metadata.identity !== identity) {
     throw new ZerothError(
       'ERR_ZEROTH_CHECKPOINT',
@@ -104,19 +105,64 @@ export async function loadCheckpoint(folder: string, identity?: string): Promise
     if (data instanceof Float32Array) states[name] = data;
   }
   const eigenvector = tensors.get('eigenvector')?.data;
-  const displacement = JSON.parse(metadata.displacement) as TermRecord | null;
-  const pending = (JSON.parse(metadata.pending) as PendingRecord[]).map((entry) => ({
-    ...entry,
-    terms: entry.terms.map(fromRecord),
-  }));
-  const firstLoss = JSON.parse(metadata.firstLoss) as number | null;
+  const { displacement, pending, ...rest } = record;
   return {
-    step: Number(metadata.step),
+    ...rest,
     identity: metadata.identity,
-    params: { theta, states, displacement: displacement && fromRecord(displacement), pending: pending as Pending[] },
+    params: { theta, states, displacement, pending },
     eigenvector: eigenvector instanceof Float32Array ? eigenvector : undefined,
-    firstLoss: firstLoss ?? undefined,
   };
+}
+
+/** What stands in the metadata, of which nobody vouches for a word. */
+function checkedRecord(
+  file: string,
+  metadata: Readonly<Record<string, string>>,
+): Pick<Checkpoint, 'step' | 'firstLoss'> & Pick<StoredParams, 'displacement' | 'pending'> {
+  try {
+    const step = Number(metadata.step);
+    if (!/^\d+$/.test(metadata.step ?? '') || !Number.isSafeInteger(step))
+      throw new Error(`step ${shown(metadata.step)}`);
+    const firstLoss: unknown = JSON.parse(metadata.firstLoss);
+    if (firstLoss !== null && typeof firstLoss !== 'number') throw new Error(`first loss ${shown(firstLoss)}`);
+    const displacement = JSON.parse(metadata.displacement) as TermRecord | null;
+    const pending = (JSON.parse(metadata.pending) as PendingRecord[]).map((entry) => ({
+      ...entry,
+      update: checkedUpdate(entry),
+      terms: entry.terms.map(fromRecord),
+    }));
+    if (typeof JSON.parse(metadata.identity) !== 'object') throw new Error('no identity');
+    return {
+      step,
+      firstLoss: firstLoss ?? undefined,
+      displacement: displacement && fromRecord(displacement),
+      pending: pending as Pending[],
+    };
+  } catch (cause) {
+    throw new ZerothError(
+      'ERR_ZEROTH_CHECKPOINT',
+      `${file}: expected a checkpoint that Zeroth wrote, received a damaged one: ${(cause as Error).message}. ` +
+        'Take it from a backup, or remove the folder and start again.',
+      { cause },
+    );
+  }
+}
+
+/** The numbers of each kind of update. */
+const UPDATE_FIELDS = {
+  plain: [],
+  momentum: ['beta'],
+  adam: ['beta1', 'beta2', 'epsilon', 't'],
+  frozenAdam: ['beta1'],
+} as const satisfies Record<Update['kind'], readonly string[]>;
+
+function checkedUpdate({ update, lr }: PendingRecord): Update {
+  const fields: readonly string[] | undefined = UPDATE_FIELDS[update.kind];
+  if (fields === undefined) throw new Error(`update ${shown(update.kind)}`);
+  const numbers = fields.map((field) => (update as unknown as Record<string, unknown>)[field]);
+  if (update.kind !== 'plain') numbers.push(lr);
+  if (!numbers.every(Number.isFinite)) throw new Error(`numbers ${shown(numbers)} of a pending update`);
+  return update;
 }
 
 const toRecord = ({ direction, coefficient }: Term): TermRecord => ({
@@ -126,10 +172,11 @@ const toRecord = ({ direction, coefficient }: Term): TermRecord => ({
   coefficient,
 });
 
-const fromRecord = ({ distribution, seed, stream, coefficient }: TermRecord): Term => ({
-  direction: { distribution, seed: BigInt(seed), stream: BigInt(stream) },
-  coefficient,
-});
+function fromRecord({ distribution, seed, stream, coefficient }: TermRecord): Term {
+  const term = { direction: { distribution, seed: BigInt(seed), stream: BigInt(stream) }, coefficient };
+  checkTerm(term);
+  return term;
+}
 
 /** Names the settings that differ between two identities (JSON objects). */
 function difference(was: string, is: string): string {

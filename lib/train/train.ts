@@ -1,15 +1,17 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkInteger, invalidArgument, ZerothError } from '../errors.ts';
-import { checkSeed, type Objective } from '../objective/objective.ts';
+import { checkInteger, checkObject, invalidArgument, ZerothError } from '../errors.ts';
+import { Objective } from '../objective/objective.ts';
 import { describeOptimizer } from '../optimizers/facts.ts';
 import type { Estimate, LossOracle, Optimizer } from '../optimizers/optimizer.ts';
 import { learningRateAt } from '../optimizers/schedules.ts';
 import { stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
+import { checkSeed, type Seed } from '../random/seed.ts';
 import { version } from '../version.ts';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import type { EndEvent, MonitorEvent, RunEvent, StepEvent, TrainEvent } from './events.ts';
+import { makeFolder } from './folder.ts';
 import { RUN_LOG, RunLog, truncateRunLog } from './log.ts';
 import { MAX_PROBES, Monitor } from './monitor.ts';
 
@@ -17,7 +19,7 @@ export interface TrainOptions {
   /** Steps of the whole run; a resumed run does the rest of them. */
   readonly steps: number;
   /** Seed of directions, batches and probes. Default 0. */
-  readonly seed?: number | bigint;
+  readonly seed?: Seed;
   /** Examples of a step, drawn without replacement, fresh each step. Default: all of them. */
   readonly batch?: number | 'full';
   /** Measure curvature before every k-th step and after the last; 0 = never (default). */
@@ -57,11 +59,42 @@ export async function* train(
   optimizer: Optimizer,
   options: TrainOptions,
 ): AsyncGenerator<TrainEvent, void> {
+  checkArguments(objective, optimizer, options);
   const run = new Run(objective, optimizer, options);
+  if (training.has(objective)) {
+    throw new ZerothError(
+      'ERR_ZEROTH_ARGUMENT',
+      'objective: expected one that no run is training now, received one in use: two runs would move the same parameters. ' +
+        'End the other run (break out of its loop, or call its return()), or compile the problem once more.',
+    );
+  }
+  training.add(objective);
   try {
     yield* run.events();
   } finally {
+    training.delete(objective);
     await run.close();
+  }
+}
+
+/** Objectives with a run under way. */
+const training = new WeakSet<Objective>();
+
+function checkArguments(objective: Objective, optimizer: Optimizer, options: TrainOptions): void {
+  if (!(objective instanceof Objective)) invalidArgument('objective', 'what compile() returned', objective);
+  const expected = 'an optimizer { estimator, rule, lr }, such as zoGD({ lr })';
+  checkObject('optimizer', optimizer, expected);
+  if (!optimizer.estimator || !optimizer.rule) invalidArgument('optimizer', expected, optimizer);
+  checkObject('options', options, '{ steps, … }');
+  const { out, signal, meta = {} } = options;
+  if (out !== undefined && (typeof out !== 'string' || out === '')) invalidArgument('out', 'the path of a folder', out);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) invalidArgument('signal', 'an AbortSignal', signal);
+  try {
+    JSON.stringify(meta);
+  } catch (cause) {
+    throw new ZerothError('ERR_ZEROTH_ARGUMENT', `meta: expected what JSON can hold; ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
@@ -130,7 +163,7 @@ class Run {
       const estimate = await estimator.estimate(this.#oracle(step), direction);
       this.#lastLoss = Number.isFinite(estimate.loss) ? estimate.loss : null;
       this.#firstLoss ??= estimate.loss;
-      const broken = this.#broken(estimate);
+      const broken = this.#broken(estimate, lr);
       if (!broken) await this.#objective.params.apply(rule.update(step), estimate, lr);
       this.#stepSeconds += (performance.now() - started) / 1000;
       this.#stepsHere += 1;
@@ -165,11 +198,13 @@ class Run {
           `out: expected a folder without a run, received ${out}, which has a ${RUN_LOG}; resume it, remove it, or choose another folder.`,
         );
       }
-      mkdirSync(out, { recursive: true });
+      makeFolder(out);
       this.#log = new RunLog(file);
       return false;
     }
     const checkpoint = await loadCheckpoint(out, this.#identity());
+    if (checkpoint.step > this.#steps)
+      invalidArgument('steps', `at least the ${checkpoint.step} that the run in ${out} has done`, this.#steps);
     await this.#objective.params.restore(checkpoint.params);
     this.#step = checkpoint.step;
     this.#firstLoss = checkpoint.firstLoss;
@@ -185,13 +220,12 @@ class Run {
   }
 
   /** Why the run cannot go on after this estimate, in words for a person; empty when it can. */
-  #broken(estimate: Estimate): string {
-    const scalars = [
-      estimate.loss,
-      ...(estimate.kind === 'directions' ? estimate.terms.map((term) => term.coefficient) : []),
-    ];
-    if (!scalars.every((value) => Number.isFinite(Math.fround(value))))
-      return `The loss is not a finite number at step ${this.#step}.`;
+  #broken(estimate: Estimate, lr: number): string {
+    const finite = (values: readonly number[]) => values.every((value) => Number.isFinite(Math.fround(value)));
+    const coefficients = estimate.kind === 'directions' ? estimate.terms.map((term) => term.coefficient) : [];
+    if (!finite([estimate.loss, ...coefficients])) return `The loss is not a finite number at step ${this.#step}.`;
+    if (!finite(coefficients.map((coefficient) => lr * coefficient)))
+      return `The update of step ${this.#step} is not a finite number.`;
     const limit = EXPLOSION * Math.max(Math.abs(this.#firstLoss ?? 0), 1e-6);
     if (Math.abs(estimate.loss) <= limit) return '';
     return `The loss exploded to ${estimate.loss.toPrecision(3)} at step ${this.#step} (it began at ${this.#firstLoss?.toPrecision(3)}).`;
@@ -275,10 +309,14 @@ class Run {
 
   #endEvent(reason: EndEvent['reason'], divergence: string, seconds: number): EndEvent {
     const cure = this.#options.out === undefined ? '' : ' The last finite checkpoint is kept.';
+    // A loss that is not finite before anything has moved says nothing about η.
+    const advice = Number.isFinite(this.#firstLoss ?? 0)
+      ? 'The step size is beyond the edge of stability: use a smaller η.'
+      : 'No step had been taken: look at the loss, its data and the initial parameters.';
     const message = {
       completed: `Completed ${this.#step} steps.`,
       aborted: `Stopped after ${this.#step} of ${this.#steps} steps${this.#log ? '; resume to go on' : ''}.`,
-      diverged: `${divergence} The step size is beyond the edge of stability: use a smaller η.${cure}`,
+      diverged: `${divergence} ${advice}${cure}`,
     }[reason];
     const stepsPerSecond = this.#stepSeconds > 0 ? this.#stepsHere / this.#stepSeconds : 0;
     return { type: 'end', reason, steps: this.#step, seconds, stepsPerSecond, loss: this.#lastLoss, message };

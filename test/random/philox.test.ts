@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { stream } from '../../lib/random/direction.ts';
 import { elementBits, PhiloxStream, philox4x32 } from '../../lib/random/philox.ts';
+import { checkSeed } from '../../lib/random/seed.ts';
 
 /** The algorithm as the paper states it, in arbitrary-precision integers. */
 function reference(counter: readonly bigint[], key: readonly bigint[]): bigint[] {
@@ -175,5 +177,28 @@ describe('PhiloxStream', () => {
       expect(() => new PhiloxStream(bad, 0n)).toThrow(/seed: expected a bigint/);
       expect(() => new PhiloxStream(0n, bad)).toThrow(/stream: expected a bigint/);
     }
+  });
+});
+
+describe('streams and seeds', () => {
+  it('of different purposes never meet: an index that would reach into the next is refused', () => {
+    expect(stream('step', 2n ** 56n - 1n)).toBe(2n ** 56n - 1n);
+    expect(stream('probe', 0)).toBe(2n ** 56n);
+    const refused = expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT' });
+    for (const index of [-1, 1.5, Number.NaN, 2 ** 53, -1n, 2n ** 56n])
+      expect(() => stream('step', index), String(index)).toThrow(refused);
+    for (const purpose of ['stp', 'toString', undefined]) expect(() => stream(purpose as 'step', 0)).toThrow(refused);
+  });
+
+  it('are 64-bit integers, as a number where it is exact', () => {
+    expect([checkSeed(0), checkSeed(2 ** 53 - 1), checkSeed(2n ** 64n - 1n)]).toEqual([
+      0n,
+      2n ** 53n - 1n,
+      2n ** 64n - 1n,
+    ]);
+    for (const seed of [-1, 1.5, Number.NaN, 2 ** 53, -1n, 2n ** 64n, '1', null, undefined])
+      expect(() => checkSeed(seed as number), String(seed)).toThrow(
+        expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT' }),
+      );
   });
 });

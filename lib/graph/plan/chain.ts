@@ -1,10 +1,11 @@
 import { isOp } from '../build.ts';
 import { type Node, sizeOf } from '../node.ts';
+import { stridesOf } from '../ops/strided.ts';
 import { MAX_MAP_OPS, MAX_MAP_READS, MAX_MAP_WRITES, MAX_RANK } from './format.ts';
 import { pathKey } from './fuse.ts';
 import type { MapOp, MapRead, MapWrite } from './instruction.ts';
 import { isElementwise, mapOpcode, type Place, type Stored, viewAlong } from './storage.ts';
-import { type Atom, commonSpace, denseStrides, flatAtoms, isView, normalized, type ViewNode } from './views.ts';
+import { type Atom, commonSpace, flatAtoms, isView, normalized, type ViewNode } from './views.ts';
 
 /** A value that a chain computes, and where it goes. */
 export interface Target {
@@ -178,6 +179,6 @@ function copyInstead(reads: readonly Read[], targets: readonly Target[], roots: 
 
 /** Row-major atoms of a rectangle of `shape` inside a dense tensor, `step` elements apart along each axis. */
 export function rectangle(shape: readonly number[], within: readonly number[], step: readonly number[]): Atom[] {
-  const strides = denseStrides(within);
+  const strides = stridesOf(within);
   return normalized(shape.map((size, axis) => ({ size, stride: strides[axis] * step[axis] })));
 }

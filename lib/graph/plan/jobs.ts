@@ -1,9 +1,9 @@
 import { sizeOf } from '../node.ts';
+import { stridesOf } from '../ops/strided.ts';
 import { type AnyInstruction, destinationsOf, sourcesOf } from './instruction.ts';
 import type { Step } from './lower.ts';
 import type { Job, ScheduleProblem } from './schedule.ts';
 import { type Buffer, bytesOf, type Place } from './storage.ts';
-import { denseStrides } from './views.ts';
 
 /** Steps as a scheduling problem, with what its numbers stand for. */
 export interface MemoryProblem extends ScheduleProblem {
@@ -49,7 +49,7 @@ export function memoryProblem(steps: readonly Step[], outputs: readonly Buffer[]
 function reusesOf(instruction: AnyInstruction<Place>): { write: Buffer; read: Buffer }[] {
   if (instruction.kind !== 'map') return [];
   const { dims, reads, writes } = instruction;
-  const dense = denseStrides(dims).join();
+  const dense = stridesOf(dims).join();
   const whole = ({ ref, strides }: { ref: Place; strides: readonly number[] }) =>
     ref.buffer.slot === undefined && ref.buffer.elements === sizeOf(dims) && strides.join() === dense;
   const candidates = reads.filter((read) => reads.every((x) => x.ref.buffer !== read.ref.buffer || whole(x)));

@@ -1,9 +1,10 @@
 import { isOp } from '../build.ts';
 import { type Node, sizeOf } from '../node.ts';
+import { stridesOf } from '../ops/strided.ts';
 import { buildChain, type ChainResult, rectangle, type Target } from './chain.ts';
 import type { AnyInstruction, MapOp } from './instruction.ts';
 import { asMatrices, type Buffer, bufferFor, isElementwise, locate, type Place, type Stored } from './storage.ts';
-import { denseStrides, isContiguous, isView, type View } from './views.ts';
+import { isContiguous, isView, type View } from './views.ts';
 
 /** An instruction between buffers, not yet placed in time or memory. */
 export interface Step {
@@ -135,7 +136,7 @@ export function lower(
     }
     if (isOp(node, 'concat')) {
       const { axis } = node.attributes;
-      const strides = denseStrides(node.shape);
+      const strides = stridesOf(node.shape);
       let start = 0;
       return node.inputs.flatMap((x) => {
         const place = { buffer: destination.buffer, element: start * strides[axis] };
@@ -157,7 +158,7 @@ export function lower(
     if (isOp(node, 'pad')) {
       const [x] = node.inputs;
       const { low, interior } = node.attributes;
-      const strides = denseStrides(node.shape);
+      const strides = stridesOf(node.shape);
       const place = { buffer: destination.buffer, element: low.reduce((sum, n, i) => sum + n * strides[i], 0) };
       const inside = {
         node: x,

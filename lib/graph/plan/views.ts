@@ -1,5 +1,6 @@
 import { isOp } from '../build.ts';
 import { type Node, type Shape, sizeOf } from '../node.ts';
+import { stridesOf } from '../ops/strided.ts';
 
 /**
  * Strided views. An axis of a view is a list of atoms, outer to inner, because a reshape may merge axes whose strides do not merge:
@@ -17,19 +18,8 @@ export interface View {
   readonly axes: readonly (readonly Atom[])[];
 }
 
-/** Row-major strides. */
-export function denseStrides(shape: Shape): number[] {
-  const strides = new Array<number>(shape.length);
-  let stride = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = stride;
-    stride *= shape[axis];
-  }
-  return strides;
-}
-
 export function denseView(shape: Shape, offset = 0): View {
-  const strides = denseStrides(shape);
+  const strides = stridesOf(shape);
   return { offset, axes: shape.map((size, axis) => normalized([{ size, stride: strides[axis] }])) };
 }
 

@@ -14,13 +14,14 @@ import type { Estimator } from '../optimizer.ts';
  * @param options.mu smoothing μ > 0, in units of the parameters. Default 1e-3. In f32 the rounding noise of the loss, about 1e-7 |L|,
  *   reaches c divided by 2μ.
  * @returns an estimator whose `loss` is the mean of the two losses, and `projectedGradient` is c.
- * @throws ERR_ZEROTH_ARGUMENT when μ is not a finite number above 0.
+ * @throws ERR_ZEROTH_ARGUMENT when μ is not a number from 1e-30 to 1e30, where f32 holds it.
  * @example
  * gaussianTwoPoint({ mu: 1e-3 }).moments(100) // { s1: 2, s2: 1 }
  * @see Nesterov and Spokoiny, Random gradient-free minimization of convex functions, 2017; Song et al., arXiv 2604.14669, eq. 2.
  */
 export function gaussianTwoPoint({ mu = 1e-3 }: { mu?: number } = {}): Estimator {
-  checkNumber('mu', mu, { above: 0 });
+  // The device adds μ in f32: one that is 0 or infinite there moves nothing, or everything away.
+  checkNumber('mu', mu, { min: 1e-30, max: 1e30 });
   return {
     name: 'gaussian-two-point',
     mu,
