@@ -95,11 +95,17 @@ struct UpdateLoops {
                            float* out, size_t count) {
     const size_t blocks = count / blockSize;
     eachBlock<Lane>(direction, firstBlock, blocks, [=](size_t offset, const typename Lane::F(&z)[4]) {
-      for (size_t j = 0; j < 4; ++j) {
-        typename Lane::F x = Lane::load(in + offset + 16 * j);
-        for (size_t k = 0; k < n; ++k) x = Lane::fma(Lane::set(c[k]), z[j], x);
-        Lane::store(out + offset + 16 * j, x);
+      // Unrolled, or the four z would go through memory.
+      typename Lane::F x[4];
+#pragma GCC unroll 4
+      for (size_t j = 0; j < 4; ++j) x[j] = Lane::load(in + offset + 16 * j);
+      for (size_t k = 0; k < n; ++k) {
+        const typename Lane::F factor = Lane::set(c[k]);
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; ++j) x[j] = Lane::fma(factor, z[j], x[j]);
       }
+#pragma GCC unroll 4
+      for (size_t j = 0; j < 4; ++j) Lane::store(out + offset + 16 * j, x[j]);
     });
     const size_t whole = blocks * blockSize;
     if (whole == count) return;

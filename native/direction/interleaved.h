@@ -13,8 +13,12 @@ struct Interleaved {
     typename Lane::F a, b;
   };
 
+  using Words = Interleaved<typename Lane::Words>;
+
   static ZEROTH_HD U set(uint32_t value) { return {Lane::set(value), Lane::set(value)}; }
   static ZEROTH_HD F set(float value) { return {Lane::set(value), Lane::set(value)}; }
+
+  static ZEROTH_HD U fromWords(typename Words::U x) { return {Lane::fromWords(x.a), Lane::fromWords(x.b)}; }
 
   static ZEROTH_HD U add(U x, U y) { return {Lane::add(x.a, y.a), Lane::add(x.b, y.b)}; }
   static ZEROTH_HD U sub(U x, U y) { return {Lane::sub(x.a, y.a), Lane::sub(x.b, y.b)}; }
@@ -42,6 +46,9 @@ struct Interleaved {
   static ZEROTH_HD F multiply(F x, F y) { return {Lane::multiply(x.a, y.a), Lane::multiply(x.b, y.b)}; }
   static ZEROTH_HD F add(F x, F y) { return {Lane::add(x.a, y.a), Lane::add(x.b, y.b)}; }
   static ZEROTH_HD F squareRoot(F x) { return {Lane::squareRoot(x.a), Lane::squareRoot(x.b)}; }
+  static ZEROTH_HD F split(F x, float scale, F& mantissa) {
+    return {Lane::split(x.a, scale, mantissa.a), Lane::split(x.b, scale, mantissa.b)};
+  }
   static ZEROTH_HD F selectByBit30(U test, F x, F y) {
     return {Lane::selectByBit30(test.a, x.a, y.a), Lane::selectByBit30(test.b, x.b, y.b)};
   }

@@ -30,28 +30,31 @@ struct SharedRounds {
   }
 };
 
-/** Philox of the counters with these low words. */
+/** Philox of the counters whose low words are base, base + 1, … */
 template <class Lane>
-ZEROTH_HD void philoxLanes(const SharedRounds& shared, typename Lane::U counterLow, typename Lane::U (&x)[4]) {
-  using U = typename Lane::U;
+ZEROTH_HD void philoxLanes(const SharedRounds& shared, typename Lane::Words::U counterLow, typename Lane::U (&x)[4]) {
+  using Words = typename Lane::Words;
+  using U = typename Words::U;
+  U state[4];
   U high0, low0, high1, low1;
-  Lane::multiply(counterLow, philoxMultiplier0, high0, low0);
-  const U word2 = Lane::bitXor(high0, Lane::set(shared.first2));
+  Words::multiply(counterLow, philoxMultiplier0, high0, low0);
+  const U word2 = Words::bitXor(high0, Words::set(shared.first2));
   const U word3 = low0;
-  Lane::multiply(word2, philoxMultiplier1, high1, low1);
-  x[0] = Lane::bitXor(high1, Lane::set(shared.second0));
-  x[1] = low1;
-  x[2] = Lane::bitXor(word3, Lane::set(shared.second2));
-  Lane::multiply(x[0], philoxMultiplier0, high0, low0);
-  Lane::multiply(x[2], philoxMultiplier1, high1, low1);
-  x[0] = Lane::bitXor(high1, x[1], Lane::set(shared.key0 + 2 * philoxKeyStep0));
-  x[1] = low1;
-  x[2] = Lane::bitXor(high0, Lane::set(shared.third2));
-  x[3] = low0;
+  Words::multiply(word2, philoxMultiplier1, high1, low1);
+  state[0] = Words::bitXor(high1, Words::set(shared.second0));
+  state[1] = low1;
+  state[2] = Words::bitXor(word3, Words::set(shared.second2));
+  Words::multiply(state[0], philoxMultiplier0, high0, low0);
+  Words::multiply(state[2], philoxMultiplier1, high1, low1);
+  state[0] = Words::bitXor(high1, state[1], Words::set(shared.key0 + 2 * philoxKeyStep0));
+  state[1] = low1;
+  state[2] = Words::bitXor(high0, Words::set(shared.third2));
+  state[3] = low0;
 #pragma GCC unroll 8
   for (uint32_t round = 3; round < philoxRounds; ++round) {
-    philoxRound<Lane>(x, shared.key0 + round * philoxKeyStep0, shared.key1 + round * philoxKeyStep1);
+    philoxRound<Words>(state, shared.key0 + round * philoxKeyStep0, shared.key1 + round * philoxKeyStep1);
   }
+  for (int i = 0; i < 4; ++i) x[i] = Lane::fromWords(state[i]);
 }
 
 /**
@@ -72,7 +75,7 @@ ZEROTH_HD void eachBlock(const Direction& direction, uint64_t firstBlock, size_t
       using Two = Interleaved<Lane>;
       typename Two::U x[4];
       typename Two::F z[4];
-      philoxLanes<Two>(shared, {Lane::iota(counter), Lane::iota(counter + 16)}, x);
+      philoxLanes<Two>(shared, {Lane::Words::iota(counter), Lane::Words::iota(counter + 16)}, x);
       variates<Two, distribution>(x, z);
       const typename Lane::F first[4] = {z[0].a, z[1].a, z[2].a, z[3].a};
       const typename Lane::F second[4] = {z[0].b, z[1].b, z[2].b, z[3].b};
@@ -83,7 +86,7 @@ ZEROTH_HD void eachBlock(const Direction& direction, uint64_t firstBlock, size_t
       for (int lane = 0; lane < 16; lane += Lane::lanes) {
         typename Lane::U x[4];
         typename Lane::F z[4];
-        philoxLanes<Lane>(shared, Lane::iota(counter + static_cast<uint32_t>(lane)), x);
+        philoxLanes<Lane>(shared, Lane::Words::iota(counter + static_cast<uint32_t>(lane)), x);
         variates<Lane, distribution>(x, z);
         sink(done * blockSize + static_cast<size_t>(lane), z);
       }

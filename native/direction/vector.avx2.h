@@ -7,6 +7,7 @@
 namespace zeroth {
 
 struct Avx2Lane {
+  using Words = Avx2Lane;
   struct U {
     __m256i a, b;
   };
@@ -33,6 +34,8 @@ struct Avx2Lane {
     _mm256_storeu_ps(to, value.a);
     _mm256_storeu_ps(to + 8, value.b);
   }
+
+  static ZEROTH_HD U fromWords(U a) { return a; }
 
   static ZEROTH_HD U add(U x, U y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
   static ZEROTH_HD U sub(U x, U y) { return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)}; }
@@ -67,6 +70,7 @@ struct Avx2Lane {
   static ZEROTH_HD F add(F x, F y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
   static ZEROTH_HD F divide(F x, F y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
   static ZEROTH_HD F squareRoot(F x) { return {_mm256_sqrt_ps(x.a), _mm256_sqrt_ps(x.b)}; }
+  static ZEROTH_HD F split(F u, float scale, F& mantissa) { return splitByBits<Avx2Lane>(u, scale, mantissa); }
   static ZEROTH_HD F selectByBit30(U test, F x, F y) {
     const F mask = asFloat(shiftLeft<1>(test));  // blendv looks at bit 31
     return {_mm256_blendv_ps(y.a, x.a, mask.a), _mm256_blendv_ps(y.b, x.b, mask.b)};

@@ -7,6 +7,7 @@
 namespace zeroth {
 
 struct NeonLane {
+  using Words = NeonLane;
   struct U {
     uint32x4_t part[4];
   };
@@ -36,6 +37,8 @@ struct NeonLane {
   static ZEROTH_HD void store(float* to, F value) {
     for (int i = 0; i < 4; ++i) vst1q_f32(to + 4 * i, value.part[i]);
   }
+
+  static ZEROTH_HD U fromWords(U a) { return a; }
 
   static ZEROTH_HD U add(U a, U b) {
     for (int i = 0; i < 4; ++i) a.part[i] = vaddq_u32(a.part[i], b.part[i]);
@@ -114,6 +117,7 @@ struct NeonLane {
     for (int i = 0; i < 4; ++i) a.part[i] = vsqrtq_f32(a.part[i]);
     return a;
   }
+  static ZEROTH_HD F split(F u, float scale, F& mantissa) { return splitByBits<NeonLane>(u, scale, mantissa); }
   static ZEROTH_HD F selectByBit30(U test, F a, F b) {
     const uint32x4_t bit = vdupq_n_u32(0x40000000u);
     for (int i = 0; i < 4; ++i) a.part[i] = vbslq_f32(vtstq_u32(test.part[i], bit), a.part[i], b.part[i]);

@@ -17,7 +17,22 @@
 
 namespace zeroth {
 
+/**
+ * u = m 2^k with m in [1/2, 1), for normal u > 0: m, and k · scale rounded once. `scale` must bear a product with
+ * 2^-23. By bits, for lanes that have no instruction for it.
+ */
+template <class Lane>
+ZEROTH_HD typename Lane::F splitByBits(typename Lane::F u, float scale, typename Lane::F& mantissa) {
+  const typename Lane::U bits = Lane::asBits(u);
+  const typename Lane::U exponent =  // k · 2^23
+      Lane::bitAnd(Lane::sub(bits, Lane::set(0x3f000000u)), Lane::set(0xff800000u));
+  mantissa = Lane::asFloat(Lane::sub(bits, exponent));
+  return Lane::multiply(Lane::fromSigned(exponent), Lane::set(scale * 0x1p-23f));
+}
+
 struct ScalarLane {
+  /** The same words as Philox likes them. */
+  using Words = ScalarLane;
   using U = uint32_t;
   using F = float;
   static constexpr int lanes = 1;
@@ -28,6 +43,8 @@ struct ScalarLane {
   static ZEROTH_HD U iota(uint32_t base) { return base; }
   static ZEROTH_HD F load(const float* from) { return *from; }
   static ZEROTH_HD void store(float* to, F value) { *to = value; }
+
+  static ZEROTH_HD U fromWords(U a) { return a; }
 
   static ZEROTH_HD U add(U a, U b) { return a + b; }
   static ZEROTH_HD U sub(U a, U b) { return a - b; }
@@ -119,6 +136,7 @@ struct ScalarLane {
     return __builtin_sqrtf(a);
 #endif
   }
+  static ZEROTH_HD F split(F u, float scale, F& mantissa) { return splitByBits<ScalarLane>(u, scale, mantissa); }
   /** bit 30 of `test` set ? a : b. */
   static ZEROTH_HD F selectByBit30(U test, F a, F b) { return (test & 0x40000000u) != 0 ? a : b; }
   /** Negates where bit 31 of `sign` is set. */

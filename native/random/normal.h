@@ -10,64 +10,64 @@
 namespace zeroth {
 
 /**
- * -2 ln((x + 1/2) / 2^32) ≥ 0, for the word x. The argument is rounded to f32 and may become 1, with the logarithm 0.
+ * -2 ln u > 0 for u = (x + 1/2) / 2^32, rounded to f32 and shrunk by 2^-24 so that it stays below 1.
  *
- * The argument is m 2^k with m in [√½, √2), f = m - 1. Since it is ≤ 1, k = 0 implies f ≤ 0, so no digits cancel and
- * the result is never negative. -2 ln(1 + f) = f (-2 + f P(f)), relative error of the result 1.5e-7.
+ * u is m 2^k with m in [1/2, 1), f = m - 1, so neither part of -2 ln(1 + f) - 2 ln 2 · k is negative and no digits
+ * cancel. -2 ln(1 + f) = f (-2 + f P(f)), relative error 1.6e-7.
  */
 template <class Lane>
 ZEROTH_HD typename Lane::F minusTwoLog(typename Lane::U x) {
   using F = typename Lane::F;
-  using U = typename Lane::U;
-  const F u = Lane::fma(Lane::fromUnsigned(x), Lane::set(0x1p-32f), Lane::set(0x1p-33f));
-  const U bits = Lane::asBits(u);
-  const U exponent = Lane::bitAnd(Lane::sub(bits, Lane::set(0x3f3504f3u)), Lane::set(0xff800000u));  // k · 2^23
-  const F f = Lane::add(Lane::asFloat(Lane::sub(bits, exponent)), Lane::set(-1.0f));
-  F p = Lane::set(0x1.ae1708p-3f);
-  p = Lane::fma(p, f, Lane::set(-0x1.4faa2cp-2f));
-  p = Lane::fma(p, f, Lane::set(0x1.5fc008p-2f));
-  p = Lane::fma(p, f, Lane::set(-0x1.970556p-2f));
-  p = Lane::fma(p, f, Lane::set(0x1.ff8140p-2f));
-  p = Lane::fma(p, f, Lane::set(-0x1.555c56p-1f));
-  p = Lane::fma(p, f, Lane::set(0x1.00003ap+0f));
+  const F u = Lane::fma(Lane::fromUnsigned(x), Lane::set(0x1.fffffep-33f), Lane::set(0x1p-33f));
+  F m;
+  const F ofExponent = Lane::split(u, -0x1.62e430p+0f, m);  // -2 ln 2 · k
+  const F f = Lane::add(m, Lane::set(-1.0f));
+  F p = Lane::set(0x1.293932p+1f);
+  p = Lane::fma(p, f, Lane::set(0x1.097038p+1f));
+  p = Lane::fma(p, f, Lane::set(0x1.811148p+0f));
+  p = Lane::fma(p, f, Lane::set(-0x1.9f10b6p-4f));
+  p = Lane::fma(p, f, Lane::set(0x1.142998p-1f));
+  p = Lane::fma(p, f, Lane::set(-0x1.54191ap-1f));
+  p = Lane::fma(p, f, Lane::set(0x1.00033cp+0f));
   p = Lane::fma(p, f, Lane::set(-2.0f));
-  const F ofExponent = Lane::multiply(Lane::fromSigned(exponent), Lane::set(-0x1.62e430p-23f));  // -2 ln 2 · k
   return Lane::fma(p, f, ofExponent);
 }
 
 /**
- * Cosine and sine of the word x as an angle of x / 2^32 turns: the nearest quarter turn picks swap and signs, the
- * signed remainder, at most 1/8 turn, goes through polynomials. Relative errors: cosine 3.9e-8, sine 2.8e-8.
+ * Cosine and sine of an angle between -1/8 and 1/8 turn: the low 30 bits of x, signed, in units of 2^-32 turns.
+ * Relative errors: cosine 3.9e-8, sine 2.8e-8.
  */
 template <class Lane>
 ZEROTH_HD void cosineSine(typename Lane::U x, typename Lane::F& cosine, typename Lane::F& sine) {
   using F = typename Lane::F;
-  using U = typename Lane::U;
-  // The low 30 bits, moved to the top, are the remainder as a signed number of 2^-34 turns; y is in 1/8 turns.
+  // In eighths of a turn.
   const F y = Lane::multiply(Lane::fromSigned(Lane::template shiftLeft<2>(x)), Lane::set(0x1p-31f));
   const F w = Lane::multiply(y, y);
   F s = Lane::set(-3.660915e-05f);
   s = Lane::fma(s, w, Lane::set(0.0024910164f));
   s = Lane::fma(s, w, Lane::set(-0.08074583f));
   s = Lane::fma(s, w, Lane::set(0.7853982f));
-  s = Lane::multiply(s, y);
+  sine = Lane::multiply(s, y);
   F c = Lane::set(-0.00031897702f);
   c = Lane::fma(c, w, Lane::set(0.01585015f));
   c = Lane::fma(c, w, Lane::set(-0.3084244f));
-  c = Lane::fma(c, w, Lane::set(1.0f));
-  const U quadrant = Lane::add(x, Lane::set(0x20000000u));  // in the top two bits
-  cosine = Lane::negateByBit31(Lane::add(x, Lane::set(0x60000000u)), Lane::selectByBit30(quadrant, s, c));
-  sine = Lane::negateByBit31(quadrant, Lane::selectByBit30(quadrant, c, s));
+  cosine = Lane::fma(c, w, Lane::set(1.0f));
 }
 
-/** Two independent N(0, 1) variates of two independent words (Box-Muller). |z| ≤ 6.77. */
+/**
+ * Two independent N(0, 1) variates of two independent words (Box-Muller). |z| ≤ 6.77.
+ *
+ * The angle is within 1/8 turn of 0; swapping the two by bit 30 of x1 and negating both by bit 31 takes it to the whole
+ * circle, all 2^32 angles apart but for two.
+ */
 template <class Lane>
 ZEROTH_HD void normalPair(typename Lane::U x0, typename Lane::U x1, typename Lane::F& z0, typename Lane::F& z1) {
-  const typename Lane::F radius = Lane::squareRoot(minusTwoLog<Lane>(x0));
-  typename Lane::F cosine, sine;
+  using F = typename Lane::F;
+  const F radius = Lane::negateByBit31(x1, Lane::squareRoot(minusTwoLog<Lane>(x0)));
+  F cosine, sine;
   cosineSine<Lane>(x1, cosine, sine);
-  z0 = Lane::multiply(radius, cosine);
-  z1 = Lane::multiply(radius, sine);
+  z0 = Lane::multiply(radius, Lane::selectByBit30(x1, sine, cosine));
+  z1 = Lane::multiply(radius, Lane::selectByBit30(x1, cosine, sine));
 }
 
 /** ±1 with equal probability: the top bit is the sign. */

@@ -83,16 +83,13 @@ void uniformsAreSymmetricAndNeverReachOne() {
 double normalError(uint32_t x0, uint32_t x1) {
   float z0, z1;
   normalPair<ScalarLane>(x0, x1, z0, z1);
-  const double u = std::fma(static_cast<float>(x0), 0x1p-32f, 0x1p-33f);
-  const double radius = std::sqrt(-2 * std::log(u));
-  // Sine and cosine of the turns left after the nearest eighth, which double precision holds exactly.
-  const double turns = x1 * 0x1p-32;
-  const double quarter = std::nearbyint(turns * 4);
-  const double rest = 2 * std::acos(-1.0) * (turns - quarter / 4);
-  const int q = static_cast<int>(quarter) % 4;
-  const double c = std::cos(rest), s = std::sin(rest);
-  const double cosine = q == 0 ? c : q == 1 ? -s : q == 2 ? -c : s;
-  const double sine = q == 0 ? s : q == 1 ? c : q == 2 ? -s : -c;
+  const double u = std::fma(static_cast<float>(x0), 0x1.fffffep-33f, 0x1p-33f);
+  const double radius = std::sqrt(-2 * std::log(u)) * (x1 >> 31 ? -1 : 1);
+  // The low 30 bits, signed, in units of 2^-32 turns.
+  const double angle = 2 * std::acos(-1.0) * (static_cast<int32_t>(x1 << 2) * 0x1p-34);
+  const bool swapped = (x1 >> 30 & 1) != 0;
+  const double cosine = swapped ? std::sin(angle) : std::cos(angle);
+  const double sine = swapped ? std::cos(angle) : std::sin(angle);
   const auto error = [](double value, double exact) {
     return std::abs(value - exact) / std::max(std::abs(exact), 0x1p-100);
   };

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include "cpu/update.h"
 
@@ -17,6 +18,11 @@ using zeroth::Distribution;
 
 double seconds(const std::chrono::steady_clock::time_point& start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
 }
 
 struct Free {
@@ -42,24 +48,25 @@ int main() {
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) theta[i] = 0.0f;
 
-  // Interleaved, so that a noisy neighbour disturbs both alike.
-  double streamSeconds = 1e9, addSeconds = 1e9, stepSeconds = 1e9;
+  // Interleaved, and medians at the end, so that a noisy neighbour disturbs all alike.
+  std::vector<double> streamTimes, addTimes, stepTimes;
   for (int round = 0; round < rounds; ++round) {
     auto start = std::chrono::steady_clock::now();
     stream(theta, count, threads);
-    streamSeconds = std::min(streamSeconds, seconds(start));
+    streamTimes.push_back(seconds(start));
 
     const Direction z{Distribution::normal, 1, static_cast<uint64_t>(round)};
     const Direction next{Distribution::normal, 1, static_cast<uint64_t>(round) + 1};
     start = std::chrono::steady_clock::now();
     zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, 1e-3f}}}}}, threads);
-    addSeconds = std::min(addSeconds, seconds(start));
+    addTimes.push_back(seconds(start));
 
     start = std::chrono::steady_clock::now();
     zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, -1e-3f}, {z, 1e-5f}, {next, 1e-3f}}}}}, threads);
     zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{next, -1e-3f}, {next, -1e-3f}}}}}, threads);
-    stepSeconds = std::min(stepSeconds, seconds(start));
+    stepTimes.push_back(seconds(start));
   }
+  const double streamSeconds = median(streamTimes), addSeconds = median(addTimes), stepSeconds = median(stepTimes);
   const double n = static_cast<double>(count);
   std::printf(
       "{\"benchmark\":\"perturbation\",\"parameters\":%zu,\"threads\":%d,\"isa\":\"%s\",\"bandwidthGBps\":%.2f,"
