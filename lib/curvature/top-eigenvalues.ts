@@ -10,7 +10,7 @@ import { addScaled, dot, norm } from './vectors.ts';
 export interface TopEigenvaluesOptions {
   /** How many eigenvalues, with multiplicity. Default 1. */
   readonly count?: number;
-  /** `lanczos` (default) or `power`, which finds one eigenvalue, slowly, in the memory of two vectors. */
+  /** `lanczos` (default) or `power`, which finds one eigenvalue, slowly, in the memory of a few vectors. */
   readonly method?: 'lanczos' | 'power';
   /** Where to start: up to `count` rows, for example the `vectors` of the last measurement. Noise is always added, so that a new top is noticed. */
   readonly start?: Float32Array;
@@ -40,8 +40,9 @@ export interface TopEigenvalues {
  * The largest algebraic eigenvalues of a symmetric operator, with honest residuals.
  *
  * Lanczos: block Krylov space of `count` start vectors, so that an eigenvalue of multiplicity up to `count` is found as often as it occurs;
- * full reorthogonalisation, f64 coefficients. It keeps one f32 vector for each product: maxIterations · count · dimension · 4 bytes at most.
- * Power iteration converges to the largest |λ|; when that is negative it goes on with H + |λ| I.
+ * full reorthogonalisation, f64 coefficients. It keeps its f32 basis: (maxIterations + 1) · count · dimension · 4 bytes at most. With `count`
+ * equal to the dimension it yields the whole spectrum.
+ * Power iteration converges to the largest |λ|; when that is negative, or it does not settle, it goes on with H + |λ| I.
  *
  * The result may not have converged: read `residuals`. It is deterministic in the operator, the seed and the start.
  *

@@ -5,9 +5,9 @@ import { CommandList } from './commands.ts';
 import { loadNative, type NativeDevice } from './native.ts';
 
 export interface DeviceOptions {
-  /** `auto` takes the best device present. Default `auto`. */
+  /** `auto` takes the best device present, which is the CPU in this version. Default `auto`. */
   readonly device?: 'auto' | 'cpu' | 'cuda';
-  /** Threads of every kernel. Default: the processors of this machine. */
+  /** Threads that work at the same time, 1 … 1024. Default: the processors that this process may use. */
   readonly threads?: number;
 }
 
@@ -83,7 +83,7 @@ export class DeviceProgram {
 
 /**
  * A device with its own worker thread and queue. Work runs in the order of submission and never blocks the event loop.
- * Dispose it (`await using device = openDevice()`) to free its memory at once.
+ * Dispose it (`await device.dispose()`, or `await using` where the language has it) to free its memory at once.
  */
 export class Device implements AsyncDisposable {
   readonly kind = 'cpu' as const;
@@ -211,7 +211,8 @@ export class Device implements AsyncDisposable {
 
 /**
  * Opens a device.
- * @throws ERR_ZEROTH_DEVICE when the device asked for is not there; nothing is substituted silently.
+ * @throws ERR_ZEROTH_DEVICE when the device asked for is not there; nothing is substituted silently. ERR_ZEROTH_NATIVE when the addon does
+ *   not load, with the commands that mend it. ERR_ZEROTH_ARGUMENT.
  */
 export function openDevice(options: DeviceOptions = {}): Device {
   checkObject('options', options, '{ device?, threads? }');

@@ -88,7 +88,7 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
   return new Tensor($.concat(nodes, canonicalAxis('concat', nodes[0], axis)));
 }
 
-/** Rows of a table (an embedding): table [V, …rest], i32 indices [...i] → [...i, …rest]. */
+/** Rows of a table (an embedding): table [V, …rest], i32 indices [...i] → [...i, …rest]. An index outside 0 … V − 1 ends the evaluation with ERR_ZEROTH_NATIVE. */
 export function gather(table: Tensor, indices: Tensor): Tensor {
   return new Tensor($.gather(nodeOf('gather: table', table), nodeOf('gather: indices', indices)));
 }
@@ -98,7 +98,7 @@ export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tens
   return new Tensor($.scatterAdd(nodeOf('scatterAdd: indices', indices), nodeOf('scatterAdd: updates', updates), rows));
 }
 
-/** i32 indices [...i] → f32 [...i, classes]: 1 at the index, else 0. */
+/** i32 indices [...i] → f32 [...i, classes]: 1 at the index, else 0; only zeros for an index outside 0 … classes − 1. */
 export function oneHot(indices: Tensor, classes: number): Tensor {
   const node = nodeOf('oneHot: indices', indices);
   checkInteger('oneHot: classes', classes, 1);

@@ -13,7 +13,10 @@ function targets(loss: string, outputs: Tensor, labels: Tensor): Tensor {
   return oneHot(labels, outputs.shape[outputs.rank - 1]);
 }
 
-/** Mean over examples (and positions) of ½ Σ_c (f_c − onehot_c)², without a 1/C factor. outputs [...n, C], i32 labels [...n]; result []. */
+/**
+ * Mean over examples (and positions) of ½ Σ_c (f_c − onehot_c)², without a 1/C factor. outputs [...n, C], i32 labels [...n]; result [].
+ * A label outside 0 … C − 1 is no class: its target is zero everywhere.
+ */
 export function squaredLoss(outputs: Tensor, labels: Tensor): Tensor {
   const half = 0.5 / outputs.shape.slice(0, -1).reduce((product, n) => product * n, 1);
   return mul(sum(square(sub(outputs, targets('squaredLoss', outputs, labels)))), half);
@@ -26,7 +29,7 @@ export interface CrossEntropyOptions {
 
 /**
  * Softmax cross entropy, −log softmax(logits)[label], in mean over the positions that count. logits [...n, C], i32 labels [...n]; result [].
- * A masked position still needs a label within range.
+ * A label outside 0 … C − 1 is no class: its position counts in the mean, with a loss of 0. Mask such positions.
  */
 export function softmaxCrossEntropy(logits: Tensor, labels: Tensor, { mask }: CrossEntropyOptions = {}): Tensor {
   const hot = targets('softmaxCrossEntropy', logits, labels);

@@ -15,7 +15,8 @@ export interface ObjectiveOptions {
   /** Seed of the initialisation. Default 0. */
   readonly seed?: Seed;
   /**
-   * Working memory of one program at most, in bytes; larger work is cut into micro-batches of examples that accumulate. Default 256 MiB.
+   * Working memory of all that runs at the same time, in bytes; larger work is cut into micro-batches of examples that accumulate. One
+   * example at a time is the least, whatever the budget. Default 256 MiB.
    */
   readonly arenaBudget?: number;
 }
@@ -60,13 +61,16 @@ export class Objective implements LossOracle {
     return this.params.length;
   }
 
-  /** Bytes of working memory that the loss program of these examples needs, known before the first step. */
+  /** Bytes of working memory that the loss programs of this many examples need, known before the first step. */
   async lossArenaBytes(examples = this.examples): Promise<number> {
     const pieces = await this.#programs.pieces('loss', examples);
     return [...new Set(pieces.map(({ program }) => program))].reduce((sum, { arenaBytes }) => sum + arenaBytes, 0);
   }
 
-  /** Full-batch losses at θ + coefficient · z(direction), one a point; f64. */
+  /**
+   * Full-batch losses at θ + coefficient · z(direction), one a point; f64. θ itself does not change.
+   * @throws ERR_ZEROTH_ABORTED; ERR_ZEROTH_NATIVE where the loss reads a row that is not there (`ops.gather`).
+   */
   losses(points: readonly Term[], signal?: AbortSignal): Promise<Float64Array> {
     return this.#losses(points, null, signal);
   }
@@ -205,8 +209,8 @@ export class Objective implements LossOracle {
 }
 
 /**
- * Puts a problem on a device: checks its data, uploads it, initialises the parameters from `seed`.
- * Programs are compiled when they are first needed.
+ * Puts a problem on a device: checks its data and its loss, uploads the data, initialises the parameters from `seed`.
+ * Programs are planned when they are first needed; one that the device then refuses is ERR_ZEROTH_PROGRAM.
  *
  * @throws ERR_ZEROTH_DATA, ERR_ZEROTH_ARGUMENT for bad data; ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE for a loss that does not fit together.
  */

@@ -127,7 +127,7 @@ export function saveSafetensors(
   }
 }
 
-/** @throws ERR_ZEROTH_FILE when it cannot be read; ERR_ZEROTH_SAFETENSORS, naming the file, when it is malformed. */
+/** @throws ERR_ZEROTH_FILE when it cannot be read; ERR_ZEROTH_SAFETENSORS, naming the file, when it is malformed or has a dtype other than F32, F64 and I32. */
 export function loadSafetensors(path: string): SafetensorsFile {
   let bytes: Buffer;
   try {

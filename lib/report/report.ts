@@ -10,7 +10,7 @@ import { svgPlots } from './svg.ts';
 
 /** Options of `writeReport`. */
 export interface ReportOptions {
-  /** Heading of the page. Default: the name of the model, or of the models. */
+  /** Heading of the page. Default: `Zeroth: ` and the names of the problems. */
   readonly title?: string;
   /** The bundled plotting code. Default: `client.js` beside this module, where `npm run build:ts` puts it. */
   readonly clientScript?: string;

@@ -28,7 +28,7 @@ export interface RunEvent {
     readonly isa: string;
     readonly threads: number;
   };
-  /** Bytes of the largest program arena and of the parameters with their state, known before the first step. */
+  /** Bytes of the loss's working memory and of the parameters with their state, known before the first step. */
   readonly memory: { readonly arenaBytes: number; readonly parameterBytes: number };
   /** Whatever the caller wants to find again: preset, command line, data folder. */
   readonly meta: Readonly<Record<string, unknown>>;
@@ -59,7 +59,7 @@ export interface MonitorEvent {
   /** ‖Hv − λv‖ / ‖v‖. */
   readonly lambdaMaxResidual: number;
   readonly preconditioned: boolean;
-  /** lower ≤ threshold ≤ upper: at the edge. A bound or threshold is null where the theory gives none (for example the monitor of exact gradients has lower 0). */
+  /** lower ≤ threshold ≤ upper: at the edge. For exact gradients lower is 0 and upper is itself the edge. The threshold is Infinity where η is 0 (null in the log). */
   readonly lower: number;
   readonly threshold: number;
   readonly upper: number;
@@ -85,7 +85,7 @@ export interface EndEvent {
   readonly reason: 'completed' | 'aborted' | 'diverged';
   /** Steps done. */
   readonly steps: number;
-  /** Wall-clock seconds since this process began the run, monitors included. */
+  /** Wall-clock seconds since this process began or resumed the run, monitors included. */
   readonly seconds: number;
   /** Steps a second of time spent in steps, monitors and checkpoints excluded. */
   readonly stepsPerSecond: number;

@@ -22,7 +22,7 @@ export interface TrainOptions {
   readonly seed?: Seed;
   /** Examples of a step, drawn without replacement, fresh each step. Default: all of them. */
   readonly batch?: number | 'full';
-  /** Measure curvature before every k-th step and after the last; 0 = never (default). */
+  /** Measure curvature before every k-th step and, when the run completes, after the last; 0 = never (default). */
   readonly monitorEvery?: number;
   /** Hutchinson probes of one measurement. Default 64. */
   readonly probes?: number;
@@ -30,7 +30,7 @@ export interface TrainOptions {
   readonly out?: string;
   /** Go on from the checkpoint in `out`. Default false: `out` must not hold a run yet. */
   readonly resume?: boolean;
-  /** Steps between checkpoints. Default 1000. There is one at the start and one at the end, too. */
+  /** Steps between checkpoints. Default 1000. There is one at the start and one at the end, too, unless the run diverges. */
   readonly checkpointEvery?: number;
   /** Ends the run after the step under way, with a checkpoint. */
   readonly signal?: AbortSignal;
@@ -42,7 +42,8 @@ export interface TrainOptions {
 const EXPLOSION = 1e3;
 
 /**
- * Trains, as an async iterable of events. Breaking out of the loop stops the run where it is.
+ * Trains, as an async iterable of events. Breaking out of the loop stops the run where it is, without a last checkpoint; `signal` ends it
+ * with one.
  *
  * Deterministic: the same seed, device and number of threads give the same bits, whoever watches and however often.
  *
