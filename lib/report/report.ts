@@ -1,7 +1,8 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { invalidArgument, ZerothError } from '../errors.ts';
+import { makeFolder } from '../train/folder.ts';
 import { readRunLog } from '../train/log.ts';
 import { reportPage } from './page.ts';
 import { plotRuns } from './plot-data.ts';
@@ -23,7 +24,7 @@ export interface ReportOptions {
  * @param runFolders folders that hold a `run.jsonl`; finished, unfinished and killed runs alike.
  * @param outFile the HTML file to write; its folder is made where it is missing.
  * @returns the absolute path of the file, and the summaries it shows.
- * @throws ZerothError `ERR_ZEROTH_ARGUMENT` without a folder, `ERR_ZEROTH_LOG` or `ERR_ZEROTH_FILE` where a log is missing or is not one.
+ * @throws ZerothError `ERR_ZEROTH_ARGUMENT` without a folder, `ERR_ZEROTH_LOG` or `ERR_ZEROTH_FILE` where a log is missing or is not one, or the report cannot be written.
  * @example
  * await writeReport(['runs/a', 'runs/b'], 'report.html', { title: 'Two step sizes' });
  */
@@ -36,8 +37,8 @@ export async function writeReport(
   const title = options.title ?? `Zeroth: ${[...new Set(summaries.map(({ run }) => run.name))].join(', ')}`;
   const file = resolve(outFile);
   const page = reportPage(summaries, await readClientScript(options.clientScript), title);
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, page);
+  makeFolder(dirname(file));
+  await write(file, page);
   return { file, summaries };
 }
 
@@ -49,15 +50,26 @@ export async function writeReport(
 export async function writePlots(runFolders: readonly string[], folder: string): Promise<string[]> {
   const summaries = readSummaries(runFolders);
   const measured = summaries.some(({ monitors }) => monitors.length > 0);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const files = svgPlots(plotRuns(summaries)).filter(({ name }) => measured || name === 'loss.svg');
   return Promise.all(
     files.map(async ({ name, svg }) => {
       const file = resolve(join(folder, name));
-      await writeFile(file, svg);
+      await write(file, svg);
       return file;
     }),
   );
+}
+
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new ZerothError('ERR_ZEROTH_FILE', `${file}: could not be written: ${reason}. Choose another place.`, {
+      cause,
+    });
+  }
 }
 
 function readSummaries(runFolders: readonly string[]): RunSummary[] {

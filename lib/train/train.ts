@@ -12,6 +12,7 @@ import { version } from '../version.ts';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import type { EndEvent, MonitorEvent, RunEvent, StepEvent, TrainEvent } from './events.ts';
 import { makeFolder } from './folder.ts';
+import { lockFolder } from './lock.ts';
 import { RUN_LOG, RunLog, truncateRunLog } from './log.ts';
 import { MAX_PROBES, Monitor } from './monitor.ts';
 
@@ -74,7 +75,7 @@ export async function* train(
     yield* run.events();
   } finally {
     training.delete(objective);
-    await run.close();
+    run.close();
   }
 }
 
@@ -110,6 +111,7 @@ class Run {
   readonly #checkpointEvery: number;
   readonly #monitor: Monitor;
   #log: RunLog | undefined;
+  #unlock = () => {};
   #step = 0;
   #firstLoss: number | undefined;
   #lastLoss: number | null = null;
@@ -183,8 +185,12 @@ class Run {
     yield this.#write(this.#endEvent(reason, divergence, (performance.now() - begun) / 1000));
   }
 
-  async close(): Promise<void> {
-    await this.#log?.close();
+  close(): void {
+    try {
+      this.#log?.close();
+    } finally {
+      this.#unlock();
+    }
   }
 
   /** Opens the run folder; true when an earlier run goes on. */
@@ -192,6 +198,8 @@ class Run {
     const { out, resume } = this.#options;
     if (out === undefined) return false;
     const file = join(out, RUN_LOG);
+    if (!resume) makeFolder(out);
+    this.#unlock = lockFolder(out);
     if (!resume) {
       if (existsSync(file)) {
         throw new ZerothError(
@@ -199,7 +207,6 @@ class Run {
           `out: expected a folder without a run, received ${out}, which has a ${RUN_LOG}; resume it, remove it, or choose another folder.`,
         );
       }
-      makeFolder(out);
       this.#log = new RunLog(file);
       return false;
     }
@@ -210,7 +217,7 @@ class Run {
     this.#step = checkpoint.step;
     this.#firstLoss = checkpoint.firstLoss;
     this.#monitor.eigenvector = checkpoint.eigenvector;
-    await truncateRunLog(file, checkpoint.step);
+    truncateRunLog(file, checkpoint.step);
     this.#log = new RunLog(file);
     return true;
   }

@@ -123,6 +123,13 @@ describe('report.html', () => {
 
   it('says what is wrong: no folder, no log, an empty log, no plotting code', async () => {
     const out = join(folder, 'never.html');
+    for (const place of [join(folder, 'script.js', 'report.html'), folder, '/proc/zeroth/report.html']) {
+      writeFileSync(join(folder, 'script.js'), '');
+      await expect(writeReport([run()], place, { clientScript })).rejects.toMatchObject({ code: 'ERR_ZEROTH_FILE' });
+      await expect(writePlots([run()], join(place, 'plots', 'loss.svg', '\0'))).rejects.toMatchObject({
+        code: 'ERR_ZEROTH_FILE',
+      });
+    }
     await expect(writeReport([], out)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
     await expect(writeReport([join(folder, 'nowhere')], out, { clientScript })).rejects.toMatchObject({
       code: expect.stringMatching(/^ERR_ZEROTH_(LOG|FILE)$/),

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,6 +115,38 @@ describe('train refuses', () => {
     });
     // What failed does not keep the objective.
     expect((await drain(train(objective, zoGD({ lr: 0.02 }), { steps: 1 }))).at(-1)).toMatchObject({ steps: 1 });
+  });
+});
+
+describe('a run folder', () => {
+  it('is for one run at a time, until that ends or its process does', async () => {
+    const out = join(folder, 'run');
+    const optimizer = zoGD({ lr: 0.02 });
+    await using other = await compile(device, smallProblem(), { seed: 1 });
+    const first = train(objective, optimizer, { steps: 5, out });
+    await first.next();
+    await first.next();
+    const log = readFileSync(join(out, 'run.jsonl'), 'utf8');
+    const second = () => drain(train(other, optimizer, { steps: 5, out, resume: true }));
+    await expect(second()).rejects.toMatchObject({
+      code: 'ERR_ZEROTH_FILE',
+      message: expect.stringContaining(`process ${process.pid}`),
+    });
+    expect(readFileSync(join(out, 'run.jsonl'), 'utf8')).toBe(log);
+    await drain(first);
+    expect((await second()).at(-1)).toMatchObject({ reason: 'completed', steps: 5 });
+
+    const lock = join(out, 'run.lock');
+    expect(existsSync(lock)).toBe(false);
+    // Process 1 lives, but did not begin at this time; the id was given to another process.
+    for (const stale of [`${2 ** 30} 1`, '1 99999999999', '', 'nonsense', `${process.pid} 5`]) {
+      writeFileSync(lock, stale);
+      expect((await second()).at(-1)).toMatchObject({ reason: 'completed' });
+    }
+    // The parent of this process lives, and began when it says.
+    const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8');
+    writeFileSync(lock, `${process.ppid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`);
+    await expect(second()).rejects.toMatchObject({ code: 'ERR_ZEROTH_FILE' });
   });
 });
 
