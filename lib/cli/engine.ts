@@ -75,7 +75,7 @@ async function measureCurvature(
     await objective.params.useStates(optimizer.rule.states, optimizer.rule.initial);
     await objective.params.restore(checkpoint.params);
     const monitor = new Monitor(objective, optimizer, { probes, seed: BigInt(settings.seed) });
-    monitor.eigenvector = checkpoint.eigenvector;
+    monitor.startFrom(checkpoint.eigenvector);
     const measured = await monitor.measure(checkpoint.step, signal);
     if (!measured) {
       throw new ZerothError(

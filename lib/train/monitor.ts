@@ -17,8 +17,10 @@ export const MAX_PROBES = 65536;
  */
 export class Monitor {
   readonly probes: number;
-  /** Top eigenvector of the last measurement: the next one starts from it. */
-  eigenvector: Float32Array | undefined;
+  /** Where the next search for the top eigenvector starts: at the last measurement's. */
+  #start: Float32Array | undefined;
+  /** The last measurement, and where it started: a run that goes on from this very step measures it again. */
+  #last: { readonly step: number; readonly start: Float32Array | undefined } | undefined;
   readonly #objective: Objective;
   readonly #optimizer: Optimizer;
   readonly #seed: bigint;
@@ -45,7 +47,7 @@ export class Monitor {
       const loss = await hessian.loss(signal);
       const probes = { probes: this.probes, seed: this.#seed, firstStream: step * MAX_PROBES };
       const trace = await hutchinsonTrace(operator, { ...probes, signal });
-      const top = await this.#top(operator, signal);
+      const top = await this.#top(operator, step, signal);
       const lr = learningRateAt(this.#optimizer, step);
       const optimizer = { ...this.#optimizer, lr };
       const curvature = { trace: trace.trace, lambdaMax: top.lambdaMax, dimension: this.#objective.dimension };
@@ -71,9 +73,20 @@ export class Monitor {
     }
   }
 
-  async #top(operator: LinearOperator, signal?: AbortSignal) {
-    const result = await topEigenvalues(operator, { start: this.eigenvector, seed: this.#seed, signal });
-    this.eigenvector = result.vectors;
+  /** Where a measurement at `step` starts its search for the top eigenvector: what a checkpoint of that step keeps. */
+  startAt(step: number): Float32Array | undefined {
+    return this.#last?.step === step ? this.#last.start : this.#start;
+  }
+
+  /** Starts the next search where a checkpoint says. */
+  startFrom(eigenvector: Float32Array | undefined): void {
+    this.#start = eigenvector;
+  }
+
+  async #top(operator: LinearOperator, step: number, signal?: AbortSignal) {
+    const result = await topEigenvalues(operator, { start: this.#start, seed: this.#seed, signal });
+    this.#last = { step, start: this.#start };
+    this.#start = result.vectors;
     return { lambdaMax: result.values[0], residual: result.residuals[0], hvps: result.hvps };
   }
 

@@ -216,7 +216,7 @@ class Run {
     await this.#objective.params.restore(checkpoint.params);
     this.#step = checkpoint.step;
     this.#firstLoss = checkpoint.firstLoss;
-    this.#monitor.eigenvector = checkpoint.eigenvector;
+    this.#monitor.startFrom(checkpoint.eigenvector);
     truncateRunLog(file, checkpoint.step);
     this.#log = new RunLog(file);
     return true;
@@ -265,7 +265,7 @@ class Run {
         step: this.#step,
         identity: this.#identity(),
         params,
-        eigenvector: this.#monitor.eigenvector,
+        eigenvector: this.#monitor.startAt(this.#step),
         firstLoss: this.#firstLoss,
       },
       this.#objective.params,

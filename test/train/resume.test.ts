@@ -1,0 +1,54 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import { openDevice } from '../../lib/device/device.ts';
+import { compile } from '../../lib/objective/objective.ts';
+import { zoGD } from '../../lib/optimizers/recipes.ts';
+import type { TrainEvent } from '../../lib/train/events.ts';
+import { readRunLog } from '../../lib/train/log.ts';
+import { type TrainOptions, train } from '../../lib/train/train.ts';
+import { smallProblem } from './small-problem.ts';
+
+const device = openDevice();
+afterAll(() => device.dispose());
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'zeroth-resume-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const common = { seed: 3, monitorEvery: 10, probes: 4 };
+
+async function run(options: TrainOptions, watch: (event: TrainEvent) => void = () => {}): Promise<void> {
+  const objective = await compile(device, smallProblem(), { seed: 1 });
+  for await (const event of train(objective, zoGD({ lr: 0.05 }), { ...common, ...options })) watch(event);
+  await objective.dispose();
+}
+
+const trajectory = (name: string) =>
+  readRunLog(join(folder, name)).filter(({ type }) => type === 'step' || type === 'monitor');
+
+it('a run that is stopped between a measurement and its step repeats the measurement to the same bits', async () => {
+  await run({ steps: 40, out: join(folder, 'whole') });
+  const out = join(folder, 'cut');
+  const abort = new AbortController();
+  await run({ steps: 40, out, signal: abort.signal }, (event) => {
+    if (event.type === 'monitor' && event.step === 20) abort.abort();
+  });
+  expect(readRunLog(out).at(-1)).toMatchObject({ type: 'end', reason: 'aborted', steps: 20 });
+  await run({ steps: 40, out, resume: true });
+  expect(trajectory('cut')).toEqual(trajectory('whole'));
+});
+
+it.each([20, 25])(
+  'a run completed at step %d and then given more steps is the longer run to the bit',
+  async (steps) => {
+    await run({ steps: 40, out: join(folder, 'whole') });
+    const out = join(folder, 'longer');
+    await run({ steps, out });
+    await run({ steps: 40, out, resume: true });
+    expect(trajectory('longer')).toEqual(trajectory('whole'));
+  },
+);
