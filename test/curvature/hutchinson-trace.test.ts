@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { hutchinsonTrace } from '../../lib/curvature/hutchinson-trace.ts';
 import type { LinearOperator } from '../../lib/curvature/operator.ts';
+import { stream } from '../../lib/random/direction.ts';
+import { elementBits } from '../../lib/random/philox.ts';
 import { seeded } from '../stability/seeded.ts';
 import { denseOperator, randomSymmetric } from './dense-operator.ts';
 
@@ -72,6 +74,23 @@ describe('hutchinsonTrace', () => {
     expect(await run(1n, 0)).toEqual(first);
     expect((await run(2n, 0)).trace).not.toBe(first.trace);
     expect((await run(1n, 8)).trace).not.toBe(first.trace);
+  });
+
+  it('takes its probes from streams of their own purpose, which no training step uses', async () => {
+    const n = 32;
+    const seen: Float32Array[] = [];
+    const operator: LinearOperator = {
+      dimension: n,
+      async apply(vectors, count) {
+        for (let i = 0; i < count; i++) seen.push(vectors.slice(i * n, (i + 1) * n));
+        return vectors.slice();
+      },
+    };
+    await hutchinsonTrace(operator, { probes: 4, seed: 3n, firstStream: 10 });
+    for (const [i, z] of seen.entries()) {
+      const word = elementBits(3n, stream('probe', 10 + i), 0);
+      expect([...z]).toEqual(Array.from({ length: n }, (_, bit) => ((word >>> bit) & 1 ? 1 : -1)));
+    }
   });
 
   it('uses probes of ±1 in every position, balanced', async () => {

@@ -107,6 +107,16 @@ describe.each(methods)('the top eigenvalue by %s', (method) => {
     }
   });
 
+  it('leaves an old eigenvector that is exact, and so spans a space of its own', async () => {
+    const n = 50;
+    const matrix = new Float64Array(n * n);
+    for (let i = 0; i < n; i++) matrix[i * n + i] = i === 7 ? 2 : i === 3 ? 3 : 0.5;
+    const start = new Float32Array(n);
+    start[7] = 1;
+    const { values } = await topEigenvalues(denseOperator(matrix, n), { method, start });
+    expect(values[0]).toBeCloseTo(3, 3);
+  });
+
   it('stops between applies when aborted', async () => {
     const controller = new AbortController();
     const inner = withSpectrum(bulk(60, [2, 1.99], 8), 9);

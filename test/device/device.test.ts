@@ -120,6 +120,22 @@ describe('device', () => {
     );
   });
 
+  it('stops between two kernels when the signal fires while they run', async () => {
+    await using device = openDevice();
+    const busy = device.allocate(4 << 22);
+    const last = device.allocate(4 * 16);
+    const list = new CommandList();
+    const normal = { ...direction, distribution: 'normal' } as const;
+    // Some seconds of work, were it not stopped.
+    for (let i = 0; i < 500; i++) list.fill(busy, 0, normal, 0, 1 << 22);
+    list.fill(last, 0, normal, 0, 16);
+    const abort = new AbortController();
+    const running = device.submit(list, abort.signal);
+    abort.abort();
+    await expect(running).rejects.toMatchObject({ code: 'ERR_ZEROTH_ABORTED' });
+    expect([...(await last.readF32())]).toEqual(new Array(16).fill(0));
+  });
+
   it('does not replace a GPU silently', () => {
     expect(() => openDevice({ device: 'cuda' })).toThrow(expect.objectContaining({ code: 'ERR_ZEROTH_DEVICE' }));
   });

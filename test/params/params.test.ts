@@ -43,6 +43,22 @@ describe('params', () => {
     expect(params.passes - before).toBe(200);
   });
 
+  it('makes no pass to go where it already is', async () => {
+    const params = await fresh();
+    const at = { direction: { distribution: 'normal', seed: 3n, stream: 5n }, coefficient: 0.25 } as const;
+    const list = new CommandList();
+    params.moveTo(list, null);
+    expect(params.passes).toBe(0);
+    params.moveTo(list, at);
+    params.moveTo(list, { ...at, direction: { ...at.direction } });
+    expect(params.passes).toBe(1);
+    params.moveTo(list, { ...at, coefficient: -0.25 });
+    params.moveTo(list, null);
+    params.moveTo(list, null);
+    expect(params.passes).toBe(3);
+    await params.device.submit(list);
+  });
+
   it.each([
     { kind: 'momentum', beta: 0.9 } as const,
     { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, t: 1 } as const,
@@ -190,6 +206,8 @@ describe('params', () => {
     );
     expect(w).toEqual(expected.map((x) => x * 0.25));
     expect(Math.max(...w)).toBeLessThanOrEqual(0.25);
+    const second = { distribution: 'normal', seed: 9n, stream: stream('initialisation', 1) } as const;
+    expect(await params.read('g')).toEqual((await device.direction(second, 100)).map((x) => x * 2));
     expect([...(await params.read('c'))]).toEqual([1.5, 1.5, 1.5]);
     await using other = openDevice({ threads: 1 });
     expect(await (await createParams(other, specs, 9n)).read()).toEqual(await params.read());

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
+import { mean, mul, square, sum } from '../../lib/graph/tensor.ts';
 import { compile } from '../../lib/objective/objective.ts';
+import type { Problem } from '../../lib/objective/problem.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { piecewise } from '../../lib/optimizers/schedules.ts';
@@ -141,6 +143,75 @@ describe('train', () => {
     const { tensors, metadata } = await loadSafetensors(join(folder, 'checkpoint.safetensors'));
     for (const { data } of tensors.values()) expect([...data].every(Number.isFinite)).toBe(true);
     expect(Number(metadata.step)).toBeLessThanOrEqual(end.steps);
+  });
+
+  it('declares a loss that explodes diverged while it is still finite: at a thousand times the first', async () => {
+    // On ½w² the loss of gradient descent grows by (1 − η)² = 9 a step: 0.5, 4.5, …, and 9⁴ > 1000.
+    const data = { x: { shape: [1], data: Float32Array.of(1) } };
+    const parameters = { w: { shape: [1], init: { kind: 'constant', value: 1 } } } as const;
+    const problem: Problem = { parameters, data, loss: (p) => mul(0.5, sum(square(p.w))) };
+    await using objective = await compile(device, problem);
+    const events: TrainEvent[] = [];
+    for await (const event of train(objective, gd({ lr: 4 }), { steps: 100 })) events.push(event);
+    const losses = events.flatMap((event) => (event.type === 'step' ? [event.loss] : []));
+    expect(losses).toEqual([0.5, 4.5, 40.5, 364.5, 3280.5]);
+    expect(events.at(-1)).toMatchObject({
+      reason: 'diverged',
+      message: expect.stringContaining('exploded to 3.28e+3'),
+    });
+  });
+
+  it('measures the explosion of a resumed run against its first loss, not against that of the resume', async () => {
+    const data = { x: { shape: [1], data: Float32Array.of(1) } };
+    const parameters = { w: { shape: [1], init: { kind: 'constant', value: 1 } } } as const;
+    const problem: Problem = { parameters, data, loss: (p) => mul(0.5, sum(square(p.w))) };
+    for (const [steps, resume] of [
+      [2, false],
+      [100, true],
+    ] as const) {
+      await using objective = await compile(device, problem);
+      for await (const _ of train(objective, gd({ lr: 4 }), { steps, out: folder, resume }));
+    }
+    expect(readRunLog(folder).at(-1)).toMatchObject({ reason: 'diverged', steps: 5, loss: 3280.5 });
+  });
+
+  it('has every step up to a checkpoint in the log file by the time the checkpoint is there', async () => {
+    await using objective = await compile(device, smallProblem());
+    const seen: [number, number][] = [];
+    for await (const event of train(objective, zoGD({ lr: 0.02 }), { steps: 40, out: folder, checkpointEvery: 8 })) {
+      if (event.type !== 'checkpoint') continue;
+      seen.push([event.step, readRunLog(folder).filter(({ type }) => type === 'step').length]);
+    }
+    expect(seen).toEqual([0, 8, 16, 24, 32, 40].map((step) => [step, step]));
+  });
+
+  it('keeps the last finite checkpoint when the parameters stop being finite before the loss says so', async () => {
+    const data = { x: { shape: [1], data: Float32Array.of(1) } };
+    const parameters = { w: { shape: [1], init: { kind: 'constant', value: 1 } } } as const;
+    await using objective = await compile(device, { parameters, data, loss: (p) => sum(square(p.w)) });
+    // The gradient is 2, so the first step leaves f32.
+    const options = { steps: 3, out: folder, checkpointEvery: 1 };
+    const events: TrainEvent[] = [];
+    for await (const event of train(objective, gd({ lr: 3e38 }), options)) events.push(event);
+    expect(events.at(-1)).toMatchObject({ reason: 'diverged', steps: 2 });
+    const { tensors, metadata } = loadSafetensors(join(folder, 'checkpoint.safetensors'));
+    expect([...(tensors.get('w')?.data ?? [])]).toEqual([1]);
+    expect(metadata.step).toBe('0');
+  });
+
+  it('draws a mini-batch of different examples each step, another each step', async () => {
+    // The loss says which examples took part: a bit each.
+    const values = Float32Array.from({ length: 12 }, (_, i) => 2 ** i);
+    const parameters = { w: { shape: [1], init: { kind: 'constant', value: 1 } } } as const;
+    const problem: Problem = { parameters, data: { x: { shape: [12], data: values } }, loss: (_, { x }) => mean(x) };
+    await using objective = await compile(device, problem);
+    const drawn: number[] = [];
+    for await (const event of train(objective, gd({ lr: 0 }), { steps: 60, batch: 4 }))
+      if (event.type === 'step') drawn.push(4 * event.loss);
+    const bits = (sum: number) => sum.toString(2).replaceAll('0', '').length;
+    expect(drawn.map(bits)).toEqual(new Array(60).fill(4));
+    expect(new Set(drawn).size).toBeGreaterThan(40);
+    expect(drawn.reduce((all, one) => all | one)).toBe(2 ** 12 - 1);
   });
 
   it('follows a schedule of η and reports the threshold of each part', async () => {
