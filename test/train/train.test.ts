@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import { mean, mul, square, sum } from '../../lib/graph/tensor.ts';
 import { compile } from '../../lib/objective/objective.ts';
@@ -247,6 +247,42 @@ describe('train', () => {
       message: expect.stringContaining('mu was 0.001 and is 0.1'),
     });
     expect(readFileSync(join(folder, 'run.jsonl'), 'utf8')).toBe(before);
+  });
+
+  it.each<[string, TrainOptions, RegExp]>([
+    ['seed', { steps: 9, seed: 1 }, /seed was "0" and is "1"/],
+    ['batch', { steps: 9, batch: 8 }, /batch was "full" and is 8/],
+    ['monitor', { steps: 9, monitorEvery: 2 }, /monitorEvery was 0 and is 2/],
+    ['number of probes', { steps: 9, probes: 2 }, /probes was 64 and is 2/],
+  ])('refuses to resume with another %s, which would be another trajectory or log', async (_, options, message) => {
+    await run(zoGD({ lr: 0.02 }), { steps: 3, out: folder });
+    const resumed = run(zoGD({ lr: 0.02 }), { ...options, out: folder, resume: true });
+    await expect(resumed).rejects.toMatchObject({
+      code: 'ERR_ZEROTH_CHECKPOINT',
+      message: expect.stringMatching(message),
+    });
+    const changed = await run(zoGD({ lr: 0.01 }), { steps: 9, out: folder, resume: true });
+    expect(changed.steps.map(({ lr }) => lr)).toEqual(new Array(6).fill(0.01));
+  });
+
+  it('counts only the time of steps as that of steps', async () => {
+    let clock = 0;
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => clock++);
+    try {
+      await using objective = await compile(device, smallProblem());
+      const hessian = objective.hessian.bind(objective);
+      objective.hessian = () => {
+        clock += 1000;
+        return hessian();
+      };
+      for await (const event of train(objective, zoGD({ lr: 0.02 }), { steps: 10, monitorEvery: 1, probes: 2 })) {
+        // Ten steps of one millisecond; eleven measurements of a second.
+        if (event.type === 'end')
+          expect(event).toMatchObject({ stepsPerSecond: expect.closeTo(1000), seconds: 11.021 });
+      }
+    } finally {
+      now.mockRestore();
+    }
   });
 
   it.each([
