@@ -45,17 +45,79 @@ uint64_t sizeArgument(const Napi::CallbackInfo& info, size_t i, const char* name
   return static_cast<uint64_t>(value);
 }
 
-struct Bytes {
-  const uint8_t* data;
-  size_t length;
+uint32_t idArgument(const Napi::CallbackInfo& info, size_t i, const char* name) {
+  const uint64_t value = sizeArgument(info, i, name);
+  if (value > UINT32_MAX) {
+    throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", std::string(name) + ": expected at most 2^32 - 1");
+  }
+  return static_cast<uint32_t>(value);
+}
+
+int threadsArgument(const Napi::CallbackInfo& info, size_t i) {
+  const uint64_t value = sizeArgument(info, i, "threads");
+  if (value < 1 || value > 1024) {
+    throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", "threads: expected an integer from 1 to 1024");
+  }
+  return static_cast<int>(value);
+}
+
+struct Array {
+  napi_typedarray_type type;
+  const void* data;
+  size_t bytes;
 };
 
-Bytes bytesArgument(const Napi::CallbackInfo& info, size_t i, const char* name) {
-  if (i >= info.Length() || !info[i].IsTypedArray()) {
+// Shared memory and empty arrays are fine; what is read is copied at once.
+Array arrayArgument(const Napi::CallbackInfo& info, size_t i, const char* name) {
+  Array array{};
+  if (i >= info.Length() || !info[i].IsTypedArray() ||
+      napi_get_typedarray_info(info.Env(), info[i], &array.type, nullptr, const_cast<void**>(&array.data), nullptr,
+                               nullptr) != napi_ok) {
     throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", std::string(name) + ": expected a typed array");
   }
-  const auto view = info[i].As<Napi::TypedArray>();
-  return {static_cast<const uint8_t*>(view.ArrayBuffer().Data()) + view.ByteOffset(), view.ByteLength()};
+  array.bytes = info[i].As<Napi::TypedArray>().ByteLength();
+  return array;
+}
+
+std::vector<uint8_t> copyOf(const Array& array) {
+  const auto* bytes = static_cast<const uint8_t*>(array.data);
+  return bytes == nullptr ? std::vector<uint8_t>() : std::vector<uint8_t>(bytes, bytes + array.bytes);
+}
+
+struct Failure {
+  const char* code;
+  std::string message;
+};
+
+// What the exception that is being handled is to JavaScript.
+Failure currentFailure() {
+  try {
+    throw;
+  } catch (const CommandError& error) {
+    return {"ERR_ZEROTH_NATIVE", error.what()};
+  } catch (const ProgramError& error) {
+    return {"ERR_ZEROTH_PROGRAM", error.what()};
+  } catch (const std::bad_alloc&) {
+    return {"ERR_ZEROTH_DEVICE", "device: out of memory; use a smaller micro-batch or model."};
+  } catch (const std::exception& error) {
+    return {"ERR_ZEROTH_NATIVE", error.what()};
+  } catch (...) {
+    return {"ERR_ZEROTH_NATIVE", "device: an unknown failure"};
+  }
+}
+
+// Runs what JavaScript called. Only Napi::Error may pass through the engine's frames; any other exception would end the
+// process.
+template <typename Body>
+auto guarded(Napi::Env env, const Body& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    const Failure failure = currentFailure();
+    throw codedError(env, failure.code, failure.message);
+  }
 }
 
 template <typename Map>
@@ -72,13 +134,10 @@ BufferRef findBuffer(Core& core, uint32_t id) {
   return find(core.buffers, id, "buffer");
 }
 
-// Held from now on: a dispose that comes before the task's turn does not pull the memory away.
-BufferRef heldBuffer(Napi::Env env, Core& core, uint32_t id) {
-  try {
-    return findBuffer(core, id);
-  } catch (const CommandError& error) {
-    throw codedError(env, "ERR_ZEROTH_NATIVE", error.what());
-  }
+// Call with the lock held. Ids come round after 2^32 allocations.
+uint32_t freshId(Core& core) {
+  while (core.nextId == 0 || core.buffers.count(core.nextId) > 0 || core.programs.count(core.nextId) > 0) ++core.nextId;
+  return core.nextId++;
 }
 
 }  // namespace
@@ -100,10 +159,15 @@ Napi::Function Device::define(Napi::Env env) {
 }
 
 Device::Device(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Device>(info), env_(info.Env()) {
-  const int threads = static_cast<int>(sizeArgument(info, 0, "threads"));
+  const int threads = threadsArgument(info, 0);
   core_ = std::make_shared<Core>();
-  core_->backend = makeCpuBackend(threads);
-  worker_ = std::make_unique<Worker>([threads] { omp_set_num_threads(threads); });
+  try {
+    core_->backend = makeCpuBackend(threads);
+    worker_ = std::make_unique<Worker>([threads] { omp_set_num_threads(threads); });
+  } catch (const std::exception& error) {  // the system grants no more threads, or ZEROTH_ISA names what is not there
+    throw codedError(env_, "ERR_ZEROTH_DEVICE",
+                     "device: cannot open one of " + std::to_string(threads) + " threads: " + error.what());
+  }
   settler_ = Settler::New(env_, "zeroth", 0, 1, this);
   settler_.Unref(env_);
   // A worker_thread that is terminated never runs finalizers in time: stop our thread before its environment goes.
@@ -111,8 +175,10 @@ Device::Device(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Device>(info),
 }
 
 Device::~Device() {
-  if (!closed_) napi_remove_env_cleanup_hook(env_, &Device::onEnvironmentExit, this);
+  if (closed_) return;
+  napi_remove_env_cleanup_hook(env_, &Device::onEnvironmentExit, this);
   close();
+  account(-heldBytes_);
 }
 
 void Device::onEnvironmentExit(void* device) { static_cast<Device*>(device)->close(); }
@@ -150,18 +216,10 @@ Napi::Promise Device::enqueue(Napi::Env env, std::function<void(Completion&)> wo
   worker_->submit([this, completion, work = std::move(work)] {
     try {
       work(*completion);
-    } catch (const CommandError& error) {
-      completion->errorCode = "ERR_ZEROTH_NATIVE";
-      completion->errorMessage = error.what();
-    } catch (const ProgramError& error) {
-      completion->errorCode = "ERR_ZEROTH_PROGRAM";
-      completion->errorMessage = error.what();
-    } catch (const std::bad_alloc&) {
-      completion->errorCode = "ERR_ZEROTH_DEVICE";
-      completion->errorMessage = "device: out of memory; use a smaller micro-batch or model.";
-    } catch (const std::exception& error) {
-      completion->errorCode = "ERR_ZEROTH_NATIVE";
-      completion->errorMessage = error.what();
+    } catch (...) {
+      Failure failure = currentFailure();
+      completion->errorCode = failure.code;
+      completion->errorMessage = std::move(failure.message);
     }
     if (settler_.BlockingCall(completion) != napi_ok) delete completion;
   });
@@ -188,147 +246,180 @@ void Device::settle(Napi::Env env, Napi::Function, Device* device, Completion* c
   }
 }
 
+void Device::checkOpen() const {
+  if (!closed_) return;
+  throw codedError(env_, "ERR_ZEROTH_DISPOSED",
+                   "device: expected an open device, received a disposed one; open a new one.");
+}
+
+// The garbage collector sees only small handles; told what they hold, it runs before memory grows without bound.
+void Device::account(int64_t bytes) {
+  heldBytes_ += bytes;
+  Napi::MemoryManagement::AdjustExternalMemory(env_, bytes);
+}
+
 Napi::Value Device::allocate(const Napi::CallbackInfo& info) {
   const uint64_t bytes = sizeArgument(info, 0, "bytes");
-  if (closed_) throw codedError(info.Env(), "ERR_ZEROTH_DISPOSED", "device: it is disposed; open a new one.");
-  BufferRef buffer;
-  try {
-    buffer = core_->backend->allocate(bytes);
-  } catch (const std::bad_alloc&) {
-    throw codedError(info.Env(), "ERR_ZEROTH_DEVICE", "device: cannot allocate " + std::to_string(bytes) + " bytes.");
-  }
-  std::lock_guard<std::mutex> lock(core_->mutex);
-  const uint32_t id = core_->nextId++;
-  core_->buffers.emplace(id, std::move(buffer));
-  return Napi::Number::New(info.Env(), id);
+  checkOpen();
+  return guarded(env_, [&]() -> Napi::Value {
+    BufferRef buffer;
+    try {
+      buffer = core_->backend->allocate(bytes);
+    } catch (const std::bad_alloc&) {
+      throw codedError(env_, "ERR_ZEROTH_DEVICE", "device: cannot allocate " + std::to_string(bytes) + " bytes.");
+    }
+    uint32_t id;
+    {
+      std::lock_guard<std::mutex> lock(core_->mutex);
+      id = freshId(*core_);
+      core_->buffers.emplace(id, std::move(buffer));
+    }
+    account(static_cast<int64_t>(bytes));
+    return Napi::Number::New(env_, id);
+  });
 }
 
 void Device::release(const Napi::CallbackInfo& info) {
-  const uint32_t id = static_cast<uint32_t>(sizeArgument(info, 0, "id"));
-  std::lock_guard<std::mutex> lock(core_->mutex);
-  core_->buffers.erase(id);
+  const uint32_t id = idArgument(info, 0, "id");
+  BufferRef released;  // freed without the lock
+  {
+    std::lock_guard<std::mutex> lock(core_->mutex);
+    const auto entry = core_->buffers.find(id);
+    if (entry == core_->buffers.end()) return;
+    released = std::move(entry->second);
+    core_->buffers.erase(entry);
+  }
+  account(-static_cast<int64_t>(released->bytes()));
 }
 
 Napi::Value Device::load(const Napi::CallbackInfo& info) {
-  const Bytes view = bytesArgument(info, 0, "program");
-  const int threads = static_cast<int>(sizeArgument(info, 1, "threads"));
-  if (threads < 1) throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", "threads: expected at least 1");
-  std::vector<uint8_t> bytes(view.data, view.data + view.length);
-  return enqueue(info.Env(), [core = core_, threads, bytes = std::move(bytes)](Completion& completion) {
-    ExecutableRef program = core->backend->load(bytes.data(), bytes.size(), threads);
-    const double arenaBytes = static_cast<double>(program->arenaBytes());
-    std::lock_guard<std::mutex> lock(core->mutex);
-    const uint32_t id = core->nextId++;
-    core->programs.emplace(id, std::move(program));
-    completion.value = [id, arenaBytes](Napi::Env env) -> Napi::Value {
-      Napi::Object result = Napi::Object::New(env);
-      result.Set("id", Napi::Number::New(env, id));
-      result.Set("arenaBytes", Napi::Number::New(env, arenaBytes));
-      return result;
-    };
+  const Array program = arrayArgument(info, 0, "program");
+  const int threads = threadsArgument(info, 1);
+  return guarded(env_, [&]() -> Napi::Value {
+    return enqueue(env_, [core = core_, threads, bytes = copyOf(program)](Completion& completion) {
+      ExecutableRef program = core->backend->load(bytes.data(), bytes.size(), threads);
+      const double arenaBytes = static_cast<double>(program->arenaBytes());
+      std::lock_guard<std::mutex> lock(core->mutex);
+      const uint32_t id = freshId(*core);
+      core->programs.emplace(id, std::move(program));
+      completion.value = [id, arenaBytes](Napi::Env env) -> Napi::Value {
+        Napi::Object result = Napi::Object::New(env);
+        result.Set("id", Napi::Number::New(env, id));
+        result.Set("arenaBytes", Napi::Number::New(env, arenaBytes));
+        return result;
+      };
+    });
   });
 }
 
 void Device::unload(const Napi::CallbackInfo& info) {
-  const uint32_t id = static_cast<uint32_t>(sizeArgument(info, 0, "id"));
+  const uint32_t id = idArgument(info, 0, "id");
+  ExecutableRef released;
   std::lock_guard<std::mutex> lock(core_->mutex);
-  core_->programs.erase(id);
+  const auto entry = core_->programs.find(id);
+  if (entry == core_->programs.end()) return;
+  released = std::move(entry->second);
+  core_->programs.erase(entry);
 }
 
 Napi::Value Device::submit(const Napi::CallbackInfo& info) {
-  if (info.Length() < 1 || !info[0].IsTypedArray() ||
-      info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-    throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", "commands: expected a Float64Array");
+  const Array words = arrayArgument(info, 0, "commands");
+  if (words.type != napi_float64_array) {
+    throw codedError(env_, "ERR_ZEROTH_ARGUMENT", "commands: expected a Float64Array");
   }
-  const auto words = info[0].As<Napi::Float64Array>();
-  const uint32_t number = static_cast<uint32_t>(sizeArgument(info, 1, "job"));
-  auto job = std::make_shared<Job>();
+  const uint32_t number = idArgument(info, 1, "job");
   // A signal that has fired already: said here, since the worker may be quicker than a call of abort().
   auto aborted = std::make_shared<std::atomic<bool>>(info.Length() > 2 && info[2].ToBoolean().Value());
-  try {
+  checkOpen();
+  return guarded(env_, [&]() -> Napi::Value {
     const Registry registry{[this](uint32_t id) { return findBuffer(*core_, id); },
                             [this](uint32_t id) {
                               std::lock_guard<std::mutex> lock(core_->mutex);
                               return find(core_->programs, id, "program");
                             }};
-    *job = decodeJob(words.Data(), words.ElementLength(), registry);
-  } catch (const CommandError& error) {
-    throw codedError(info.Env(), "ERR_ZEROTH_NATIVE", error.what());
-  }
-  {
-    std::lock_guard<std::mutex> lock(core_->mutex);
-    core_->running[number] = aborted;
-  }
-  return enqueue(info.Env(), [core = core_, job, aborted, number](Completion& completion) {
-    std::vector<double> slots;
-    struct Unregister {
-      Core& core;
-      uint32_t number;
-      ~Unregister() {
-        std::lock_guard<std::mutex> lock(core.mutex);
-        core.running.erase(number);
-      }
-    } const unregister{*core, number};
-    if (!runJob(*core->backend, *job, *aborted, slots)) {
-      completion.errorCode = "ERR_ZEROTH_ABORTED";
-      completion.errorMessage = "The operation was aborted.";
-      return;
+    auto job = std::make_shared<Job>(
+        decodeJob(static_cast<const double*>(words.data), words.bytes / sizeof(double), registry));
+    {
+      std::lock_guard<std::mutex> lock(core_->mutex);
+      core_->running[number] = aborted;
     }
-    completion.value = [slots = std::move(slots)](Napi::Env env) -> Napi::Value {
-      Napi::Float64Array result = Napi::Float64Array::New(env, slots.size());
-      std::copy(slots.begin(), slots.end(), result.Data());
-      return result;
-    };
+    return enqueue(env_, [core = core_, job, aborted, number](Completion& completion) {
+      std::vector<double> slots;
+      struct Unregister {
+        Core& core;
+        uint32_t number;
+        ~Unregister() {
+          std::lock_guard<std::mutex> lock(core.mutex);
+          core.running.erase(number);
+        }
+      } const unregister{*core, number};
+      if (!runJob(*core->backend, *job, *aborted, slots)) {
+        completion.errorCode = "ERR_ZEROTH_ABORTED";
+        completion.errorMessage = "The operation was aborted.";
+        return;
+      }
+      completion.value = [slots = std::move(slots)](Napi::Env env) -> Napi::Value {
+        Napi::Float64Array result = Napi::Float64Array::New(env, slots.size());
+        std::copy(slots.begin(), slots.end(), result.Data());
+        return result;
+      };
+    });
   });
 }
 
 void Device::abort(const Napi::CallbackInfo& info) {
-  const uint32_t number = static_cast<uint32_t>(sizeArgument(info, 0, "job"));
+  const uint32_t number = idArgument(info, 0, "job");
   std::lock_guard<std::mutex> lock(core_->mutex);
   const auto job = core_->running.find(number);
   if (job != core_->running.end()) job->second->store(true);
 }
 
 Napi::Value Device::write(const Napi::CallbackInfo& info) {
-  const uint32_t id = static_cast<uint32_t>(sizeArgument(info, 0, "id"));
+  const uint32_t id = idArgument(info, 0, "id");
   const uint64_t offset = sizeArgument(info, 1, "byte offset");
-  const Bytes view = bytesArgument(info, 2, "data");
-  // The caller may change its array at once: the queue owns a copy.
-  std::vector<uint8_t> bytes(view.data, view.data + view.length);
-  BufferRef buffer = heldBuffer(info.Env(), *core_, id);
-  return enqueue(info.Env(), [core = core_, buffer = std::move(buffer), offset, bytes = std::move(bytes)](Completion&) {
-    if (offset > buffer->bytes() || bytes.size() > buffer->bytes() - offset) {
-      throw CommandError("write: it ends beyond the buffer's " + std::to_string(buffer->bytes()) + " bytes");
-    }
-    core->backend->write(*buffer, offset, bytes.data(), bytes.size());
+  const Array data = arrayArgument(info, 2, "data");
+  checkOpen();
+  return guarded(env_, [&]() -> Napi::Value {
+    // The buffer is held from now on, whoever releases it before the task's turn; and the caller may change its array
+    // at once: the queue owns a copy.
+    return enqueue(env_, [core = core_, buffer = findBuffer(*core_, id), offset, bytes = copyOf(data)](Completion&) {
+      if (offset > buffer->bytes() || bytes.size() > buffer->bytes() - offset) {
+        throw CommandError("write: it ends beyond the buffer's " + std::to_string(buffer->bytes()) + " bytes");
+      }
+      core->backend->write(*buffer, offset, bytes.data(), bytes.size());
+    });
   });
 }
 
 Napi::Value Device::read(const Napi::CallbackInfo& info) {
-  const uint32_t id = static_cast<uint32_t>(sizeArgument(info, 0, "id"));
+  const uint32_t id = idArgument(info, 0, "id");
   const uint64_t offset = sizeArgument(info, 1, "byte offset");
   const uint64_t length = sizeArgument(info, 2, "bytes");
-  BufferRef buffer = heldBuffer(info.Env(), *core_, id);
-  return enqueue(info.Env(), [core = core_, buffer = std::move(buffer), offset, length](Completion& completion) {
-    if (offset > buffer->bytes() || length > buffer->bytes() - offset) {
-      throw CommandError("read: it ends beyond the buffer's " + std::to_string(buffer->bytes()) + " bytes");
-    }
-    auto bytes = std::make_shared<std::vector<uint8_t>>(length);
-    core->backend->read(*buffer, offset, bytes->data(), length);
-    completion.value = [bytes](Napi::Env env) -> Napi::Value {
-      Napi::ArrayBuffer result = Napi::ArrayBuffer::New(env, bytes->size());
-      if (!bytes->empty()) std::memcpy(result.Data(), bytes->data(), bytes->size());
-      return result;
-    };
+  checkOpen();
+  return guarded(env_, [&]() -> Napi::Value {
+    return enqueue(env_, [core = core_, buffer = findBuffer(*core_, id), offset, length](Completion& completion) {
+      if (offset > buffer->bytes() || length > buffer->bytes() - offset) {
+        throw CommandError("read: it ends beyond the buffer's " + std::to_string(buffer->bytes()) + " bytes");
+      }
+      auto bytes = std::make_shared<std::vector<uint8_t>>(length);
+      core->backend->read(*buffer, offset, bytes->data(), length);
+      completion.value = [bytes](Napi::Env env) -> Napi::Value {
+        Napi::ArrayBuffer result = Napi::ArrayBuffer::New(env, bytes->size());
+        if (!bytes->empty()) std::memcpy(result.Data(), bytes->data(), bytes->size());
+        return result;
+      };
+    });
   });
 }
 
 Napi::Value Device::memory(const Napi::CallbackInfo& info) {
-  std::lock_guard<std::mutex> lock(core_->mutex);
   double buffers = 0;
   double arenas = 0;
-  for (const auto& entry : core_->buffers) buffers += static_cast<double>(entry.second->bytes());
-  for (const auto& entry : core_->programs) arenas += static_cast<double>(entry.second->arenaBytes());
+  {
+    std::lock_guard<std::mutex> lock(core_->mutex);
+    for (const auto& entry : core_->buffers) buffers += static_cast<double>(entry.second->bytes());
+    for (const auto& entry : core_->programs) arenas += static_cast<double>(entry.second->arenaBytes());
+  }
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("bufferBytes", Napi::Number::New(info.Env(), buffers));
   result.Set("arenaBytes", Napi::Number::New(info.Env(), arenas));
@@ -339,6 +430,7 @@ void Device::dispose(const Napi::CallbackInfo& info) {
   if (closed_) return;
   napi_remove_env_cleanup_hook(info.Env(), &Device::onEnvironmentExit, this);
   close();
+  account(-heldBytes_);
 }
 
 }  // namespace zeroth::addon

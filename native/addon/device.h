@@ -47,6 +47,9 @@ class Device : public Napi::ObjectWrap<Device> {
 
   // Runs `work` on the worker thread and settles the promise with what it returns, on the JavaScript thread.
   Napi::Promise enqueue(Napi::Env env, std::function<void(Completion&)> work);
+  void checkOpen() const;
+  void account(int64_t bytes);
+  // Aborts the jobs, waits for the passes, reads and writes that are queued, and frees everything.
   void close();
   static void onEnvironmentExit(void* device);
   static void settle(Napi::Env env, Napi::Function, Device* device, Completion* completion);
@@ -57,6 +60,7 @@ class Device : public Napi::ObjectWrap<Device> {
   Settler settler_;
   Napi::Env env_;
   int pending_ = 0;
+  int64_t heldBytes_ = 0;  // what the garbage collector has been told of
   bool closed_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -17,21 +18,25 @@
 namespace zeroth {
 namespace {
 
+// Zero-filled by the system, so that memory that is never touched costs nothing and allocating does not wait.
 class CpuBuffer : public Buffer {
  public:
-  explicit CpuBuffer(size_t bytes) : Buffer(bytes) {
-    const size_t rounded = (std::max<size_t>(bytes, 1) + 63) / 64 * 64;
-    if (rounded < bytes) throw std::bad_alloc();
-    data_ = static_cast<char*>(std::aligned_alloc(64, rounded));
-    if (data_ == nullptr) throw std::bad_alloc();
-    std::memset(data_, 0, rounded);
+  explicit CpuBuffer(size_t bytes) : Buffer(bytes), raw_(std::calloc(bytes + kAlignment, 1)) {
+    if (bytes + kAlignment < bytes || raw_ == nullptr) {
+      std::free(raw_);
+      throw std::bad_alloc();
+    }
+    const auto address = reinterpret_cast<uintptr_t>(raw_);
+    data_ = static_cast<char*>(raw_) + (kAlignment - address % kAlignment) % kAlignment;
   }
-  ~CpuBuffer() override { std::free(data_); }
+  ~CpuBuffer() override { std::free(raw_); }
 
   char* at(size_t byte) const { return data_ + byte; }
   float* floats() const { return reinterpret_cast<float*>(data_); }
 
  private:
+  static constexpr size_t kAlignment = 64;
+  void* raw_;
   char* data_;
 };
 
@@ -48,22 +53,33 @@ class CpuExecutable : public Executable {
   std::vector<cpu::Binding> bindings;
 };
 
-// Rows of `value` go to their places in `target`, times weight.
-void scatterRows(const float* value, uint64_t count, const OutputBinding& binding, size_t index) {
-  const size_t length = binding.rowLength;
+// Refuses an output that is bound as what it is not, or that does not fit, before anything runs.
+void checkOutput(const Output& declared, const OutputBinding& binding, size_t index) {
   const std::string where = "job: output " + std::to_string(index);
-  if (length == 0 || count % length != 0) throw CommandError(where + " does not consist of rows of the given length");
-  const uint64_t rows = count / length;
+  const bool scalar = binding.mode == OutputBinding::Mode::addToSlot;
+  if (scalar != (declared.dtype == DType::f64) || declared.dtype == DType::i32) {
+    throw CommandError(where + " is bound as what it is not (scalars go to slots, other f32 to buffers)");
+  }
+  if (scalar) return;
+  const size_t length = binding.rowLength;
+  if (length == 0 || declared.count % length != 0) {
+    throw CommandError(where + " does not consist of rows of the given length");
+  }
+  const uint64_t rows = declared.count / length;
   const uint64_t capacity = binding.buffer->bytes() / 4;
   if (rows > 0 && (binding.offset > capacity || length > capacity - binding.offset ||
                    (rows > 1 && binding.rowStride > (capacity - binding.offset - length) / (rows - 1)))) {
     throw CommandError(where + " ends beyond its buffer");
   }
-  float* const target = floats(*binding.buffer) + binding.offset;
+}
+
+// Rows of `value` go to their places in the binding's buffer, times weight.
+void scatterRows(const float* value, uint64_t count, const OutputBinding& binding) {
+  const size_t length = binding.rowLength;
   const float weight = static_cast<float>(binding.weight);
   const bool accumulate = binding.mode == OutputBinding::Mode::accumulate;
-  for (uint64_t row = 0; row < rows; ++row) {
-    float* const to = target + row * binding.rowStride;
+  for (uint64_t row = 0; row < count / length; ++row) {
+    float* const to = floats(*binding.buffer) + binding.offset + row * binding.rowStride;
     const float* const from = value + row * length;
     if (accumulate) {
       for (size_t i = 0; i < length; ++i) to[i] += weight * from[i];
@@ -102,6 +118,7 @@ void bind(const Call& call) {
                        std::to_string(plan.outputs.size()) + " outputs was called with " +
                        std::to_string(call.inputs.size()) + " and " + std::to_string(call.outputs.size()));
   }
+  for (size_t i = 0; i < call.outputs.size(); ++i) checkOutput(plan.outputs[i], call.outputs[i], i);
   executable.bindings.clear();
   for (const InputBinding& input : call.inputs) {
     executable.bindings.push_back({at(*input.buffer, input.byteOffset), input.buffer->bytes() - input.byteOffset});
@@ -112,23 +129,20 @@ void deliver(const Call& call, std::vector<double>& slots) {
   const auto& executable = static_cast<const CpuExecutable&>(*call.program);
   for (size_t i = 0; i < call.outputs.size(); ++i) {
     const OutputBinding& output = call.outputs[i];
-    const Output& declared = executable.executor.program().outputs[i];
-    const bool scalar = output.mode == OutputBinding::Mode::addToSlot;
-    if (scalar != (declared.dtype == DType::f64) || declared.dtype == DType::i32) {
-      throw CommandError("job: output " + std::to_string(i) + " is bound as what it is not (scalars go to slots)");
-    }
     const void* const value = executable.executor.output(i);
-    if (scalar) {
+    if (output.mode == OutputBinding::Mode::addToSlot) {
       slots[output.slot] += output.weight * *static_cast<const double*>(value);
     } else {
-      scatterRows(static_cast<const float*>(value), declared.count, output, i);
+      scatterRows(static_cast<const float*>(value), executable.executor.program().outputs[i].count, output);
     }
   }
 }
 
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(int threads) : threads_(threads), crew_(threads, [] { omp_set_num_threads(1); }) {}
+  // The instruction set is chosen now: where ZEROTH_ISA is wrong, it is the opening of the device that fails.
+  explicit CpuBackend(int threads)
+      : threads_(threads), isa_(activeIsa()), crew_(threads, [] { omp_set_num_threads(1); }) {}
 
   BufferRef allocate(size_t bytes) override { return std::make_shared<CpuBuffer>(bytes); }
 
@@ -150,13 +164,16 @@ class CpuBackend : public Backend {
 
   void fill(Buffer& to, size_t offset, const Direction& direction, uint64_t first, size_t count, float scale) override {
     float* const out = floats(to) + offset;
+    // An exception inside the parallel region would end the process.
+    if (count > 0 && count - 1 > UINT64_MAX - first) throw CommandError("fill: elements beyond 2^64");
+    checkDirection(direction, "fill");
     constexpr size_t kChunk = 1 << 16;
     const auto chunks = static_cast<int64_t>((count + kChunk - 1) / kChunk);
 #pragma omp parallel for schedule(static) num_threads(threads_)
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
       const size_t begin = static_cast<size_t>(chunk) * kChunk;
       const size_t length = std::min(kChunk, count - begin);
-      zeroth::fill(direction, first + begin, length, out + begin);
+      zeroth::fill(direction, first + begin, length, out + begin, isa_);
       if (scale == 1.0f) continue;
       for (size_t i = 0; i < length; ++i) out[begin + i] *= scale;
     }
@@ -166,7 +183,7 @@ class CpuBackend : public Backend {
     std::vector<UpdateOp> updates;
     updates.reserve(ops.size());
     for (const PassOp& op : ops) updates.push_back(updateOf(op));
-    zeroth::pass(floats(in), floats(out), count, updates, threads_);
+    zeroth::pass(floats(in), floats(out), count, updates, threads_, isa_);
   }
 
   ExecutableRef load(const uint8_t* bytes, size_t length, int threads) override {
@@ -174,8 +191,12 @@ class CpuBackend : public Backend {
   }
 
   bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>& aborted) override {
-    for (const Call& call : group) bind(call);
     const auto count = static_cast<int>(group.size());
+    if (group.size() > static_cast<size_t>(threads_)) {
+      throw CommandError("job: " + std::to_string(group.size()) + " calls at the same time on a device of " +
+                         std::to_string(threads_) + " threads");
+    }
+    for (const Call& call : group) bind(call);
     std::vector<std::exception_ptr> failures(group.size());
     std::atomic<bool> complete{true};
     const auto run = [&](int i) {
@@ -186,7 +207,6 @@ class CpuBackend : public Backend {
         failures[i] = std::current_exception();
       }
     };
-    if (count > threads_) throw CommandError("job: more calls at the same time than the device has threads");
     crew_.run(count, run);
     for (const std::exception_ptr& failure : failures) {
       if (failure) std::rethrow_exception(failure);
@@ -198,6 +218,7 @@ class CpuBackend : public Backend {
 
  private:
   int threads_;
+  Isa isa_;
   Crew crew_;
 };
 

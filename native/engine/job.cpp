@@ -1,7 +1,10 @@
 #include "engine/job.h"
 
 #include <cmath>
+#include <cstdio>
 #include <exception>
+#include <initializer_list>
+#include <limits>
 #include <string>
 
 namespace zeroth {
@@ -10,6 +13,12 @@ namespace {
 enum CommandCode : uint32_t { kPass = 1, kCall = 2, kCopy = 3, kFill = 4, kGatherRows = 5 };
 
 constexpr double kMaxSafeInteger = 9007199254740991.0;
+
+std::string show(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
 
 class Reader {
  public:
@@ -25,15 +34,27 @@ class Reader {
 
   double finite(const char* what) {
     const double value = number();
-    if (!std::isfinite(value)) throw CommandError(std::string("job: ") + what + " is not a finite number");
+    if (!std::isfinite(value)) {
+      throw CommandError(std::string("job: ") + what + ": expected a finite number, received " + show(value));
+    }
     return value;
+  }
+
+  // Beyond the range of f32 the conversion would be undefined, and infinite at best.
+  float finiteFloat(const char* what) {
+    const double value = finite(what);
+    if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
+      throw CommandError(std::string("job: ") + what + ": expected a number in the range of f32, received " +
+                         show(value));
+    }
+    return static_cast<float>(value);
   }
 
   uint64_t integer(const char* what, double max = kMaxSafeInteger) {
     const double value = number();
     if (!(value >= 0 && value <= max && value == std::floor(value))) {
-      throw CommandError(std::string("job: ") + what + ": expected an integer from 0 to " + std::to_string(max) +
-                         ", received " + std::to_string(value));
+      throw CommandError(std::string("job: ") + what + ": expected an integer from 0 to " + show(max) + ", received " +
+                         show(value));
     }
     return static_cast<uint64_t>(value);
   }
@@ -86,21 +107,32 @@ void checkExtent(const Buffer& buffer, uint64_t offset, uint64_t count, uint64_t
   }
 }
 
-PassOp readPassOp(Reader& reader, size_t count) {
+double decay(Reader& reader, const char* what) {
+  const double beta = reader.finite(what);
+  if (beta < 0 || beta >= 1) {
+    throw CommandError(std::string("job: ") + what + ": expected 0 ≤ β < 1, received " + show(beta));
+  }
+  return beta;
+}
+
+// Everything that a backend could refuse is refused here: a pass that fails half-way through a job would leave the
+// parameters in a state that the caller does not know of.
+PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t count) {
   PassOp op;
   op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 3));
   const size_t terms = reader.count("terms");
   op.terms.reserve(terms);
   for (size_t i = 0; i < terms; ++i) {
     const Direction direction = reader.direction();
-    op.terms.push_back({direction, static_cast<float>(reader.finite("coefficient"))});
+    op.terms.push_back({direction, reader.finiteFloat("coefficient")});
   }
   op.dense = reader.bufferOrNull();
-  op.denseCoefficient = static_cast<float>(reader.finite("dense coefficient"));
-  op.lr = reader.finite("lr");
-  op.beta1 = reader.finite("beta1");
-  op.beta2 = reader.finite("beta2");
-  op.epsilon = reader.finite("epsilon");
+  op.denseCoefficient = reader.finiteFloat("dense coefficient");
+  op.lr = reader.finiteFloat("lr");
+  op.beta1 = decay(reader, "beta1");
+  op.beta2 = decay(reader, "beta2");
+  op.epsilon = reader.finiteFloat("epsilon");
+  if (op.epsilon < 0) throw CommandError("job: epsilon: expected at least 0, received " + show(op.epsilon));
   op.t = static_cast<int64_t>(reader.integer("t"));
   op.m = reader.bufferOrNull();
   op.v = reader.bufferOrNull();
@@ -111,6 +143,16 @@ PassOp readPassOp(Reader& reader, size_t count) {
   const bool needsV = op.kind == PassOp::Kind::adam || op.kind == PassOp::Kind::frozenAdam;
   if ((needsM && !op.m) || (needsV && !op.v)) throw CommandError("job: an update lacks its state buffer");
   if (op.kind == PassOp::Kind::adam && op.t < 1) throw CommandError("job: Adam's t starts at 1");
+  const auto among = [](const BufferRef& one, std::initializer_list<const Buffer*> others) {
+    for (const Buffer* other : others) {
+      if (one && one.get() == other) return true;
+    }
+    return false;
+  };
+  if (among(op.m, {&in, &out, op.dense.get(), op.v.get()}) || among(op.v, {&in, &out, op.dense.get()}) ||
+      among(op.dense, {&out})) {
+    throw CommandError("job: an update that overwrites what it still has to read: it needs separate buffers");
+  }
   return op;
 }
 
@@ -122,7 +164,7 @@ PassCommand readPass(Reader& reader) {
   checkExtent(*command.in, 0, command.count, 4, "pass source");
   checkExtent(*command.out, 0, command.count, 4, "pass target");
   const size_t ops = reader.count("updates");
-  for (size_t i = 0; i < ops; ++i) command.ops.push_back(readPassOp(reader, command.count));
+  for (size_t i = 0; i < ops; ++i) command.ops.push_back(readPassOp(reader, *command.in, *command.out, command.count));
   return command;
 }
 
@@ -151,7 +193,9 @@ Call readCall(Reader& reader, size_t slots) {
       binding.rowLength = reader.integer("row length");
       binding.rowStride = reader.integer("row stride");
     }
-    binding.weight = reader.finite("weight");
+    // Buffers hold f32, slots f64.
+    const bool slot = binding.mode == OutputBinding::Mode::addToSlot;
+    binding.weight = slot ? reader.finite("weight") : static_cast<double>(reader.finiteFloat("weight"));
     command.outputs.push_back(std::move(binding));
   }
   return command;
@@ -176,7 +220,7 @@ FillCommand readFill(Reader& reader) {
   command.direction = reader.direction();
   command.first = reader.integer("first element");
   command.count = reader.integer("count");
-  command.scale = static_cast<float>(reader.finite("scale"));
+  command.scale = reader.finiteFloat("scale");
   checkExtent(*command.to, command.offset, command.count, 4, "fill");
   return command;
 }
@@ -188,6 +232,7 @@ GatherRowsCommand readGatherRows(Reader& reader) {
   command.rowBytes = reader.integer("row bytes");
   const size_t rows = reader.count("rows");
   if (command.rowBytes == 0) throw CommandError("job: rows of no bytes");
+  if (command.from == command.to) throw CommandError("job: rows gathered from the buffer that they go to");
   checkExtent(*command.to, 0, rows, command.rowBytes, "gathered rows");
   command.rows.reserve(rows);
   for (size_t i = 0; i < rows; ++i) {
@@ -245,7 +290,8 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
   std::exception_ptr failure;
   bool complete = true;
   for (const Command& command : job.commands) {
-    // Passes run whatever happens to the rest: the caller's record of what the parameters hold must stay true.
+    // Passes run whatever happens to the rest: the caller's record of what the parameters hold must stay true. Decoding
+    // has made sure that they can; where one still fails (no memory), the record is lost and nothing more is done.
     if (const auto* pass = std::get_if<PassCommand>(&command)) {
       backend.pass(*pass->in, *pass->out, pass->count, pass->ops);
       continue;

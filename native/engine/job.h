@@ -1,6 +1,8 @@
 // A job is a list of commands that JavaScript encodes as doubles (lib/device/commands.ts) and the engine runs in order:
 // one call across the language boundary a step, not one an operation.
 #pragma once
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <variant>
 #include <vector>

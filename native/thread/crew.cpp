@@ -39,6 +39,7 @@ Crew::Crew(int size, const std::function<void()>& start) {
 }
 
 void Crew::run(int count, const std::function<void(int)>& work) {
+  if (count <= 0) return;
   Latch latch(count - 1);
   for (int i = 1; i < count; ++i) {
     others_[i - 1]->submit([&work, &latch, i] {

@@ -6,7 +6,7 @@
 
 namespace zeroth {
 
-// Looks again and again until `ready()` holds, for a tenth of a millisecond at most. It yields in between, so that on a
+// Looks again and again until `ready()` holds, for a fifth of a millisecond at most. It yields in between, so that on a
 // busy machine the thread that is waited for gets the processor.
 template <typename Ready>
 bool linger(const Ready& ready) {

@@ -15,6 +15,7 @@ class Worker {
   explicit Worker(std::function<void()> start);
   // Runs what is queued, then joins.
   ~Worker();
+  // `task` must not throw.
   void submit(std::function<void()> task);
 
  private:

@@ -1,0 +1,289 @@
+// Jobs: every refusal of the decoder, and what still runs after an abort or a failure, on a backend that only records.
+#include <limits>
+#include <string>
+
+#include "check.h"
+#include "engine/job.h"
+
+using namespace zeroth;
+
+namespace {
+
+using Words = std::vector<double>;
+
+struct FakeExecutable : Executable {
+  size_t arenaBytes() const override { return 0; }
+};
+
+/** Writes down what it is asked to do; fails or raises the flag where told. */
+class FakeBackend : public Backend {
+ public:
+  BufferRef allocate(size_t bytes) override { return std::make_shared<Buffer>(bytes); }
+  void write(Buffer&, size_t, const void*, size_t) override {}
+  void read(const Buffer&, size_t, void*, size_t) override {}
+  void copy(const Buffer&, size_t, Buffer&, size_t, size_t) override { note("copy"); }
+  void gatherRows(const Buffer&, size_t, Buffer&, const std::vector<uint32_t>& rows) override {
+    note("gather" + std::to_string(rows.size()));
+  }
+  void fill(Buffer&, size_t, const Direction& direction, uint64_t, size_t, float) override {
+    last = direction;
+    note("fill");
+  }
+  void pass(const Buffer&, Buffer&, size_t, const std::vector<PassOp>& ops) override {
+    note("pass" + std::to_string(ops.size()));
+  }
+  ExecutableRef load(const uint8_t*, size_t, int) override { return std::make_shared<FakeExecutable>(); }
+  bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>&) override {
+    note("call" + std::to_string(group.size()));
+    for (const Call& call : group) {
+      for (const OutputBinding& output : call.outputs) {
+        if (output.mode == OutputBinding::Mode::addToSlot) slots[output.slot] += output.weight;
+      }
+    }
+    return !stopsCalls;
+  }
+
+  std::string log;
+  Direction last{};
+  std::string failsAt;
+  std::atomic<bool>* abortsAt = nullptr;  // raised by the first copy
+  bool stopsCalls = false;
+
+ private:
+  void note(const std::string& what) {
+    log += (log.empty() ? "" : " ") + what;
+    if (abortsAt != nullptr && what == "copy") abortsAt->store(true);
+    if (what == failsAt) throw std::runtime_error(what + " failed");
+  }
+};
+
+// Buffers 1 to 5 of 16 elements, programs 1 to 3.
+const Registry registry{[](uint32_t id) -> BufferRef {
+                          static const std::vector<BufferRef> buffers = [] {
+                            std::vector<BufferRef> made;
+                            for (int i = 0; i < 5; ++i) made.push_back(std::make_shared<Buffer>(64));
+                            return made;
+                          }();
+                          if (id < 1 || id > buffers.size()) throw CommandError("buffer does not exist");
+                          return buffers[id - 1];
+                        },
+                        [](uint32_t id) -> ExecutableRef {
+                          static const std::vector<ExecutableRef> made{std::make_shared<FakeExecutable>(),
+                                                                       std::make_shared<FakeExecutable>(),
+                                                                       std::make_shared<FakeExecutable>()};
+                          if (id < 1 || id > made.size()) throw CommandError("program does not exist");
+                          return made[id - 1];
+                        }};
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+std::string refusal(const Words& words) {
+  try {
+    decodeJob(words.data(), words.size(), registry);
+  } catch (const CommandError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+Words operator+(Words a, const Words& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+Words with(Words words, size_t at, double value) {
+  words.at(at) = value;
+  return words;
+}
+
+// slots; command, in, out, count, updates; kind, terms, [distribution, seed ×2, stream ×2, coefficient], dense,
+// dense coefficient, lr, beta1, beta2, epsilon, t, m, v
+const Words adamJob{0, 1, 1, 2, 16, 1, 2, 1, 0, 1, 0, 2, 0, 0.5, 3, 1, 0.1, 0.9, 0.99, 1e-8, 1, 4, 5};
+const Words plainPass{1, 1, 1, 4, 1, 0, 1, 0, 7, 0, 1, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+// slots; command, concurrent, program, inputs, [buffer, byte], outputs, [mode, slot, weight], [mode, buffer, offset,
+// row length, row stride, weight]
+const Words callJob{2, 2, 0, 1, 1, 1, 8, 2, 1, 1, 0.5, 2, 2, 0, 4, 4, 1};
+const Words copyJob{0, 3, 1, 0, 2, 32, 32};
+const Words fillJob{0, 4, 1, 4, 2, 5, 6, 7, 8, 100, 12, 1};
+const Words gatherJob{0, 5, 1, 2, 16, 2, 3, 0};
+
+void wholeJobsDecode() {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, Words{0}, Words{3} + plainPass}) {
+    CHECK(refusal(words).empty(), "%s", refusal(words).c_str());
+  }
+  const Job job = decodeJob(fillJob.data(), fillJob.size(), registry);
+  const auto& fill = std::get<FillCommand>(job.commands.at(0));
+  CHECK(fill.direction.seed == (uint64_t{6} << 32 | 5) && fill.direction.stream == (uint64_t{8} << 32 | 7));
+  CHECK(fill.direction.distribution == Distribution::uniform && fill.first == 100 && fill.count == 12);
+}
+
+void anythingThatEndsTooSoonIsRefused() {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob}) {
+    for (size_t length = 0; length < words.size(); ++length) {
+      // A command's first word gone leaves a shorter, whole job.
+      const bool whole = length == 1;
+      CHECK(refusal(Words(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(length))).empty() == whole,
+            "command %g cut to %zu words", words[1], length);
+    }
+  }
+}
+
+/** No word of any job may be a NaN, infinite, negative where it counts, or beyond what it counts. */
+void everyWordIsChecked() {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob}) {
+    for (size_t i = 0; i < words.size(); ++i) {
+      for (double value : {nan, infinity, -infinity, 1e300}) {
+        const bool wideWeight = words == callJob && i == 10 && value == 1e300;  // a slot is f64
+        CHECK(refusal(with(words, i, value)).empty() == wideWeight, "command %g, word %zu = %g", words[1], i, value);
+      }
+    }
+  }
+}
+
+void expectRefusal(const Words& words, const char* part) {
+  const std::string message = refusal(words);
+  CHECK(message.find(part) != std::string::npos, "expected \"%s\", received \"%s\"", part, message.c_str());
+}
+
+void refusalsSayWhatIsWrong() {
+  expectRefusal({-1}, "result slots");
+  expectRefusal({1048577}, "result slots: expected an integer from 0 to 1048576, received 1048577");
+  expectRefusal({0, 0}, "unknown command");
+  expectRefusal({0, 6}, "command");
+  expectRefusal({0, 1.5}, "received 1.5");
+  // Passes.
+  expectRefusal(with(adamJob, 2, 9), "does not exist");
+  expectRefusal(with(adamJob, 2, 0), "does not exist");
+  expectRefusal(with(adamJob, 4, 17), "pass source");
+  expectRefusal(with(adamJob, 5, 1000), "updates exceeds the job's length");
+  expectRefusal(with(adamJob, 6, 4), "update kind");
+  expectRefusal(with(adamJob, 7, 1e6), "terms exceeds the job's length");
+  expectRefusal(with(adamJob, 8, 3), "distribution");
+  expectRefusal(with(adamJob, 9, 4294967296.0), "seed");
+  expectRefusal(with(adamJob, 13, 1e39), "coefficient: expected a number in the range of f32");
+  expectRefusal(with(adamJob, 15, -1e39), "dense coefficient: expected a number in the range of f32");
+  expectRefusal(with(adamJob, 17, 1), "beta1: expected 0 ≤ β < 1, received 1");
+  expectRefusal(with(adamJob, 18, -0.1), "beta2");
+  expectRefusal(with(adamJob, 19, -1e-9), "epsilon");
+  expectRefusal(with(adamJob, 20, 0), "Adam's t starts at 1");
+  expectRefusal(with(adamJob, 21, 0), "lacks its state buffer");
+  expectRefusal(with(adamJob, 22, 0), "lacks its state buffer");
+  for (double clash : {1.0, 2.0, 3.0, 5.0}) expectRefusal(with(adamJob, 21, clash), "separate buffers");
+  for (double clash : {1.0, 2.0, 3.0, 4.0}) expectRefusal(with(adamJob, 22, clash), "separate buffers");
+  expectRefusal(with(adamJob, 14, 2), "separate buffers");
+  // Calls.
+  expectRefusal(with(callJob, 2, 2), "concurrent");
+  expectRefusal(with(callJob, 2, 1), "without a call before it");
+  expectRefusal({0, 3, 1, 0, 2, 32, 32, 2, 1, 1, 0, 0}, "without a call before it");
+  expectRefusal(callJob + Words{2, 1, 1, 0, 0}, "called twice at the same time");
+  expectRefusal(with(callJob, 3, 4), "program does not exist");
+  expectRefusal(with(callJob, 6, 6), "not a multiple of 4");
+  expectRefusal(with(callJob, 6, 68), "input");
+  expectRefusal(with(callJob, 8, 0), "output mode");
+  expectRefusal(with(callJob, 8, 4), "output mode");
+  expectRefusal(with(callJob, 9, 2), "slot");
+  expectRefusal(with(callJob, 16, 1e39), "weight: expected a number in the range of f32");
+  // The rest.
+  expectRefusal(with(copyJob, 3, 33), "copy source");
+  expectRefusal(with(copyJob, 5, 33), "copy target");
+  expectRefusal(with(copyJob, 5, 9007199254740991.0), "copy target");
+  expectRefusal(with(fillJob, 3, 5), "fill");
+  expectRefusal(with(fillJob, 10, 9007199254740991.0), "fill");
+  expectRefusal(with(gatherJob, 4, 0), "rows of no bytes");
+  expectRefusal(with(gatherJob, 4, 40), "gathered rows");
+  expectRefusal(with(gatherJob, 6, 4), "row: elements 4 to 5 of a buffer of 4");
+  expectRefusal(with(gatherJob, 3, 1), "rows gathered from the buffer that they go to");
+}
+
+const Words pass = plainPass, fill(fillJob.begin() + 1, fillJob.end()), copy(copyJob.begin() + 1, copyJob.end()),
+            call(callJob.begin() + 1, callJob.end()), gather(gatherJob.begin() + 1, gatherJob.end());
+
+struct Run {
+  bool complete = false;
+  std::string error;
+  std::vector<double> slots;
+};
+
+Run run(FakeBackend& backend, const Words& commands, bool abortedBefore = false) {
+  std::atomic<bool> aborted{abortedBefore};
+  if (backend.abortsAt != nullptr) backend.abortsAt = &aborted;
+  const Words words = Words{2} + commands;
+  const Job job = decodeJob(words.data(), words.size(), registry);
+  Run result;
+  try {
+    result.complete = runJob(backend, job, aborted, result.slots);
+  } catch (const std::exception& error) {
+    result.error = error.what();
+  }
+  return result;
+}
+
+void commandsRunInOrderAndSlotsAddUp() {
+  FakeBackend backend;
+  const Run result = run(backend, pass + fill + call + call + copy + gather + call + Words{2, 1, 2, 0, 1, 1, 0, 3});
+  CHECK(backend.log == "pass1 fill call1 call1 copy gather2 call2", "%s", backend.log.c_str());
+  CHECK(result.complete && result.error.empty());
+  CHECK(result.slots == (std::vector<double>{3, 1.5}));
+}
+
+void passesStillRunAfterAnAbort() {
+  FakeBackend before;
+  CHECK(!run(before, fill + pass + call + pass, true).complete);
+  CHECK(before.log == "pass1 pass1", "%s", before.log.c_str());
+
+  std::atomic<bool> placeholder{false};
+  FakeBackend during;
+  during.abortsAt = &placeholder;
+  CHECK(!run(during, fill + copy + call + pass + fill).complete);
+  CHECK(during.log == "fill copy pass1", "%s", during.log.c_str());
+
+  FakeBackend inside;
+  inside.stopsCalls = true;
+  CHECK(!run(inside, pass + call + fill + pass).complete);
+  CHECK(inside.log == "pass1 call1 pass1", "%s", inside.log.c_str());
+
+  FakeBackend passesOnly;
+  CHECK(run(passesOnly, pass + pass, true).complete, "nothing of it was left out");
+}
+
+void passesStillRunAfterAFailure() {
+  FakeBackend backend;
+  backend.failsAt = "fill";
+  const Run result = run(backend, pass + fill + call + pass + copy + pass);
+  CHECK(backend.log == "pass1 fill pass1 pass1", "%s", backend.log.c_str());
+  CHECK(!result.complete && result.error == "fill failed", "%s", result.error.c_str());
+
+  FakeBackend passFails;
+  passFails.failsAt = "pass1";
+  CHECK(run(passFails, pass + fill + pass).error == "pass1 failed");
+  CHECK(passFails.log == "pass1", "%s", passFails.log.c_str());
+}
+
+void aJobHoldsItsBuffers() {
+  std::weak_ptr<Buffer> watched;
+  Job job;
+  {
+    auto from = std::make_shared<Buffer>(64), to = std::make_shared<Buffer>(64);
+    watched = from;
+    const Registry two{[&](uint32_t id) { return id == 1 ? from : to; }, nullptr};
+    job = decodeJob(copyJob.data(), copyJob.size(), two);
+  }
+  CHECK(!watched.expired());
+  job = Job();
+  CHECK(watched.expired());
+}
+
+}  // namespace
+
+int main() {
+  wholeJobsDecode();
+  anythingThatEndsTooSoonIsRefused();
+  everyWordIsChecked();
+  refusalsSayWhatIsWrong();
+  commandsRunInOrderAndSlotsAddUp();
+  passesStillRunAfterAnAbort();
+  passesStillRunAfterAFailure();
+  aJobHoldsItsBuffers();
+  return test::summary("engine_job_test");
+}
