@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { CommandList } from '../../lib/device/commands.ts';
@@ -17,6 +18,16 @@ describe('device', () => {
     void buffer.write(Float32Array.of(9), 4);
     expect([...(await buffer.readF32())]).toEqual([1, 9, 3, 4]);
     expect([...(await buffer.readF32(2, 2))]).toEqual([3, 4]);
+  });
+
+  it('writes from shared memory, from parts of arrays and from empty ones', async () => {
+    await using device = openDevice();
+    const buffer = device.allocate(12);
+    const shared = new Float32Array(new SharedArrayBuffer(16));
+    shared.set([1, 2, 3, 4]);
+    await buffer.write(shared.subarray(1));
+    await buffer.write(new Float32Array(0), 12);
+    expect([...(await buffer.readF32())]).toEqual([2, 3, 4]);
   });
 
   it('zero-fills memory and counts it', async () => {
@@ -62,7 +73,36 @@ describe('device', () => {
       'a row that does not exist',
       async (d: ReturnType<typeof openDevice>) => {
         const b = d.allocate(8);
-        return d.submit(new CommandList().gatherRows(b, b, 4, Uint32Array.of(2)));
+        return d.submit(new CommandList().gatherRows(b, d.allocate(8), 4, Uint32Array.of(2)));
+      },
+    ],
+    [
+      'rows gathered from the buffer that they go to',
+      async (d: ReturnType<typeof openDevice>) => {
+        const b = d.allocate(8);
+        return d.submit(new CommandList().gatherRows(b, b, 4, Uint32Array.of(1)));
+      },
+    ],
+    [
+      'a momentum that is the parameters themselves',
+      async (d: ReturnType<typeof openDevice>) => {
+        const b = d.allocate(8);
+        return d.submit(new CommandList().pass(b, b, 2, [{ kind: 'momentum', terms: [], beta1: 0.9, lr: 1, m: b }]));
+      },
+    ],
+    [
+      'a β of 1',
+      async (d: ReturnType<typeof openDevice>) => {
+        const b = d.allocate(8);
+        const m = d.allocate(8);
+        return d.submit(new CommandList().pass(b, b, 2, [{ kind: 'momentum', terms: [], beta1: 1, lr: 1, m }]));
+      },
+    ],
+    [
+      'a coefficient beyond f32',
+      async (d: ReturnType<typeof openDevice>) => {
+        const b = d.allocate(8);
+        return d.submit(new CommandList().pass(b, b, 2, [{ kind: 'add', terms: [{ direction, coefficient: 1e39 }] }]));
       },
     ],
   ])('refuses %s', async (_, act) => {
@@ -110,6 +150,18 @@ describe('device', () => {
     expect([...(await buffer.readF32())]).toEqual([0]);
   });
 
+  it('still makes the passes of a job that was aborted', async () => {
+    await using device = openDevice();
+    const [x, y] = [device.allocate(8), device.allocate(8)];
+    const one = await device.upload(Float32Array.of(1, 2));
+    const job = new CommandList()
+      .fill(y, 0, direction, 0, 2)
+      .pass(x, x, 2, [{ kind: 'add', terms: [], dense: one, denseCoefficient: 3 }]);
+    await expect(device.submit(job, AbortSignal.abort())).rejects.toMatchObject({ code: 'ERR_ZEROTH_ABORTED' });
+    expect([...(await x.readF32())]).toEqual([3, 6]);
+    expect([...(await y.readF32())]).toEqual([0, 0]);
+  });
+
   it.each([
     ['device', { device: 'tpu' }],
     ['threads', { threads: 0 }],
@@ -136,6 +188,16 @@ describe('device', () => {
     expect([...(await last.readF32())]).toEqual(new Array(16).fill(0));
   });
 
+  it('refuses a ZEROTH_ISA that this machine does not have, and says which it has', () => {
+    const body = `const { openDevice } = await import(${JSON.stringify(join(packageRoot, 'dist/device/device.js'))});
+      try { openDevice(); } catch ({ code, message }) { console.log(code, message); }`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', body], {
+      encoding: 'utf8',
+      env: { ...process.env, ZEROTH_ISA: 'nonsense' },
+    });
+    expect(stdout).toMatch(/^ERR_ZEROTH_DEVICE .*expected one of scalar.*"nonsense"/);
+  });
+
   it('does not replace a GPU silently', () => {
     expect(() => openDevice({ device: 'cuda' })).toThrow(expect.objectContaining({ code: 'ERR_ZEROTH_DEVICE' }));
   });
@@ -157,6 +219,33 @@ describe('device', () => {
       },
     );
     expect(run).toMatchObject({ status: 0, stdout: 'done\n', stderr: '' });
+  });
+
+  it('lets the collector know what handles hold, so that memory without owners is freed before it grows', () => {
+    const source = `
+      const { openDevice } = await import(${JSON.stringify(join(packageRoot, 'dist/device/device.js'))});
+      const device = openDevice();
+      let peak = 0;
+      for (let i = 0; i < 400; i++) {
+        device.allocate(64 << 20);
+        peak = Math.max(peak, device.memory().bufferBytes);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      console.log(peak / (64 << 20));`;
+    const run = spawnSync(process.execPath, ['--input-type=module', '-e', source], { encoding: 'utf8' });
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    expect(Number(run.stdout)).toBeLessThan(200);
+  });
+
+  it('refuses to open where ZEROTH_ISA names what this machine cannot run', () => {
+    const body = `try { new Device(1); } catch (error) { console.log(error.code, error.message.includes('sse9')); }`;
+    const source = script(body).replace(/const device = .*\n.*\n/, '');
+    const run = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
+      cwd: packageRoot,
+      encoding: 'utf8',
+      env: { ...process.env, ZEROTH_ISA: 'sse9' },
+    });
+    expect(run).toMatchObject({ status: 0, stdout: 'ERR_ZEROTH_DEVICE true\n', stderr: '' });
   });
 
   it('survives process.exit with work under way', () => {
