@@ -18,22 +18,43 @@ export interface DeviceMemory {
   readonly arenaBytes: number;
 }
 
-/** Device memory, by handle. Freed by `dispose`, with its device, or on garbage collection. */
-export class DeviceBuffer {
-  readonly byteLength: number;
+/** Something that the addon holds under a number. */
+abstract class DeviceHandle {
   readonly device: Device;
+  readonly #what: string;
   #id: number | undefined;
 
-  /** @internal */
-  constructor(device: Device, id: number, byteLength: number) {
+  /** @param what it is, for an error. */
+  constructor(device: Device, id: number, what: string) {
     this.device = device;
     this.#id = id;
-    this.byteLength = byteLength;
+    this.#what = what;
   }
 
   /** The addon's number for it. @throws ERR_ZEROTH_DISPOSED */
   get id(): number {
-    return this.#id ?? disposed('device memory', 'the objective, snapshot or Hessian that it belongs to');
+    if (this.#id !== undefined) return this.#id;
+    throw new ZerothError(
+      'ERR_ZEROTH_DISPOSED',
+      `expected ${this.#what} in use, received a disposed one: its objective, snapshot or Hessian was disposed before its last use.`,
+    );
+  }
+
+  /** Frees it, after the work that was submitted before. Disposing twice is harmless. */
+  dispose(): void {
+    if (this.#id !== undefined) this.device.forget(this);
+    this.#id = undefined;
+  }
+}
+
+/** Device memory, by handle. Freed by `dispose`, with its device, or on garbage collection. */
+export class DeviceBuffer extends DeviceHandle {
+  readonly byteLength: number;
+
+  /** @internal */
+  constructor(device: Device, id: number, byteLength: number) {
+    super(device, id, 'device memory');
+    this.byteLength = byteLength;
   }
 
   /** Copies `data` in; the array may be changed at once. Runs in order with everything else that was submitted. */
@@ -48,36 +69,16 @@ export class DeviceBuffer {
   async readF32(offset = 0, count = this.byteLength / 4 - offset): Promise<Float32Array> {
     return new Float32Array(await this.read(offset * 4, count * 4));
   }
-
-  /** Frees it, after the work that was submitted before. Disposing twice is harmless. */
-  dispose(): void {
-    if (this.#id !== undefined) this.device.forget(this);
-    this.#id = undefined;
-  }
 }
 
 /** A program that a device has checked and prepared. */
-export class DeviceProgram {
+export class DeviceProgram extends DeviceHandle {
   readonly arenaBytes: number;
-  readonly device: Device;
-  #id: number | undefined;
 
   /** @internal */
   constructor(device: Device, id: number, arenaBytes: number) {
-    this.device = device;
-    this.#id = id;
+    super(device, id, 'a program');
     this.arenaBytes = arenaBytes;
-  }
-
-  /** The addon's number for it. @throws ERR_ZEROTH_DISPOSED */
-  get id(): number {
-    return this.#id ?? disposed('a program', 'the objective that it belongs to');
-  }
-
-  /** Frees it, after the work that was submitted before. Disposing twice is harmless. */
-  dispose(): void {
-    if (this.#id !== undefined) this.device.forget(this);
-    this.#id = undefined;
   }
 }
 
@@ -179,7 +180,7 @@ export class Device implements AsyncDisposable {
   }
 
   /** @internal */
-  forget(handle: DeviceBuffer | DeviceProgram): void {
+  forget(handle: DeviceHandle): void {
     this.#collected.unregister(handle);
     this.#free(handle.id, handle instanceof DeviceProgram);
   }
@@ -227,13 +228,6 @@ export function openDevice(options: DeviceOptions = {}): Device {
   }
   const available = loadNative().processors();
   return new Device(checkInteger('threads', threads ?? available, 1, 1024));
-}
-
-function disposed(what: string, owner: string): never {
-  throw new ZerothError(
-    'ERR_ZEROTH_DISPOSED',
-    `expected ${what} in use, received one that was disposed with ${owner}.`,
-  );
 }
 
 function rethrow<T>(call: () => T): T {

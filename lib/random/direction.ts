@@ -10,7 +10,7 @@ export interface Direction {
   readonly stream: bigint;
 }
 
-export const DISTRIBUTIONS = ['normal', 'rademacher', 'uniform'] as const;
+const DISTRIBUTIONS = ['normal', 'rademacher', 'uniform'] as const;
 
 export type Distribution = (typeof DISTRIBUTIONS)[number];
 

@@ -34,16 +34,16 @@ export const plots = [
 ] as const;
 
 /** tr(H); tr(P⁻¹H) where every run is preconditioned; both where runs differ. */
-export function traceName(runs: readonly PlotRun[]): string {
+function traceName(runs: readonly PlotRun[]): string {
   return names(runs, 'tr(H)', 'tr(P⁻¹H)');
 }
 
-export function lambdaName(runs: readonly PlotRun[]): string {
+function lambdaName(runs: readonly PlotRun[]): string {
   return names(runs, 'λmax(H)', 'λmax(P⁻¹H)');
 }
 
 /** Loss against step, on a logarithmic axis where every loss is positive. */
-export function drawLoss(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
+function drawLoss(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
   const points = runs.flatMap((run) =>
     run.loss.map(([step, loss]) => ({ step, loss: loss ?? Number.NaN, run: run.label })),
   );
@@ -76,7 +76,7 @@ export function drawLoss(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
 }
 
 /** The trace with its standard error, against the band [lower, upper] and the threshold. */
-export function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
+function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
   const points = monitorsOf(runs);
   const cap = ceiling([
     ...points.flatMap(({ trace, traceStdErr, upper }) => [trace + 2 * traceStdErr, upper]),
@@ -115,7 +115,7 @@ export function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
 }
 
 /** The largest eigenvalue with its residual; for first-order runs with the value that it must not pass. */
-export function drawLambdaMax(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
+function drawLambdaMax(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
   const points = monitorsOf(runs);
   // upper is proportional to λmax for first-order methods, so the threshold in units of λmax follows from any point.
   const limits = runs.flatMap((run) => {

@@ -71,7 +71,7 @@ export function verdictOf(summary: RunSummary): Verdict {
 }
 
 /** The quantity that is held against the threshold, in words. */
-export function edgeQuantity(summary: RunSummary): string {
+function edgeQuantity(summary: RunSummary): string {
   const preconditioned = summary.monitors[0]?.preconditioned ?? false;
   if (summary.run.optimizer.moments.s2 > 0) return preconditioned ? 'curvature tr(P⁻¹H)' : 'curvature tr(H)';
   return preconditioned ? 'curvature λmax(P⁻¹H)' : 'curvature λmax(H)';

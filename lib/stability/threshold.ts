@@ -92,7 +92,7 @@ export function stepSizeBounds(curvature: Curvature, optimizer: StabilityOptimiz
 }
 
 /** How far outside the band still counts as at the edge: the sharpness oscillates around it by this much. */
-export const EDGE_TOLERANCE = 0.25;
+const EDGE_TOLERANCE = 0.25;
 
 /**
  * Whether training is at the edge of stability.

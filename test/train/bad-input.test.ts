@@ -200,6 +200,27 @@ describe('a run', () => {
     await expect(dying2()).rejects.toMatchObject({ code: 'ERR_ZEROTH_DISPOSED' });
   });
 
+  it('that is stopped while it measures ends there at once, and goes on as if it had not been stopped', async () => {
+    const options = { steps: 12, monitorEvery: 5, probes: 4 };
+    const optimizer = zoGDM({ lr: 0.02 });
+    await drain(train(objective, optimizer, { ...options, out: join(folder, 'whole') }));
+    const abort = new AbortController();
+    await using stopped = await compile(device, smallProblem(), { seed: 1 });
+    const hessian = stopped.hessian.bind(stopped);
+    let measured = 0;
+    stopped.hessian = async () => {
+      if (++measured === 2) abort.abort();
+      return hessian();
+    };
+    const out = join(folder, 'cut');
+    const events = await drain(train(stopped, optimizer, { ...options, out, signal: abort.signal }));
+    expect(events.at(-1)).toMatchObject({ type: 'end', reason: 'aborted', steps: 5 });
+    expect(events.filter(({ type }) => type === 'monitor').length).toBe(1);
+    await drain(train(stopped, optimizer, { ...options, out, resume: true }));
+    const trajectory = (path: string) => readRunLog(path).filter(({ type }) => type === 'step' || type === 'monitor');
+    expect(trajectory(out)).toEqual(trajectory(join(folder, 'whole')));
+  });
+
   it('whose steps leave f32 is declared diverged, not crashed', async () => {
     const end = (await drain(train(objective, zoGD({ lr: 3e38, mu: 1e-4 }), { steps: 10 }))).at(-1);
     expect(end).toMatchObject({ type: 'end', reason: 'diverged', message: expect.stringContaining('smaller η') });

@@ -34,6 +34,12 @@ const share = (monitors: readonly MonitorEvent[], holds: (monitor: MonitorEvent)
 
 it('sorting-mlp at η = 0.05 rests at its edge: tr · η/2 within 0.7–1.3 for most of the second half', async () => {
   const monitors = await secondHalf('sorting-mlp', { monitorEvery: 250, probes: 32 });
+  // `zeroth curvature` of the folder finds what the run's last monitor found: the same parameters, the same probes.
+  const settings = newSettings('sorting-mlp', { probes: 32 });
+  const signal = new AbortController().signal;
+  const again = await engine.measureCurvature(join(folder, 'sorting-mlp-0.05'), { settings, probes: 32, signal });
+  expect(again).toMatchObject({ step: 5000, trace: monitors.at(-1)?.trace, traceStdErr: monitors.at(-1)?.traceStdErr });
+  expect(again.lambdaMax).toBeCloseTo(monitors.at(-1)?.lambdaMax ?? 0, 2);
   expect(monitors[0].threshold).toBe(40);
   expect(share(monitors, ({ trace }) => trace / 40 >= 0.7 && trace / 40 <= 1.3)).toBeGreaterThan(0.7);
 });

@@ -31,7 +31,7 @@ export function mapOpcode(node: Node): MapOpcode {
 }
 
 /** A computed scalar is f64; gathers, inputs and the like keep their own type. */
-export function storageType(node: Node): StorageType {
+function storageType(node: Node): StorageType {
   const keepsType = isOp(node, 'input') || isOp(node, 'gather') || isOp(node, 'scatterAdd') || isOp(node, 'iota');
   return node.shape.length === 0 && !keepsType ? 'f64' : node.dtype;
 }
