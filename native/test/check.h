@@ -12,13 +12,13 @@ inline int summary(const char* name) {
 }
 }  // namespace zeroth::test
 
-#define CHECK(condition, ...)                                              \
-  do {                                                                     \
-    ++zeroth::test::checks;                                                \
-    if (!(condition)) {                                                    \
-      ++zeroth::test::failures;                                            \
+#define CHECK(condition, ...)                                                    \
+  do {                                                                           \
+    ++zeroth::test::checks;                                                      \
+    if (!(condition)) {                                                          \
+      ++zeroth::test::failures;                                                  \
       std::fprintf(stderr, "%s:%d: CHECK(%s) ", __FILE__, __LINE__, #condition); \
-      std::fprintf(stderr, " " __VA_ARGS__);                               \
-      std::fputc('\n', stderr);                                            \
-    }                                                                      \
+      std::fprintf(stderr, " " __VA_ARGS__);                                     \
+      std::fputc('\n', stderr);                                                  \
+    }                                                                            \
   } while (0)
