@@ -1,7 +1,7 @@
 // npm run bench [-- <part of a case's name>]: our seconds beside PyTorch's, rounds of both interleaved, ratios of medians.
 // Prints a table and writes bench/results/bench.json with the environment.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { arch, cpus, release, totalmem } from 'node:os';
+import { arch, cpus, totalmem } from 'node:os';
 import { cases, median, withDevice } from './cases.js';
 import { peakMemory } from './memory.js';
 import { findPython, runPeer } from './peer.js';
@@ -70,7 +70,6 @@ const environment = {
   isa,
   memoryBytes: totalmem(),
   arch: arch(),
-  kernel: release(),
   node: process.version,
 };
 const file = new URL('results/bench.json', import.meta.url);
