@@ -37,7 +37,7 @@ export function trainCommand(command: Command): Command {
     .option('--steps <n>', 'steps of the whole run (default: 5000 for sorting-mlp, 8000 for cifar-mlp)', integerFrom(1))
     .option(
       '--seed <n>',
-      'seed of initial parameters, directions, batches and probes (default: 2 for sorting-mlp, 1 for cifar-mlp)',
+      'seed of initial parameters, directions, batches and probes (default: 22 for sorting-mlp, 1 for cifar-mlp)',
       seed,
     )
     .option('--batch <n>', 'examples of a step, or "full" (default: full)', batchSize)
