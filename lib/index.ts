@@ -47,11 +47,13 @@ export type { Params } from './params/params.ts';
 export { loadSafetensors, saveSafetensors } from './params/safetensors.ts';
 export { type Direction, type Distribution, stream } from './random/direction.ts';
 export { PhiloxStream } from './random/philox.ts';
+export type { Seed } from './random/seed.ts';
 export { writeReport } from './report/report.ts';
 export { criticalStepSize } from './stability/critical-step-size.ts';
 export { atEdge, type Curvature, stabilityBounds, stabilityThreshold, stepSizeBounds } from './stability/threshold.ts';
 // Training.
 export type * from './train/events.ts';
 export { readRunLog } from './train/log.ts';
-export { type TrainOptions, train } from './train/train.ts';
+export type { TrainOptions } from './train/options.ts';
+export { train } from './train/train.ts';
 export { version } from './version.ts';

@@ -6,38 +6,16 @@ import { describeOptimizer } from '../optimizers/facts.ts';
 import type { Estimate, LossOracle, Optimizer } from '../optimizers/optimizer.ts';
 import { learningRateAt } from '../optimizers/schedules.ts';
 import { stream } from '../random/direction.ts';
-import { PhiloxStream } from '../random/philox.ts';
-import { checkSeed, type Seed } from '../random/seed.ts';
+import { checkSeed } from '../random/seed.ts';
 import { version } from '../version.ts';
+import { sampleExamples } from './batch.ts';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import type { EndEvent, MonitorEvent, RunEvent, StepEvent, TrainEvent } from './events.ts';
 import { makeFolder } from './folder.ts';
 import { lockFolder } from './lock.ts';
 import { RUN_LOG, RunLog, truncateRunLog } from './log.ts';
 import { MAX_PROBES, Monitor } from './monitor.ts';
-
-export interface TrainOptions {
-  /** Steps of the whole run; a resumed run does the rest of them. */
-  readonly steps: number;
-  /** Seed of directions, batches and probes. Default 0. */
-  readonly seed?: Seed;
-  /** Examples of a step, drawn without replacement, fresh each step. Default: all of them. */
-  readonly batch?: number | 'full';
-  /** Measure curvature before every k-th step and, when the run completes, after the last; 0 = never (default). */
-  readonly monitorEvery?: number;
-  /** Hutchinson probes of one measurement. Default 64. */
-  readonly probes?: number;
-  /** Run folder for the log and the checkpoints; nothing is written without one. */
-  readonly out?: string;
-  /** Go on from the checkpoint in `out`. Default false: `out` must not hold a run yet. */
-  readonly resume?: boolean;
-  /** Steps between checkpoints. Default 1000. There is one at the start and one at the end, too, unless the run diverges. */
-  readonly checkpointEvery?: number;
-  /** Ends the run after the step under way, with a checkpoint. */
-  readonly signal?: AbortSignal;
-  /** For the log: what the caller wants to find again. */
-  readonly meta?: Readonly<Record<string, unknown>>;
-}
+import type { TrainOptions } from './options.ts';
 
 /** A loss this many times the run's first is taken as divergence: catapults at the edge of stability stay far below. */
 const EXPLOSION = 1e3;
@@ -224,7 +202,7 @@ class Run {
 
   #oracle(step: number): LossOracle {
     if (this.#batch === 'full') return this.#objective;
-    return this.#objective.batch(sample(this.#objective.examples, this.#batch, this.#seed, step));
+    return this.#objective.batch(sampleExamples(this.#objective.examples, this.#batch, this.#seed, step));
   }
 
   /** Why the run cannot go on after this estimate, in words for a person; empty when it can. */
@@ -340,15 +318,4 @@ function stepEvent(step: number, estimate: Estimate, lr: number): StepEvent {
     lr,
     ...(projected !== undefined && { projectedGradient: projected }),
   };
-}
-
-/** `count` distinct examples of `n`, by a partial Fisher–Yates shuffle. */
-function sample(n: number, count: number, seed: bigint, step: number): Uint32Array {
-  const random = new PhiloxStream(seed, stream('batch', step));
-  const rows = Uint32Array.from({ length: n }, (_, i) => i);
-  for (let i = 0; i < count; i++) {
-    const j = i + random.below(n - i);
-    [rows[i], rows[j]] = [rows[j], rows[i]];
-  }
-  return rows.slice(0, count);
 }

@@ -7,7 +7,8 @@ import { compile } from '../../lib/objective/objective.ts';
 import { zoGD } from '../../lib/optimizers/recipes.ts';
 import type { TrainEvent } from '../../lib/train/events.ts';
 import { readRunLog } from '../../lib/train/log.ts';
-import { type TrainOptions, train } from '../../lib/train/train.ts';
+import type { TrainOptions } from '../../lib/train/options.ts';
+import { train } from '../../lib/train/train.ts';
 import { smallProblem } from './small-problem.ts';
 
 const device = openDevice();

@@ -13,7 +13,8 @@ import { piecewise } from '../../lib/optimizers/schedules.ts';
 import { loadSafetensors } from '../../lib/params/safetensors.ts';
 import type { EndEvent, MonitorEvent, RunEvent, StepEvent, TrainEvent } from '../../lib/train/events.ts';
 import { readRunLog } from '../../lib/train/log.ts';
-import { type TrainOptions, train } from '../../lib/train/train.ts';
+import type { TrainOptions } from '../../lib/train/options.ts';
+import { train } from '../../lib/train/train.ts';
 import { smallProblem } from './small-problem.ts';
 
 const device = openDevice();
