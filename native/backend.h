@@ -42,16 +42,11 @@ class Executable {
 
 using ExecutableRef = std::shared_ptr<Executable>;
 
-struct DirectionTerm {
-  Direction direction;
-  float coefficient;
-};
-
 // One fused update of a pass. `gradient` = Σ terms (+ denseCoefficient · dense).
 struct PassOp {
   enum class Kind : uint32_t { add = 0, momentum = 1, adam = 2, frozenAdam = 3 };
   Kind kind = Kind::add;
-  std::vector<DirectionTerm> terms;
+  std::vector<Term> terms;
   BufferRef dense;  // may be null
   float denseCoefficient = 0;
   double lr = 0, beta1 = 0, beta2 = 0, epsilon = 0;

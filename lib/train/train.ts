@@ -17,6 +17,9 @@ import { RUN_LOG, RunLog, truncateRunLog } from './log.ts';
 import { MAX_PROBES, Monitor } from './monitor.ts';
 import type { TrainOptions } from './options.ts';
 
+/** Streams that belong to one step: an estimator takes as many of them as it draws directions. */
+const DIRECTIONS_OF_A_STEP = 65536n;
+
 /** A loss this many times the run's first is taken as divergence: catapults at the edge of stability stay far below. */
 const EXPLOSION = 1e3;
 
@@ -139,7 +142,7 @@ class Run {
       const direction = (i: number) => ({
         distribution: 'normal' as const,
         seed: this.#seed,
-        stream: stream('step', BigInt(step) * 65536n + BigInt(i)),
+        stream: stream('step', BigInt(step) * DIRECTIONS_OF_A_STEP + BigInt(i)),
       });
       const estimate = await estimator.estimate(this.#oracle(step), direction);
       this.#lastLoss = Number.isFinite(estimate.loss) ? estimate.loss : null;

@@ -91,8 +91,7 @@ void scatterRows(const float* value, uint64_t count, const OutputBinding& bindin
 
 UpdateOp updateOf(const PassOp& op) {
   Gradient gradient;
-  gradient.terms.reserve(op.terms.size());
-  for (const DirectionTerm& term : op.terms) gradient.terms.push_back({term.direction, term.coefficient});
+  gradient.terms = op.terms;
   gradient.dense = floats(op.dense);
   gradient.denseCoefficient = op.denseCoefficient;
   float* const m = floats(op.m);

@@ -9,11 +9,6 @@
 
 namespace zeroth {
 
-struct Term {
-  Direction direction;
-  float coefficient;
-};
-
 /** g = Σ coefficient · z(direction) [+ denseCoefficient · dense], each summand added with one rounding, in this order.
  */
 struct Gradient {

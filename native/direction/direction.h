@@ -8,6 +8,12 @@
 
 namespace zeroth {
 
+/** coefficient · z(direction) */
+struct Term {
+  Direction direction;
+  float coefficient;
+};
+
 /**
  * Writes elements first … first + count - 1 of a direction. Any first, count and alignment; one thread. Every
  * instruction set writes the same bits as directionElement. Throws std::invalid_argument for an unknown distribution, a
