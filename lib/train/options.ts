@@ -1,4 +1,6 @@
-import type { Seed } from '../random/seed.ts';
+import { checkInteger, checkObject, invalidArgument, ZerothError } from '../errors.ts';
+import { checkSeed, type Seed } from '../random/seed.ts';
+import { MAX_PROBES } from './monitor.ts';
 
 /** How a run goes; everything but `steps` has a default. */
 export interface TrainOptions {
@@ -22,4 +24,52 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** For the log: what the caller wants to find again. */
   readonly meta?: Readonly<Record<string, unknown>>;
+}
+
+/** The options of a run, checked, with their defaults. */
+export interface RunSettings {
+  readonly steps: number;
+  readonly seed: bigint;
+  readonly batch: number | 'full';
+  /** 0 = never. */
+  readonly monitorEvery: number;
+  readonly probes: number;
+  readonly out: string | undefined;
+  readonly resume: boolean;
+  readonly checkpointEvery: number;
+  readonly signal: AbortSignal | undefined;
+  readonly meta: Readonly<Record<string, unknown>>;
+}
+
+/** @throws ERR_ZEROTH_ARGUMENT */
+export function runSettings(options: TrainOptions, examples: number): RunSettings {
+  checkObject('options', options, '{ steps, … }');
+  const { batch = 'full', out, resume = false, signal, meta = {} } = options;
+  if (out !== undefined && (typeof out !== 'string' || out === '')) invalidArgument('out', 'the path of a folder', out);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) invalidArgument('signal', 'an AbortSignal', signal);
+  checkMeta(meta);
+  const settings = {
+    steps: checkInteger('steps', options.steps, 0),
+    seed: checkSeed(options.seed ?? 0),
+    batch: batch === 'full' ? batch : checkInteger('batch', batch, 1, examples),
+    monitorEvery: checkInteger('monitorEvery', options.monitorEvery ?? 0, 0),
+    checkpointEvery: checkInteger('checkpointEvery', options.checkpointEvery ?? 1000, 1),
+    probes: checkInteger('probes', options.probes ?? 64, 2, MAX_PROBES),
+    out,
+    resume,
+    signal,
+    meta,
+  };
+  if (resume && out === undefined) invalidArgument('out', 'the folder of the run to resume', out);
+  return settings;
+}
+
+function checkMeta(meta: Readonly<Record<string, unknown>>): void {
+  try {
+    JSON.stringify(meta);
+  } catch (cause) {
+    throw new ZerothError('ERR_ZEROTH_ARGUMENT', `meta: expected what JSON can hold; ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }

@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ZerothError } from '../errors.ts';
+import type { Params } from '../params/params.ts';
+import { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import type { TrainEvent } from './events.ts';
+import { makeFolder } from './folder.ts';
+import { lockFolder } from './lock.ts';
+import { RUN_LOG, RunLog, truncateRunLog } from './log.ts';
+
+/** The folder of a run while it is written: locked, with a log that grows and checkpoints that are replaced. */
+export class RunFolder {
+  readonly #path: string;
+  readonly #unlock: () => void;
+  #log: RunLog | undefined;
+
+  private constructor(path: string) {
+    this.#path = path;
+    this.#unlock = lockFolder(path);
+  }
+
+  /** A folder for a new run. @throws ERR_ZEROTH_FILE where there is one already, or where nothing can be written. */
+  static create(path: string): RunFolder {
+    makeFolder(path);
+    const folder = new RunFolder(path);
+    try {
+      const file = join(path, RUN_LOG);
+      if (existsSync(file)) {
+        throw new ZerothError(
+          'ERR_ZEROTH_FILE',
+          `out: expected a folder without a run, received ${path}, which has a ${RUN_LOG}; resume it, remove it, or choose another folder.`,
+        );
+      }
+      folder.#log = new RunLog(file);
+      return folder;
+    } catch (error) {
+      folder.close();
+      throw error;
+    }
+  }
+
+  /**
+   * The folder of a run that goes on from its checkpoint, of which the log is cut to what happened before.
+   *
+   * @param restore takes the checkpoint; where it throws, the log is left alone.
+   * @throws ERR_ZEROTH_CHECKPOINT when there is none, or one of another identity.
+   */
+  static async resume(
+    path: string,
+    identity: string,
+    restore: (checkpoint: Checkpoint) => Promise<void>,
+  ): Promise<RunFolder> {
+    const folder = new RunFolder(path);
+    try {
+      const file = join(path, RUN_LOG);
+      const checkpoint = await loadCheckpoint(path, identity);
+      await restore(checkpoint);
+      truncateRunLog(file, checkpoint.step);
+      folder.#log = new RunLog(file);
+      return folder;
+    } catch (error) {
+      folder.close();
+      throw error;
+    }
+  }
+
+  append(event: TrainEvent): void {
+    this.#log?.append(event);
+  }
+
+  /** Saves a checkpoint, once the log up to it is on the disk. @returns whether it was one to go back to. */
+  async save(checkpoint: Checkpoint, params: Params): Promise<boolean> {
+    // What is no longer finite does not replace the last good one.
+    if (!checkpoint.params.theta.every(Number.isFinite)) return false;
+    this.#log?.flush();
+    await saveCheckpoint(this.#path, checkpoint, params);
+    return true;
+  }
+
+  close(): void {
+    try {
+      this.#log?.close();
+    } finally {
+      this.#unlock();
+    }
+  }
+}
