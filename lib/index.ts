@@ -36,7 +36,16 @@ export { supervised } from './objective/supervised.ts';
 // Optimizers: an estimator times an update rule.
 export { exactGradient } from './optimizers/estimators/exact-gradient.ts';
 export { gaussianTwoPoint } from './optimizers/estimators/gaussian-two-point.ts';
-export type { Estimate, Estimator, LossOracle, Moments, Optimizer, UpdateRule } from './optimizers/optimizer.ts';
+export type {
+  Estimate,
+  Estimator,
+  LossOracle,
+  Moments,
+  Optimizer,
+  Point,
+  Term,
+  UpdateRule,
+} from './optimizers/optimizer.ts';
 export { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from './optimizers/recipes.ts';
 export { adamRule } from './optimizers/rules/adam.ts';
 export { frozenAdam } from './optimizers/rules/frozen-adam.ts';

@@ -1,10 +1,10 @@
 import { CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
 import { Device, type DeviceBuffer } from '../device/device.ts';
 import { checkInteger, checkObject, invalidArgument, ZerothError } from '../errors.ts';
-import type { LossOracle, Term } from '../optimizers/optimizer.ts';
+import type { LossOracle, Point } from '../optimizers/optimizer.ts';
 import { createParams } from '../params/initialise.ts';
 import { Layout } from '../params/layout.ts';
-import { checkTerm, type DeviceGradient, type Params } from '../params/params.ts';
+import { checkPoint, type DeviceGradient, type Params } from '../params/params.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { Compiler } from './compile.ts';
 import { HessianOperator } from './hessian.ts';
@@ -68,10 +68,10 @@ export class Objective implements LossOracle {
   }
 
   /**
-   * Full-batch losses at θ + coefficient · z(direction), one a point; f64. θ itself does not change.
+   * Full-batch losses at θ + Σ coefficient · z(direction), one a point; f64. `losses([[]])` is L(θ). θ itself does not change.
    * @throws ERR_ZEROTH_ABORTED; ERR_ZEROTH_NATIVE where the loss reads a row that is not there (`ops.gather`).
    */
-  losses(points: readonly Term[], signal?: AbortSignal): Promise<Float64Array> {
+  losses(points: readonly Point[], signal?: AbortSignal): Promise<Float64Array> {
     return this.#losses(points, null, signal);
   }
 
@@ -130,9 +130,10 @@ export class Objective implements LossOracle {
     return this.dispose();
   }
 
-  async #losses(points: readonly Term[], rows: Uint32Array | null, signal?: AbortSignal): Promise<Float64Array> {
-    if (!Array.isArray(points)) invalidArgument('points', 'an array of { direction, coefficient }', points);
-    points.forEach(checkTerm);
+  async #losses(points: readonly Point[], rows: Uint32Array | null, signal?: AbortSignal): Promise<Float64Array> {
+    if (!Array.isArray(points))
+      invalidArgument('points', 'an array of points, each an array of { direction, coefficient }', points);
+    points.forEach(checkPoint);
     const examples = rows?.length ?? this.examples;
     const pieces = await this.#programs.pieces('loss', examples);
     refuseAborted(signal);
@@ -156,7 +157,7 @@ export class Objective implements LossOracle {
     const gradient = this.#gradient;
     const list = new CommandList(1);
     const data = this.#select(list, rows);
-    this.params.moveTo(list, null);
+    this.params.moveTo(list, []);
     this.#call(list, pieces, this.params.theta, data, (weight, i) => [
       { mode: 'addToSlot', slot: 0, weight },
       ...this.#vectorOutputs(gradient, weight, i > 0),

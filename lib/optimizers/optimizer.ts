@@ -21,6 +21,9 @@ export interface Term {
   readonly coefficient: number;
 }
 
+/** A place to evaluate at: θ + Σ coefficient · z(direction). `[]` is θ itself. */
+export type Point = readonly Term[];
+
 /** A device vector that holds one value a parameter. Opaque here: `objective` makes it, `params` consumes it. */
 export interface DenseGradient {
   readonly byteLength: number;
@@ -29,8 +32,8 @@ export interface DenseGradient {
 /** What an estimator may ask of the thing that is being minimised. */
 export interface LossOracle {
   readonly dimension: number;
-  /** L at θ + coefficient · z(direction) for each point, in one call to the device. */
-  losses(points: readonly Term[], signal?: AbortSignal): Promise<Float64Array>;
+  /** L at each point, in one call to the device: `losses([[]])` is L(θ). */
+  losses(points: readonly Point[], signal?: AbortSignal): Promise<Float64Array>;
   /** L(θ) and ∇L(θ). */
   gradient(signal?: AbortSignal): Promise<{ loss: number; gradient: DenseGradient }>;
 }

@@ -1,7 +1,7 @@
 import { CommandList, type PassOp } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkNumber, checkObject, invalidArgument, MAX_F32, ZerothError } from '../errors.ts';
-import type { DenseGradient, Estimate, Term, Update } from '../optimizers/optimizer.ts';
+import type { DenseGradient, Estimate, Point, Term, Update } from '../optimizers/optimizer.ts';
 import { checkDirection, type Direction } from '../random/direction.ts';
 import type { Layout } from './layout.ts';
 
@@ -31,7 +31,7 @@ export type Pending = PendingUpdate | PendingAdd;
 export interface StoredParams {
   readonly theta: Float32Array;
   readonly states: Readonly<Partial<Record<StateName, Float32Array>>>;
-  readonly displacement: Term | null;
+  readonly displacement: Point;
   readonly pending: readonly Pending[];
 }
 
@@ -40,9 +40,9 @@ export interface StoredParams {
  *
  * Two lazy mutations, both free until the next evaluation, which does everything that waits in one fused pass over memory:
  * - `add(direction, coefficient)` and `apply(update, …)` change θ;
- * - `moveTo(point)` makes the device hold θ + coefficient · z(direction) in place of θ, for an evaluation there.
+ * - `moveTo(point)` makes the device hold θ + Σ coefficient · z(direction) in place of θ, for an evaluation there.
  *
- * A displacement is taken off by the opposite, separately rounded addition. That restores the bits of θ, except next to a change of
+ * A displacement is taken off by the opposite, separately rounded additions. That restores the bits of θ, except next to a change of
  * binade, so that in-place perturbation does not drift. (Adding the summed coefficient −2μ, as is usual, rounds to a different grid
  * point each step: 5.5e-6 relative after 10,000 steps of μ = 1e-3 on weights in ±1/8, instead of 7e-7.)
  *
@@ -54,7 +54,7 @@ export class Params {
   /** What the device holds: θ plus the displacement, without the pending changes. */
   readonly theta: DeviceBuffer;
   readonly #states = new Map<StateName, DeviceBuffer>();
-  #displacement: Term | null = null;
+  #displacement: Point = [];
   #pending: Pending[] = [];
   #passes = 0;
 
@@ -101,7 +101,7 @@ export class Params {
     if (estimate.kind === 'dense') {
       const list = new CommandList();
       const dense = (estimate.gradient as DeviceGradient).buffer;
-      this.#pass(list, null, [this.#passOp(update, [], lr, undefined, dense)]);
+      this.#pass(list, [], [this.#passOp(update, [], lr, undefined, dense)]);
       await this.device.submit(list);
     } else if (update.kind === 'plain') {
       for (const { direction, coefficient } of estimate.terms) this.add(direction, -lr * coefficient);
@@ -111,15 +111,15 @@ export class Params {
     }
   }
 
-  /** Appends the pass, if one is needed, after which the device holds θ + point.coefficient · z(point.direction), or θ itself. */
-  moveTo(list: CommandList, point: Term | null): void {
+  /** Appends the pass, if one is needed, after which the device holds θ displaced to `point`. */
+  moveTo(list: CommandList, point: Point): void {
     this.#pass(list, point, []);
   }
 
   /** Does what waits, and leaves θ itself on the device. */
   async commit(): Promise<void> {
     const list = new CommandList();
-    this.moveTo(list, null);
+    this.moveTo(list, []);
     await this.device.submit(list);
   }
 
@@ -160,7 +160,7 @@ export class Params {
     if (bad >= 0) invalidArgument(`${name ?? 'values'}[${bad}]`, 'a finite number', values[bad]);
     if (name === undefined) {
       this.#pending = [];
-      this.#displacement = null;
+      this.#displacement = [];
     } else {
       await this.commit();
     }
@@ -236,7 +236,7 @@ export class Params {
   /** The ops that turn what the device holds into θ. */
   #restoring(states: ReadonlyMap<StateName, DeviceBuffer>): PassOp[] {
     const ops: PassOp[] = [];
-    if (this.#displacement) ops.push(addOp([negated(this.#displacement)]));
+    if (this.#displacement.length > 0) ops.push(addOp(this.#displacement.toReversed().map(negated)));
     for (const pending of this.#pending) {
       if (pending.update.kind === 'plain') {
         const terms = pending.terms.filter((term) => term.coefficient !== 0);
@@ -248,12 +248,12 @@ export class Params {
     return ops;
   }
 
-  #pass(list: CommandList, point: Term | null, then: readonly PassOp[]): void {
-    const target = point && point.coefficient !== 0 ? point : null;
+  #pass(list: CommandList, point: Point, then: readonly PassOp[]): void {
+    const target = point.filter((term) => term.coefficient !== 0);
     const there = then.length === 0 && this.#pending.length === 0 && samePoint(this.#displacement, target);
     if (there) return;
     const ops = [...this.#restoring(this.#states), ...then];
-    if (target) ops.push(addOp([target]));
+    if (target.length > 0) ops.push(addOp(target));
     this.#pending = [];
     this.#displacement = target;
     if (ops.length === 0) return;
@@ -303,9 +303,16 @@ export class Params {
 
 /** @throws ERR_ZEROTH_ARGUMENT unless this is a direction with a coefficient that f32 holds: what is queued must be possible to do. */
 export function checkTerm(term: Term): void {
-  checkObject('point', term, '{ direction, coefficient }');
+  checkObject('term', term, '{ direction, coefficient }');
   checkDirection(term.direction);
   checkNumber('coefficient', term.coefficient, { min: -MAX_F32, max: MAX_F32 });
+}
+
+/** @throws ERR_ZEROTH_ARGUMENT unless this is a list of terms. */
+export function checkPoint(point: Point): void {
+  if (!Array.isArray(point))
+    invalidArgument('point', 'an array of { direction, coefficient }, empty for θ itself', point);
+  point.forEach(checkTerm);
 }
 
 const addOp = (terms: readonly Term[]): PassOp => ({ kind: 'add', terms });
@@ -315,5 +322,6 @@ const negated = ({ direction, coefficient }: Term): Term => ({ direction, coeffi
 const sameDirection = (a: Direction, b: Direction): boolean =>
   a.stream === b.stream && a.seed === b.seed && a.distribution === b.distribution;
 
-const samePoint = (a: Term | null, b: Term | null): boolean =>
-  a === b || (a !== null && b !== null && a.coefficient === b.coefficient && sameDirection(a.direction, b.direction));
+const samePoint = (a: Point, b: Point): boolean =>
+  a.length === b.length &&
+  a.every((term, i) => term.coefficient === b[i].coefficient && sameDirection(term.direction, b[i].direction));

@@ -15,7 +15,7 @@ import type { Distribution } from '../random/direction.ts';
 const WEIGHTS_FILE = 'checkpoint.safetensors';
 const STATE_FILE = 'state.safetensors';
 
-const FORMAT = '1';
+const FORMAT = '2';
 const STATE_NAMES: readonly StateName[] = ['m', 'v', 'p'];
 
 export interface Checkpoint {
@@ -57,7 +57,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, par
     format: FORMAT,
     step: String(step),
     identity,
-    displacement: JSON.stringify(displacement && toRecord(displacement)),
+    displacement: JSON.stringify(displacement.map(toRecord)),
     pending: JSON.stringify(pending.map((entry): PendingRecord => ({ ...entry, terms: entry.terms.map(toRecord) }))),
     firstLoss: JSON.stringify(firstLoss ?? null),
   });
@@ -125,7 +125,7 @@ function checkedRecord(
       throw new Error(`step ${shown(metadata.step)}`);
     const firstLoss: unknown = JSON.parse(metadata.firstLoss);
     if (firstLoss !== null && typeof firstLoss !== 'number') throw new Error(`first loss ${shown(firstLoss)}`);
-    const displacement = JSON.parse(metadata.displacement) as TermRecord | null;
+    const displacement = JSON.parse(metadata.displacement) as TermRecord[];
     const pending = (JSON.parse(metadata.pending) as PendingRecord[]).map((entry) => ({
       ...entry,
       update: checkedUpdate(entry),
@@ -135,7 +135,7 @@ function checkedRecord(
     return {
       step,
       firstLoss: firstLoss ?? undefined,
-      displacement: displacement && fromRecord(displacement),
+      displacement: displacement.map(fromRecord),
       pending: pending as Pending[],
     };
   } catch (cause) {

@@ -3,6 +3,7 @@ import { openDevice } from '../../lib/device/device.ts';
 import { add, matmul, mean, reshape, square } from '../../lib/graph/tensor.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
+import type { Point } from '../../lib/optimizers/optimizer.ts';
 import type { Direction } from '../../lib/random/direction.ts';
 
 const device = openDevice();
@@ -16,7 +17,7 @@ const good: Problem = {
 };
 const numbers = new Float32Array(16);
 const direction: Direction = { distribution: 'normal', seed: 1n, stream: 1n };
-const here = { direction, coefficient: 0 };
+const here: Point = [];
 
 /** As a program without types would call it. */
 const compileAny = (problem: unknown, options?: unknown) => compile(device, problem as Problem, options as object);
@@ -126,7 +127,7 @@ describe('a problem that cannot be right is refused, with a code, before anythin
 describe('an objective', () => {
   it('refuses points that are none, and afterwards is where it was, to the bit', async () => {
     await using objective = await compile(device, good);
-    const away = await objective.losses([here, { direction, coefficient: 0.25 }]);
+    const away = await objective.losses([here, [{ direction, coefficient: 0.25 }]]);
     const points = [
       { direction, coefficient: Number.NaN },
       { direction, coefficient: 1e300 },
@@ -138,7 +139,7 @@ describe('an objective', () => {
       null,
     ];
     for (const point of points) {
-      await expect(objective.losses([here, point as never])).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
+      await expect(objective.losses([here, [point as never]])).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
       expect(() => objective.params.add(point?.direction as never, point?.coefficient as never)).toThrow(
         expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT' }),
       );
@@ -148,7 +149,9 @@ describe('an objective', () => {
         code: 'ERR_ZEROTH_ARGUMENT',
       });
     }
-    expect(await objective.losses([here, { direction, coefficient: 0.25 }])).toEqual(away);
+    expect(await objective.losses([here, [{ direction, coefficient: 0.25 }]])).toEqual(away);
+    for (const point of [null, undefined, 3, 'θ', { direction, coefficient: 1 }, [[]]])
+      await expect(objective.losses([here, point as never])).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
     await expect(objective.losses(undefined as never)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
   });
 
@@ -176,7 +179,7 @@ describe('an objective', () => {
   it('answers calls that were not awaited one by one as it answers them in turn', async () => {
     await using objective = await compile(device, good);
     const points = Array.from({ length: 8 }, (_, i) => [
-      { direction: { ...direction, stream: BigInt(i) }, coefficient: 0.1 },
+      [{ direction: { ...direction, stream: BigInt(i) }, coefficient: 0.1 }],
     ]);
     const alone: number[] = [];
     for (const point of points) alone.push((await objective.losses(point))[0]);

@@ -100,7 +100,7 @@ describe('objective', () => {
     const direction = { distribution: 'normal' as const, seed: 1n, stream: 9n };
     const z = await device.direction(direction, objective.dimension);
     const coefficients = [0, 0.1, -0.1, 0];
-    const losses = await objective.losses(coefficients.map((coefficient) => ({ direction, coefficient })));
+    const losses = await objective.losses(coefficients.map((coefficient) => [{ direction, coefficient }]));
     for (const [k, coefficient] of coefficients.entries()) {
       expect(losses[k]).toBeCloseTo(
         lossByHand(
@@ -112,6 +112,23 @@ describe('objective', () => {
     }
     // Taking a displacement off restores all but the few bits next to a change of binade.
     expect(losses[3]).toBeCloseTo(losses[0], 6);
+  });
+
+  it('gives the loss at θ itself, and at a sum of several displacements', async () => {
+    const problem = smallProblem();
+    const objective = await compile(device, problem, { seed: 3 });
+    const theta = Float64Array.from(await objective.params.read());
+    const terms = [0.1, -0.2, 0.3].map((coefficient, i) => ({
+      direction: { distribution: 'normal' as const, seed: 1n, stream: BigInt(i) },
+      coefficient,
+    }));
+    const z = await Promise.all(terms.map(({ direction }) => device.direction(direction, objective.dimension)));
+    for (const point of [[], terms.slice(0, 2), terms, []]) {
+      const at = theta.map((x, i) => point.reduce((sum, { coefficient }, k) => sum + coefficient * z[k][i], x));
+      const [loss] = await objective.losses([point]);
+      expect(loss).toBeCloseTo(lossByHand(at, problem), 6);
+    }
+    expect((await objective.losses([[], terms, []])).length).toBe(3);
   });
 
   it('accumulates micro-batches to the same loss, gradient and Hessian', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { exactGradient } from '../../lib/optimizers/estimators/exact-gradient.ts';
 import { gaussianTwoPoint } from '../../lib/optimizers/estimators/gaussian-two-point.ts';
-import type { LossOracle, Term } from '../../lib/optimizers/optimizer.ts';
+import type { LossOracle, Point } from '../../lib/optimizers/optimizer.ts';
 import { type Direction, stream } from '../../lib/random/direction.ts';
 import { materialise, SimulatedDevice, type VisibleGradient } from './simulated-device.ts';
 
@@ -9,7 +9,7 @@ const direction = (i: number): Direction => ({ distribution: 'normal', seed: 7n,
 
 describe('gaussianTwoPoint', () => {
   it('asks for both points in one call and divides their difference by 2μ', async () => {
-    const calls: (readonly Term[])[] = [];
+    const calls: (readonly Point[])[] = [];
     const signals: unknown[] = [];
     const { signal } = new AbortController();
     const oracle: LossOracle = {
@@ -23,12 +23,7 @@ describe('gaussianTwoPoint', () => {
     };
     const estimate = await gaussianTwoPoint({ mu: 0.25 }).estimate(oracle, direction, signal);
     const u = direction(0);
-    expect(calls).toEqual([
-      [
-        { direction: u, coefficient: 0.25 },
-        { direction: u, coefficient: -0.25 },
-      ],
-    ]);
+    expect(calls).toEqual([[[{ direction: u, coefficient: 0.25 }], [{ direction: u, coefficient: -0.25 }]]]);
     expect(signals).toEqual([signal]);
     expect(estimate).toEqual({
       kind: 'directions',

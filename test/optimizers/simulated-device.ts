@@ -1,4 +1,4 @@
-import type { DenseGradient, Estimate, LossOracle, Optimizer, Update } from '../../lib/optimizers/optimizer.ts';
+import type { DenseGradient, Estimate, LossOracle, Optimizer, Point, Update } from '../../lib/optimizers/optimizer.ts';
 import type { Direction } from '../../lib/random/direction.ts';
 import { seeded } from '../stability/seeded.ts';
 
@@ -53,11 +53,15 @@ export class SimulatedDevice implements LossOracle {
     );
   }
 
-  async losses(points: readonly { direction: Direction; coefficient: number }[]): Promise<Float64Array> {
+  async losses(points: readonly Point[]): Promise<Float64Array> {
     this.evaluations += points.length;
-    return Float64Array.from(points, ({ direction, coefficient }) => {
-      const z = materialise(direction, this.dimension);
-      return this.#loss(this.theta.map((value, i) => value + coefficient * z[i]));
+    return Float64Array.from(points, (point) => {
+      const at = this.theta.slice();
+      for (const { direction, coefficient } of point) {
+        const z = materialise(direction, this.dimension);
+        for (let i = 0; i < at.length; i++) at[i] += coefficient * z[i];
+      }
+      return this.#loss(at);
     });
   }
 

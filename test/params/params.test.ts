@@ -24,8 +24,8 @@ async function fresh(): Promise<Params> {
 /** What a two-point step does to the parameters. */
 async function step(params: Params, i: number, update: Update, lr: number, mu = 1e-3): Promise<void> {
   const list = new CommandList();
-  params.moveTo(list, { direction: z(i), coefficient: mu });
-  params.moveTo(list, { direction: z(i), coefficient: -mu });
+  params.moveTo(list, [{ direction: z(i), coefficient: mu }]);
+  params.moveTo(list, [{ direction: z(i), coefficient: -mu }]);
   await device.submit(list);
   const estimate: Estimate = { kind: 'directions', loss: 0, terms: [{ direction: z(i), coefficient: Math.cos(i) }] };
   await params.apply(update, estimate, lr);
@@ -47,14 +47,14 @@ describe('params', () => {
     const params = await fresh();
     const at = { direction: { distribution: 'normal', seed: 3n, stream: 5n }, coefficient: 0.25 } as const;
     const list = new CommandList();
-    params.moveTo(list, null);
+    params.moveTo(list, []);
     expect(params.passes).toBe(0);
-    params.moveTo(list, at);
-    params.moveTo(list, { ...at, direction: { ...at.direction } });
+    params.moveTo(list, [at]);
+    params.moveTo(list, [{ ...at, direction: { ...at.direction } }]);
     expect(params.passes).toBe(1);
-    params.moveTo(list, { ...at, coefficient: -0.25 });
-    params.moveTo(list, null);
-    params.moveTo(list, null);
+    params.moveTo(list, [{ ...at, coefficient: -0.25 }]);
+    params.moveTo(list, []);
+    params.moveTo(list, []);
     expect(params.passes).toBe(3);
     await params.device.submit(list);
   });
@@ -102,7 +102,7 @@ describe('params', () => {
             add(act.i, act.c);
           } else if (act.kind === 'move') {
             const list = new CommandList();
-            params.moveTo(list, { direction: z(act.i), coefficient: act.c });
+            params.moveTo(list, [{ direction: z(act.i), coefficient: act.c }]);
             await device.submit(list);
             const held = await params.theta.readF32();
             held.forEach((x, e) => {

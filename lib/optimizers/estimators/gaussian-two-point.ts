@@ -28,10 +28,7 @@ export function gaussianTwoPoint({ mu = 1e-3 }: { mu?: number } = {}): Estimator
     moments: () => ({ s1: 2, s2: 1 }),
     async estimate(oracle, direction, signal) {
       const u = direction(0);
-      const points = [
-        { direction: u, coefficient: mu },
-        { direction: u, coefficient: -mu },
-      ];
+      const points = [[{ direction: u, coefficient: mu }], [{ direction: u, coefficient: -mu }]];
       const [plus, minus] = await oracle.losses(points, signal);
       const projectedGradient = (plus - minus) / (2 * mu);
       return {
