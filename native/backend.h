@@ -75,6 +75,11 @@ struct Call {
   std::vector<OutputBinding> outputs;
 };
 
+// Of a vector of f32, in f64, where no square overflows: NaN or infinite if and only if some element is.
+struct Sums {
+  double sum = 0, squares = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -87,6 +92,8 @@ class Backend {
   // to[offset + i] = scale · z(direction)[first + i]
   virtual void fill(Buffer& to, size_t offset, const Direction& direction, uint64_t first, size_t count,
                     float scale) = 0;
+  // Over elements [offset, offset + count).
+  virtual Sums sums(const Buffer& of, size_t offset, size_t count) = 0;
   // One pass over memory: out = ops(in); out may be in.
   virtual void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) = 0;
   // `threads` is what each of the program's kernels may use.

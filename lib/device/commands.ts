@@ -2,7 +2,7 @@ import type { Direction, Distribution } from '../random/direction.ts';
 import type { DeviceBuffer, DeviceProgram } from './device.ts';
 
 /** Numbers of native/engine/job.cpp. */
-const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5 } as const;
+const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5, sums: 6 } as const;
 const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3 } as const;
 const OUTPUT_MODE = { addToSlot: 1, store: 2, accumulate: 3 } as const;
 const DISTRIBUTION: Record<Distribution, number> = { normal: 0, rademacher: 1, uniform: 2 };
@@ -112,6 +112,12 @@ export class CommandList {
   gatherRows(from: DeviceBuffer, to: DeviceBuffer, rowBytes: number, rows: Uint32Array): this {
     this.#words.push(COMMAND.gatherRows, from.id, to.id, rowBytes, rows.length);
     for (const row of rows) this.#words.push(row);
+    return this;
+  }
+
+  /** result[slot] += Σ of[offset + i], result[slot + 1] += Σ of[offset + i]², i < count, in f64: finite if and only if all elements are. */
+  sums(of: DeviceBuffer, offset: number, count: number, slot: number): this {
+    this.#words.push(COMMAND.sums, of.id, offset, count, slot);
     return this;
   }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cpu/executor.h"
+#include "cpu/sums.h"
 #include "cpu/update.h"
 #include "thread/crew.h"
 
@@ -176,6 +177,10 @@ class CpuBackend : public Backend {
       if (scale == 1.0f) continue;
       for (size_t i = 0; i < length; ++i) out[begin + i] *= scale;
     }
+  }
+
+  Sums sums(const Buffer& of, size_t offset, size_t count) override {
+    return zeroth::sums(floats(of) + offset, count, threads_);
   }
 
   void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) override {

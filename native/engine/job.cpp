@@ -10,7 +10,7 @@
 namespace zeroth {
 namespace {
 
-enum CommandCode : uint32_t { kPass = 1, kCall = 2, kCopy = 3, kFill = 4, kGatherRows = 5 };
+enum CommandCode : uint32_t { kPass = 1, kCall = 2, kCopy = 3, kFill = 4, kGatherRows = 5, kSums = 6 };
 
 constexpr double kMaxSafeInteger = 9007199254740991.0;
 
@@ -242,6 +242,17 @@ GatherRowsCommand readGatherRows(Reader& reader) {
   return command;
 }
 
+SumsCommand readSums(Reader& reader, size_t slots) {
+  SumsCommand command;
+  command.of = reader.buffer();
+  command.offset = reader.integer("offset");
+  command.count = reader.integer("count");
+  command.slot = reader.word("slot");
+  checkExtent(*command.of, command.offset, command.count, 4, "sums");
+  if (slots < 2 || command.slot > slots - 2) throw CommandError("job: a slot beyond the declared results");
+  return command;
+}
+
 // A concurrent call joins the group before it; a program has one arena, so it can be there only once.
 void joinCall(Job& job, Call call, bool concurrent) {
   if (!concurrent) job.commands.emplace_back(CallCommand{});
@@ -260,7 +271,7 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
   Job job;
   job.slots = reader.integer("result slots", 1 << 20);
   while (!reader.done()) {
-    switch (reader.integer("command", kGatherRows)) {
+    switch (reader.integer("command", kSums)) {
       case kPass:
         job.commands.push_back(readPass(reader));
         break;
@@ -277,6 +288,9 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
         break;
       case kGatherRows:
         job.commands.push_back(readGatherRows(reader));
+        break;
+      case kSums:
+        job.commands.push_back(readSums(reader, job.slots));
         break;
       default:
         throw CommandError("job: unknown command");
@@ -307,6 +321,10 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
         backend.fill(*fill->to, fill->offset, fill->direction, fill->first, fill->count, fill->scale);
       } else if (const auto* gather = std::get_if<GatherRowsCommand>(&command)) {
         backend.gatherRows(*gather->from, gather->rowBytes, *gather->to, gather->rows);
+      } else if (const auto* sums = std::get_if<SumsCommand>(&command)) {
+        const Sums found = backend.sums(*sums->of, sums->offset, sums->count);
+        slots[sums->slot] += found.sum;
+        slots[sums->slot + 1] += found.squares;
       }
     } catch (...) {
       failure = std::current_exception();

@@ -42,7 +42,14 @@ struct GatherRowsCommand {
   std::vector<uint32_t> rows;
 };
 
-using Command = std::variant<PassCommand, CallCommand, CopyCommand, FillCommand, GatherRowsCommand>;
+// Adds the sum of the elements to a slot, and that of their squares to the next.
+struct SumsCommand {
+  BufferRef of;
+  size_t offset, count;
+  uint32_t slot;
+};
+
+using Command = std::variant<PassCommand, CallCommand, CopyCommand, FillCommand, GatherRowsCommand, SumsCommand>;
 
 struct Job {
   size_t slots = 0;

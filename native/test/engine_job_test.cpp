@@ -29,6 +29,10 @@ class FakeBackend : public Backend {
     last = direction;
     note("fill");
   }
+  Sums sums(const Buffer&, size_t offset, size_t count) override {
+    note("sums");
+    return {static_cast<double>(offset), static_cast<double>(count)};
+  }
   void pass(const Buffer&, Buffer&, size_t, const std::vector<PassOp>& ops) override {
     note("pass" + std::to_string(ops.size()));
   }
@@ -107,9 +111,11 @@ const Words callJob{2, 2, 0, 1, 1, 1, 8, 2, 1, 1, 0.5, 2, 2, 0, 4, 4, 1};
 const Words copyJob{0, 3, 1, 0, 2, 32, 32};
 const Words fillJob{0, 4, 1, 4, 2, 5, 6, 7, 8, 100, 12, 1};
 const Words gatherJob{0, 5, 1, 2, 16, 2, 3, 0};
+// slots; command, buffer, offset, count, slot
+const Words sumsJob{3, 6, 1, 4, 12, 1};
 
 void wholeJobsDecode() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, Words{0}, Words{3} + plainPass}) {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, Words{0}, Words{3} + plainPass}) {
     CHECK(refusal(words).empty(), "%s", refusal(words).c_str());
   }
   const Job job = decodeJob(fillJob.data(), fillJob.size(), registry);
@@ -119,7 +125,7 @@ void wholeJobsDecode() {
 }
 
 void anythingThatEndsTooSoonIsRefused() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob}) {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob}) {
     for (size_t length = 0; length < words.size(); ++length) {
       // A command's first word gone leaves a shorter, whole job.
       const bool whole = length == 1;
@@ -131,7 +137,7 @@ void anythingThatEndsTooSoonIsRefused() {
 
 /** No word of any job may be a NaN, infinite, negative where it counts, or beyond what it counts. */
 void everyWordIsChecked() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob}) {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob}) {
     for (size_t i = 0; i < words.size(); ++i) {
       for (double value : {nan, infinity, -infinity, 1e300}) {
         const bool wideWeight = words == callJob && i == 10 && value == 1e300;  // a slot is f64
@@ -150,7 +156,7 @@ void refusalsSayWhatIsWrong() {
   expectRefusal({-1}, "result slots");
   expectRefusal({1048577}, "result slots: expected an integer from 0 to 1048576, received 1048577");
   expectRefusal({0, 0}, "unknown command");
-  expectRefusal({0, 6}, "command");
+  expectRefusal({0, 7}, "command");
   expectRefusal({0, 1.5}, "received 1.5");
   // Passes.
   expectRefusal(with(adamJob, 2, 9), "does not exist");
@@ -194,10 +200,13 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(gatherJob, 4, 40), "gathered rows");
   expectRefusal(with(gatherJob, 6, 4), "row: elements 4 to 5 of a buffer of 4");
   expectRefusal(with(gatherJob, 3, 1), "rows gathered from the buffer that they go to");
+  expectRefusal(with(sumsJob, 3, 5), "sums: elements 5 to 17 of a buffer of 16");
+  expectRefusal(with(sumsJob, 5, 2), "a slot beyond the declared results");
+  expectRefusal(with(sumsJob, 0, 1), "a slot beyond the declared results");
 }
 
 const Words pass = plainPass, fill(fillJob.begin() + 1, fillJob.end()), copy(copyJob.begin() + 1, copyJob.end()),
-            call(callJob.begin() + 1, callJob.end()), gather(gatherJob.begin() + 1, gatherJob.end());
+            call(callJob.begin() + 1, callJob.end()), gather(gatherJob.begin() + 1, gatherJob.end()), sums{6, 1, 2, 8, 0};
 
 struct Run {
   bool complete = false;
@@ -221,10 +230,10 @@ Run run(FakeBackend& backend, const Words& commands, bool abortedBefore = false)
 
 void commandsRunInOrderAndSlotsAddUp() {
   FakeBackend backend;
-  const Run result = run(backend, pass + fill + call + call + copy + gather + call + Words{2, 1, 2, 0, 1, 1, 0, 3});
-  CHECK(backend.log == "pass1 fill call1 call1 copy gather2 call2", "%s", backend.log.c_str());
+  const Run result = run(backend, pass + fill + call + call + copy + gather + sums + call + Words{2, 1, 2, 0, 1, 1, 0, 3});
+  CHECK(backend.log == "pass1 fill call1 call1 copy gather2 sums call2", "%s", backend.log.c_str());
   CHECK(result.complete && result.error.empty());
-  CHECK(result.slots == (std::vector<double>{3, 1.5}));
+  CHECK(result.slots == (std::vector<double>{3 + 2, 1.5 + 8}));
 }
 
 void passesStillRunAfterAnAbort() {

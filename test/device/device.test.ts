@@ -59,6 +59,17 @@ describe('device', () => {
     expect([...new Int32Array(await to.read())]).toEqual([9, 10, 11, 3, 4, 5]);
   });
 
+  it('sums elements and squares in f64, and shows one that is not finite', async () => {
+    await using device = openDevice();
+    const buffer = await device.upload(Float32Array.of(9, 1, -2, 3e38));
+    const list = new CommandList(6).sums(buffer, 1, 2, 0).sums(buffer, 0, 2, 0).sums(buffer, 3, 1, 2).sums(buffer, 4, 0, 4);
+    const large = Math.fround(3e38);
+    expect([...(await device.submit(list))]).toEqual([9, 87, large, large * large, 0, 0]);
+    await buffer.write(Float32Array.of(Number.NaN), 4);
+    const [, squares] = await device.submit(new CommandList(2).sums(buffer, 0, 4, 0));
+    expect(squares).toBeNaN();
+  });
+
   it.each([
     ['a read beyond the end', async (d: ReturnType<typeof openDevice>) => d.allocate(8).read(4, 8)],
     ['a write beyond the end', async (d: ReturnType<typeof openDevice>) => d.allocate(8).write(new Float32Array(3))],
@@ -68,6 +79,10 @@ describe('device', () => {
         const b = d.allocate(8);
         return d.submit(new CommandList().pass(b, b, 3, []));
       },
+    ],
+    [
+      'sums over more elements than there are',
+      async (d: ReturnType<typeof openDevice>) => d.submit(new CommandList(2).sums(d.allocate(8), 1, 2, 0)),
     ],
     [
       'a row that does not exist',
