@@ -155,15 +155,16 @@ export class Objective implements LossOracle {
     refuseAborted(signal);
     this.#gradient ??= this.device.allocate(this.dimension * 4);
     const gradient = this.#gradient;
-    const list = new CommandList(1);
+    const list = new CommandList(3);
     const data = this.#select(list, rows);
     this.params.moveTo(list, []);
     this.#call(list, pieces, this.params.theta, data, (weight, i) => [
       { mode: 'addToSlot', slot: 0, weight },
       ...this.#vectorOutputs(gradient, weight, i > 0),
     ]);
-    const [loss] = await this.device.submit(list, signal);
-    return { loss, gradient: { byteLength: gradient.byteLength, buffer: gradient } };
+    list.sums(gradient, 0, this.dimension, 1);
+    const [loss, , squaredNorm] = await this.device.submit(list, signal);
+    return { loss, gradient: { byteLength: gradient.byteLength, squaredNorm, buffer: gradient } };
   }
 
   /** Appends one call a piece. `outputs` gets the piece's share of the mean, and its number. */

@@ -27,6 +27,8 @@ export type Point = readonly Term[];
 /** A device vector that holds one value a parameter. Opaque here: `objective` makes it, `params` consumes it. */
 export interface DenseGradient {
   readonly byteLength: number;
+  /** ‖∇L‖², in f64: a finite number if and only if every element is. */
+  readonly squaredNorm: number;
 }
 
 /** What an estimator may ask of the thing that is being minimised. */

@@ -27,6 +27,15 @@ interface PendingAdd {
 
 export type Pending = PendingUpdate | PendingAdd;
 
+/** Of one vector, in f64. `squares` is a finite number if and only if every element is. */
+export interface VectorSums {
+  readonly sum: number;
+  readonly squares: number;
+}
+
+/** θ and its state vectors, by name. */
+export type MeasuredParams = { readonly theta: VectorSums } & Readonly<Partial<Record<StateName, VectorSums>>>;
+
 /** All that the device holds, bit for bit, and what is still to be done to it: enough to go on exactly as if nothing had happened. */
 export interface StoredParams {
   readonly theta: Float32Array;
@@ -125,7 +134,25 @@ export class Params {
 
   /** A copy of θ in a device buffer of its own. */
   async snapshot(): Promise<DeviceBuffer> {
-    return (await this.#materialise()).theta;
+    const { theta, states } = await this.#materialise();
+    for (const copy of states.values()) copy.dispose();
+    return theta;
+  }
+
+  /** Sums over θ and each state vector as of now. Takes no copy where nothing waits and nothing is displaced. */
+  async measure(): Promise<MeasuredParams> {
+    if (this.#restoring(this.#states).length === 0) return this.measureHeld();
+    const { theta, states } = await this.#materialise();
+    try {
+      return await this.#sums(theta, new Map([...this.#states, ...states]));
+    } finally {
+      for (const copy of [theta, ...states.values()]) copy.dispose();
+    }
+  }
+
+  /** Sums over what the device holds: a displacement is in it, what waits is not. Takes no copy and no pass over memory but its own. */
+  measureHeld(): Promise<MeasuredParams> {
+    return this.#sums(this.theta, this.#states);
   }
 
   /** θ, all of it or one tensor by name. */
@@ -142,12 +169,10 @@ export class Params {
   /** A state vector (momentum, second moment) as of now. */
   async readState(name: StateName): Promise<Float32Array> {
     const { theta, states } = await this.#materialise();
-    theta.dispose();
-    const state = states.get(name) ?? this.#state(name);
     try {
-      return await state.readF32();
+      return await (states.get(name) ?? this.#state(name)).readF32();
     } finally {
-      if (states.has(name)) state.dispose();
+      for (const copy of [theta, ...states.values()]) copy.dispose();
     }
   }
 
@@ -259,6 +284,15 @@ export class Params {
     if (ops.length === 0) return;
     list.pass(this.theta, this.theta, this.length, ops);
     this.#passes += 1;
+  }
+
+  async #sums(theta: DeviceBuffer, states: ReadonlyMap<StateName, DeviceBuffer>): Promise<MeasuredParams> {
+    const vectors: [string, DeviceBuffer][] = [['theta', theta], ...states];
+    const list = new CommandList(2 * vectors.length);
+    for (const [i, [, buffer]] of vectors.entries()) list.sums(buffer, 0, this.length, 2 * i);
+    const slots = await this.device.submit(list);
+    const sums = vectors.map(([name], i) => [name, { sum: slots[2 * i], squares: slots[2 * i + 1] }]);
+    return Object.fromEntries(sums) as MeasuredParams;
   }
 
   async #materialise(): Promise<{ theta: DeviceBuffer; states: Map<StateName, DeviceBuffer> }> {

@@ -62,7 +62,11 @@ describe('device', () => {
   it('sums elements and squares in f64, and shows one that is not finite', async () => {
     await using device = openDevice();
     const buffer = await device.upload(Float32Array.of(9, 1, -2, 3e38));
-    const list = new CommandList(6).sums(buffer, 1, 2, 0).sums(buffer, 0, 2, 0).sums(buffer, 3, 1, 2).sums(buffer, 4, 0, 4);
+    const list = new CommandList(6)
+      .sums(buffer, 1, 2, 0)
+      .sums(buffer, 0, 2, 0)
+      .sums(buffer, 3, 1, 2)
+      .sums(buffer, 4, 0, 4);
     const large = Math.fround(3e38);
     expect([...(await device.submit(list))]).toEqual([9, 87, large, large * large, 0, 0]);
     await buffer.write(Float32Array.of(Number.NaN), 4);

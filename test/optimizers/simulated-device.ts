@@ -67,7 +67,8 @@ export class SimulatedDevice implements LossOracle {
 
   async gradient(): Promise<{ loss: number; gradient: VisibleGradient }> {
     const values = this.#gradient(this.theta);
-    return { loss: this.#loss(this.theta), gradient: { byteLength: values.byteLength, values } };
+    const squaredNorm = values.reduce((sum, value) => sum + value * value, 0);
+    return { loss: this.#loss(this.theta), gradient: { byteLength: values.byteLength, squaredNorm, values } };
   }
 
   vectorOf(estimate: Estimate): Float64Array {

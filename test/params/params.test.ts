@@ -43,6 +43,45 @@ describe('params', () => {
     expect(params.passes - before).toBe(200);
   });
 
+  it('measures θ and its states as a read sees them, displaced and waiting or not, and changes nothing', async () => {
+    const update: Update = { kind: 'adam', beta1: 0.9, beta2: 0.99, epsilon: 1e-8, t: 1 };
+    for (const [states, kind] of [
+      [[], { kind: 'plain' }],
+      [['m', 'v'], update],
+    ] as const) {
+      const params = await fresh();
+      await params.useStates(states);
+      for (let steps = 0; steps < 3; steps++) {
+        if (steps > 0) await step(params, steps, kind, 0.1);
+        const [stored, passes, bytes] = [await params.stored(), params.passes, device.memory().bufferBytes];
+        const measured = await params.measure();
+        const vectors: [string, Float32Array][] = [['theta', await params.read()]];
+        for (const name of states) vectors.push([name, await params.readState(name)]);
+        expect(Object.keys(measured)).toEqual(vectors.map(([name]) => name));
+        for (const [name, values] of vectors) {
+          const { sum, squares } = measured[name as 'theta'];
+          expect(sum).toBeCloseTo(
+            values.reduce((total, value) => total + value, 0),
+            9,
+          );
+          expect(squares).toBeCloseTo(
+            values.reduce((total, value) => total + value * value, 0),
+            9,
+          );
+        }
+        expect(await params.stored()).toEqual(stored);
+        expect(params.passes).toBe(passes);
+        expect(device.memory().bufferBytes).toBe(bytes);
+        const held = await params.measureHeld();
+        expect(held.theta.squares).toBeCloseTo(
+          stored.theta.reduce((total, value) => total + value * value, 0),
+          9,
+        );
+      }
+      params.dispose();
+    }
+  });
+
   it('makes no pass to go where it already is', async () => {
     const params = await fresh();
     const at = { direction: { distribution: 'normal', seed: 3n, stream: 5n }, coefficient: 0.25 } as const;
