@@ -206,7 +206,8 @@ void refusalsSayWhatIsWrong() {
 }
 
 const Words pass = plainPass, fill(fillJob.begin() + 1, fillJob.end()), copy(copyJob.begin() + 1, copyJob.end()),
-            call(callJob.begin() + 1, callJob.end()), gather(gatherJob.begin() + 1, gatherJob.end()), sums{6, 1, 2, 8, 0};
+            call(callJob.begin() + 1, callJob.end()),
+            gather(gatherJob.begin() + 1, gatherJob.end()), sums{6, 1, 2, 8, 0};
 
 struct Run {
   bool complete = false;
@@ -230,7 +231,8 @@ Run run(FakeBackend& backend, const Words& commands, bool abortedBefore = false)
 
 void commandsRunInOrderAndSlotsAddUp() {
   FakeBackend backend;
-  const Run result = run(backend, pass + fill + call + call + copy + gather + sums + call + Words{2, 1, 2, 0, 1, 1, 0, 3});
+  const Run result =
+      run(backend, pass + fill + call + call + copy + gather + sums + call + Words{2, 1, 2, 0, 1, 1, 0, 3});
   CHECK(backend.log == "pass1 fill call1 call1 copy gather2 sums call2", "%s", backend.log.c_str());
   CHECK(result.complete && result.error.empty());
   CHECK(result.slots == (std::vector<double>{3 + 2, 1.5 + 8}));

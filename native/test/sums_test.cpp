@@ -1,12 +1,13 @@
 // Sums and sums of squares: against long double, at every length around a register and a chunk, with any number of
 // threads to the bit, and what one element that is not finite makes of them.
+#include "cpu/sums.h"
+
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
 #include "check.h"
-#include "cpu/sums.h"
 #include "direction/direction.h"
 
 using namespace zeroth;
