@@ -43,7 +43,7 @@ export async function withDevice(use) {
 export function syntheticData(features, classes, examples) {
   const x = Float32Array.from({ length: examples * features }, (_, i) => Math.sin(i * 12.9898) * 1.4);
   const y = Int32Array.from({ length: examples }, (_, i) => i % classes);
-  return { examples, x, xShape: [examples, features], y, yShape: [examples] };
+  return { x: { shape: [examples, features], data: x }, y: { shape: [examples], data: y } };
 }
 
 const sortingProblem = () => supervised(sortingMlp(), sortingMlpData({ seed: 0n }), squaredLoss);

@@ -21,11 +21,13 @@ console.log(`  ZO-GD's critical step size lies between ${show([band.min, band.ma
 
 // 17 parameters: the products with the columns of the identity are the Hessian, and as many eigenvalues as parameters its spectrum.
 const data = {
-  examples: 4,
-  x: Float32Array.of(0, 0, 0, 1, 1, 0, 1, 1),
-  xShape: [4, 2],
-  y: Int32Array.of(0, 1, 1, 0),
-  yShape: [4],
+  x: [
+    [0, 0],
+    [0, 1],
+    [1, 0],
+    [1, 1],
+  ],
+  y: [0, 1, 1, 0],
 };
 const tiny = zeroth.supervised(zeroth.mlp({ sizes: [2, 3, 2], name: 'xor' }), data, zeroth.squaredLoss);
 const small = await zeroth.compile(device, tiny, { seed: 3 });

@@ -28,10 +28,14 @@ export class ZerothError extends Error {
 }
 
 /** Shows a received value in an error message: short, unambiguous, never throwing. */
-export function shown(value: unknown): string {
+export function shown(value: unknown, depth = 0): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}…` : value);
   if (typeof value === 'bigint') return `${value}n`;
-  if (Array.isArray(value)) return `[${value.slice(0, 8).map(shown).join(', ')}${value.length > 8 ? ', …' : ''}]`;
+  if (Array.isArray(value)) {
+    if (depth > 2) return '[…]';
+    const first = value.slice(0, 8).map((element) => shown(element, depth + 1));
+    return `[${first.join(', ')}${value.length > 8 ? ', …' : ''}]`;
+  }
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
   if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'object';
   return String(value);
@@ -85,6 +89,21 @@ export const MAX_F32 = 3.4028234663852886e38;
 /** An object (not null, not an array): programs without types pass anything. */
 export function checkObject(name: string, value: unknown, expected: string): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) invalidArgument(name, expected, value);
+}
+
+/**
+ * Options: an object with none but the known names, so that a misspelt one is refused and does not silently leave its default.
+ *
+ * @param known all that may be there, in the order to list them.
+ */
+export function checkOptions(name: string, value: unknown, known: readonly string[]): void {
+  checkObject(name, value, `{ ${known.join(', ')} }`);
+  const unknown = Object.keys(value as object).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw new ZerothError(
+    'ERR_ZEROTH_ARGUMENT',
+    `${name}: expected none but ${known.join(', ')}; received the unknown name ${shown(unknown)}.`,
+  );
 }
 
 /** A safe integer within [min, max]; returns it. */

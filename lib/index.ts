@@ -13,11 +13,12 @@ export type { LinearOperator } from './curvature/operator.ts';
 export { preconditionedOperator } from './curvature/preconditioned-operator.ts';
 export { type TopEigenvalues, type TopEigenvaluesOptions, topEigenvalues } from './curvature/top-eigenvalues.ts';
 export { type Cifar10Options, cifar10Data } from './data/cifar10.ts';
-export type { Dataset } from './data/dataset.ts';
+export type { Dataset, LabelledData } from './data/dataset.ts';
 export { type SortingOptions, sortingMlpData } from './data/sorting.ts';
 // On a device.
 export { type Device, type DeviceBuffer, type DeviceMemory, type DeviceOptions, openDevice } from './device/device.ts';
 export { type ErrorCode, ZerothError } from './errors.ts';
+export type { HostArray, NumberArray, TypedArray } from './graph/host-array.ts';
 export type { DType, Shape } from './graph/node.ts';
 export type { Tensor } from './graph/tensor.ts';
 // What to minimise.
@@ -26,12 +27,14 @@ export { mlp } from './models/mlp.ts';
 export type { Model } from './models/model.ts';
 export { sortingMlp } from './models/sorting-mlp.ts';
 export { linear, linearParameters } from './nn/linear.ts';
-export { softmaxCrossEntropy, squaredLoss } from './nn/losses.ts';
+export { softmaxCrossEntropy, squaredLoss, type WeightedSum } from './nn/losses.ts';
+export { accuracy } from './nn/metrics.ts';
 export type { Initialiser, ParameterSpec } from './nn/parameters.ts';
 export * as initialisers from './nn/parameters.ts';
+export type { Evaluated, EvaluatedArray } from './objective/evaluate.ts';
 export type { HessianOperator } from './objective/hessian.ts';
 export { compile, type Objective, type ObjectiveOptions } from './objective/objective.ts';
-export type { DataArray, Problem } from './objective/problem.ts';
+export type { LossValue, Problem, Tensors } from './objective/problem.ts';
 export { supervised } from './objective/supervised.ts';
 // Optimizers: an estimator times an update rule.
 export { exactGradient } from './optimizers/estimators/exact-gradient.ts';

@@ -77,7 +77,7 @@ export function cifar10Data({ folder, n, classes = 4, side = SIDE }: Cifar10Opti
       `${folder}: expected ${perClass} images of class ${short} (n = ${n}, ${classes} classes), received ${found[short]}; use more data_batch_*.bin files or a smaller n.`,
     );
   }
-  return { examples: n, x, xShape: [n, features], y, yShape: [n] };
+  return { x: { shape: [n, features], data: x }, y: { shape: [n], data: y } };
 }
 
 function batchFiles(folder: string): string[] {

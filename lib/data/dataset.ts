@@ -1,10 +1,15 @@
+import type { HostArray, TypedArray } from '../graph/host-array.ts';
+
 /** Labelled examples; axis 0 of both arrays counts them. */
-export interface Dataset {
-  readonly examples: number;
-  /** Inputs, f32. */
-  readonly x: Float32Array;
-  readonly xShape: readonly number[];
-  /** Class labels, one an example or one a position. */
-  readonly y: Int32Array;
-  readonly yShape: readonly number[];
+export interface LabelledData {
+  /** Inputs. */
+  readonly x: HostArray;
+  /** Class labels, integers, one an example or one a position; or real targets, as many as a model has outputs. */
+  readonly y: HostArray;
+}
+
+/** Labelled examples as the loaders return them: x f32, y i32. */
+export interface Dataset extends LabelledData {
+  readonly x: TypedArray & { readonly data: Float32Array };
+  readonly y: TypedArray & { readonly data: Int32Array };
 }

@@ -42,5 +42,5 @@ export function sortingMlpData(options: SortingOptions): Dataset {
     }
     sequence.sort();
   }
-  return { examples: n, x, xShape: [n, length * symbols], y, yShape: [n, length] };
+  return { x: { shape: [n, length * symbols], data: x }, y: { shape: [n, length], data: y } };
 }

@@ -1,9 +1,20 @@
-import { ZerothError } from '../errors.ts';
+import { checkOptions, ZerothError } from '../errors.ts';
+import { sizeOf } from '../graph/node.ts';
 import { sameShape, shapeText } from '../graph/ops/shape.ts';
-import { div, logSoftmax, mean, mul, neg, oneHot, square, sub, sum, type Tensor } from '../graph/tensor.ts';
+import { logSoftmax, mean, mul, neg, oneHot, square, sub, sum, type Tensor } from '../graph/tensor.ts';
+
+/**
+ * A mean whose denominator depends on the data, as the two scalars that it is made of. Both are added over all examples, whatever parts
+ * they are evaluated in, and divided once: the mean of the parts' quotients would be another number.
+ */
+export interface WeightedSum {
+  readonly sum: Tensor;
+  /** ≥ 0, and > 0 over all examples of an evaluation; a function of data and constants, not of the parameters. */
+  readonly weight: Tensor | number;
+}
 
 /** One-hot labels of the outputs' shape. */
-function targets(loss: string, outputs: Tensor, labels: Tensor): Tensor {
+export function targets(loss: string, outputs: Tensor, labels: Tensor): Tensor {
   if (outputs.rank < 1 || labels.dtype !== 'i32' || !sameShape(outputs.shape.slice(0, -1), labels.shape)) {
     throw new ZerothError(
       'ERR_ZEROTH_SHAPE',
@@ -13,33 +24,67 @@ function targets(loss: string, outputs: Tensor, labels: Tensor): Tensor {
   return oneHot(labels, outputs.shape[outputs.rank - 1]);
 }
 
-/**
- * Mean over examples (and positions) of ½ Σ_c (f_c − onehot_c)², without a 1/C factor. outputs [...n, C], i32 labels [...n]; result [].
- * A label outside 0 … C − 1 is no class: its target is zero everywhere.
- */
-export function squaredLoss(outputs: Tensor, labels: Tensor): Tensor {
-  const half = 0.5 / outputs.shape.slice(0, -1).reduce((product, n) => product * n, 1);
-  return mul(sum(square(sub(outputs, targets('squaredLoss', outputs, labels)))), half);
+/** Σ over positions that count, and their number; the mean where all count. */
+export function masked(loss: string, perPosition: Tensor, mask: Tensor): WeightedSum {
+  if (mask.dtype !== 'f32' || !sameShape(mask.shape, perPosition.shape)) {
+    throw new ZerothError(
+      'ERR_ZEROTH_SHAPE',
+      `${loss}: expected an f32 mask ${shapeText(perPosition.shape)} like the labels, received ${mask.dtype}${shapeText(mask.shape)}.`,
+    );
+  }
+  return { sum: sum(mul(mask, perPosition)), weight: sum(mask) };
 }
 
-export interface CrossEntropyOptions {
-  /** f32 weights like the labels, 1 where a position counts and 0 where not. Default: all count. */
+export interface MaskOptions {
+  /** f32, a weight a position: 1 where it counts and 0 where not. Default: all count. */
   readonly mask?: Tensor;
 }
 
+const MASK_OPTIONS = ['mask'];
+
 /**
- * Softmax cross entropy, −log softmax(logits)[label], in mean over the positions that count. logits [...n, C], i32 labels [...n]; result [].
- * A label outside 0 … C − 1 is no class: its position counts in the mean, with a loss of 0. Mask such positions.
+ * Mean over examples (and positions) of ½ Σ_c (f_c − y_c)², without a 1/C factor; result [].
+ *
+ * @param outputs [...n, C].
+ * @param targets i32 labels [...n], which stand for one-hot vectors (a label outside 0 … C − 1 is no class: its target is zero
+ *   everywhere); or real values, f32 [...n, C], for a regression.
+ * @param options.mask [...n]; the result is then a `WeightedSum`.
+ * @throws ERR_ZEROTH_SHAPE
  */
-export function softmaxCrossEntropy(logits: Tensor, labels: Tensor, { mask }: CrossEntropyOptions = {}): Tensor {
+export function squaredLoss(outputs: Tensor, targets: Tensor, options?: { readonly mask?: undefined }): Tensor;
+export function squaredLoss(outputs: Tensor, targets: Tensor, options: { readonly mask: Tensor }): WeightedSum;
+export function squaredLoss(outputs: Tensor, labels: Tensor, options: MaskOptions = {}): Tensor | WeightedSum {
+  checkOptions('squaredLoss: options', options, MASK_OPTIONS);
+  const squares = square(sub(outputs, squaredTargets(outputs, labels)));
+  const { mask } = options;
+  if (mask !== undefined) return masked('squaredLoss', mul(sum(squares, -1), 0.5), mask);
+  return mul(sum(squares), 0.5 / sizeOf(outputs.shape.slice(0, -1)));
+}
+
+function squaredTargets(outputs: Tensor, labels: Tensor): Tensor {
+  if (labels.dtype === 'i32') return targets('squaredLoss', outputs, labels);
+  if (outputs.rank >= 1 && sameShape(outputs.shape, labels.shape)) return labels;
+  throw new ZerothError(
+    'ERR_ZEROTH_SHAPE',
+    `squaredLoss: expected outputs [...n, C] with f32 targets of the same shape, or with i32 labels [...n]; received outputs ${shapeText(outputs.shape)} with f32 targets ${shapeText(labels.shape)}.`,
+  );
+}
+
+/**
+ * Softmax cross entropy, −log softmax(logits)[label], in mean over examples and positions; result [].
+ * A label outside 0 … C − 1 is no class: its position counts in the mean, with a loss of 0. Mask such positions.
+ *
+ * @param logits [...n, C].
+ * @param labels i32 [...n].
+ * @param options.mask [...n]; the mean is then over the positions that count, and the result a `WeightedSum`.
+ * @throws ERR_ZEROTH_SHAPE
+ */
+export function softmaxCrossEntropy(logits: Tensor, labels: Tensor, options?: { readonly mask?: undefined }): Tensor;
+export function softmaxCrossEntropy(logits: Tensor, labels: Tensor, options: { readonly mask: Tensor }): WeightedSum;
+export function softmaxCrossEntropy(logits: Tensor, labels: Tensor, options: MaskOptions = {}): Tensor | WeightedSum {
+  checkOptions('softmaxCrossEntropy: options', options, MASK_OPTIONS);
   const hot = targets('softmaxCrossEntropy', logits, labels);
   const perPosition = neg(sum(mul(hot, logSoftmax(logits)), -1));
-  if (mask === undefined) return mean(perPosition);
-  if (mask.dtype !== 'f32' || !sameShape(mask.shape, labels.shape)) {
-    throw new ZerothError(
-      'ERR_ZEROTH_SHAPE',
-      `softmaxCrossEntropy: expected an f32 mask ${shapeText(labels.shape)} like the labels, received ${mask.dtype}${shapeText(mask.shape)}.`,
-    );
-  }
-  return div(sum(mul(mask, perPosition)), sum(mask));
+  const { mask } = options;
+  return mask === undefined ? mean(perPosition) : masked('softmaxCrossEntropy', perPosition, mask);
 }

@@ -1,5 +1,6 @@
-import { checkInteger, checkNumber, checkObject, invalidArgument, MAX_F32 } from '../errors.ts';
-import type { Shape } from '../graph/node.ts';
+import { checkInteger, checkNumber, checkObject, checkOptions, invalidArgument, MAX_F32 } from '../errors.ts';
+import { type HostArray, type NumberArray, typedArray } from '../graph/host-array.ts';
+import { type Shape, sizeOf } from '../graph/node.ts';
 
 /** How a parameter starts, as data: `lib/params` draws the values from the run's seed. */
 export type Initialiser =
@@ -11,8 +12,23 @@ export type Initialiser =
 
 /** Declares one named parameter of a model. */
 export interface ParameterSpec {
+  /** Sizes, each at least 1; [] is one number. */
   readonly shape: Shape;
-  readonly init: Initialiser;
+  /** How it starts: drawn, or as an array says, row by row, flat or nested like the shape. */
+  readonly init: Initialiser | Float32Array | NumberArray;
+}
+
+/** Whether a parameter starts as an array says. */
+export const isArrayInit = (init: ParameterSpec['init']): init is Float32Array | NumberArray =>
+  Array.isArray(init) || init instanceof Float32Array;
+
+/** The elements of a start that is given as an array. @throws ERR_ZEROTH_ARGUMENT, ERR_ZEROTH_DATA */
+export function initialValues(name: string, { shape, init }: ParameterSpec): Float32Array {
+  const array = init instanceof Float32Array ? { shape: [init.length], data: init } : { data: init, shape };
+  const { data } = typedArray(`init of parameter '${name}'`, array as HostArray);
+  if (data.length !== sizeOf(shape))
+    invalidArgument(`init of parameter '${name}'`, `the ${sizeOf(shape)} elements of [${shape.join(', ')}]`, data);
+  return data as Float32Array;
 }
 
 /** PyTorch's default for weights and biases of linear layers: U(−1/√fanIn, 1/√fanIn). */
@@ -34,9 +50,16 @@ export function checkSpec(name: string, spec: ParameterSpec): void {
   const { init } = spec;
   const dtype = (spec as { dtype?: unknown }).dtype ?? 'f32';
   if (dtype !== 'f32')
-    invalidArgument(`dtype of parameter '${name}'`, "'f32' (what is not to be trained is data)", dtype);
-  checkObject(`init of parameter '${name}'`, init, "an initialiser, such as { kind: 'normal', std: 0.02 }");
+    invalidArgument(`dtype of parameter '${name}'`, "'f32' (what is not to be trained is among the constants)", dtype);
+  checkOptions(`parameter '${name}'`, spec, ['shape', 'init', 'dtype']);
+  if (isArrayInit(init)) {
+    initialValues(name, spec);
+    return;
+  }
+  checkObject(`init of parameter '${name}'`, init, "an array, or an initialiser such as { kind: 'normal', std: 0.02 }");
   const what = `${init.kind} init of parameter '${name}'`;
+  const known = { uniform: 'bound', normal: 'std', constant: 'value' }[init.kind];
+  if (known) checkOptions(what, init, ['kind', known]);
   switch (init.kind) {
     case 'uniform':
       checkNumber(what, init.bound, { min: 0, max: MAX_F32 });

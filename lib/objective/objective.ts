@@ -1,14 +1,17 @@
 import { CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
 import { Device, type DeviceBuffer } from '../device/device.ts';
-import { checkInteger, checkObject, invalidArgument, ZerothError } from '../errors.ts';
+import { checkInteger, checkOptions, invalidArgument, MAX_F32, ZerothError } from '../errors.ts';
+import { dtypeOf, type HostArray } from '../graph/host-array.ts';
 import type { LossOracle, Point } from '../optimizers/optimizer.ts';
 import { createParams } from '../params/initialise.ts';
 import { Layout } from '../params/layout.ts';
 import { checkPoint, type DeviceGradient, type Params } from '../params/params.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
-import { Compiler } from './compile.ts';
+import { Compiler, type ProgramKind, type Specs } from './compile.ts';
+import { DeviceData } from './device-data.ts';
+import { type Evaluated, evaluateFunction } from './evaluate.ts';
 import { HessianOperator } from './hessian.ts';
-import { checkData, type Problem } from './problem.ts';
+import { checkData, checkProblem, type Problem, type Tensors, type TypedArrays } from './problem.ts';
 import { type Piece, Programs } from './programs.ts';
 
 export interface ObjectiveOptions {
@@ -21,40 +24,50 @@ export interface ObjectiveOptions {
   readonly arenaBudget?: number;
 }
 
+/** What a program reads beside θ, for examples from `first` on. */
+type Inputs = (first: number) => InputBinding[];
+
+/** What `compile` puts together. */
+interface Parts {
+  readonly device: Device;
+  readonly name: string;
+  readonly compiler: Compiler;
+  readonly params: Params;
+  readonly data: DeviceData;
+  readonly examples: number;
+  readonly budget: number;
+}
+
 /**
  * A compiled loss over a data set, and the parameters that it is a function of, on one device. It answers in losses, gradients and
- * Hessian-vector products, all over the full batch or over chosen examples.
+ * Hessian-vector products, all over the full batch or over chosen examples. Each is that of one mean over all these examples, however they
+ * are cut into micro-batches and spread over threads.
  */
-export class Objective implements LossOracle {
+export class Objective<P extends string = string, D extends string = string, C extends string = string>
+  implements LossOracle
+{
   readonly device: Device;
   readonly params: Params;
   readonly name: string;
-  /** Number of examples. */
+  /** Number of examples; 0 without data. */
   readonly examples: number;
+  readonly #compiler: Compiler;
   readonly #programs: Programs;
-  readonly #data: readonly DeviceBuffer[];
-  readonly #rowBytes: readonly number[];
-  #batchData: readonly DeviceBuffer[] = [];
-  #batchRows = 0;
+  readonly #data: DeviceData;
+  readonly #budget: number;
+  #weight: Promise<number> | undefined;
   #gradient: DeviceBuffer | undefined;
 
   /** @internal Use `compile`. */
-  constructor(
-    device: Device,
-    problem: Problem,
-    compiler: Compiler,
-    params: Params,
-    data: readonly DeviceBuffer[],
-    examples: number,
-    budget: number,
-  ) {
+  constructor({ device, name, compiler, params, data, examples, budget }: Parts) {
     this.device = device;
     this.params = params;
-    this.name = problem.name ?? 'objective';
+    this.name = name;
     this.examples = examples;
+    this.#compiler = compiler;
     this.#programs = new Programs(device, compiler, budget);
     this.#data = data;
-    this.#rowBytes = data.map((buffer) => buffer.byteLength / examples);
+    this.#budget = budget;
   }
 
   get dimension(): number {
@@ -63,25 +76,30 @@ export class Objective implements LossOracle {
 
   /** Bytes of working memory that the loss programs of this many examples need, known before the first step. */
   async lossArenaBytes(examples = this.examples): Promise<number> {
-    const pieces = await this.#programs.pieces('loss', examples);
+    const pieces = await this.#pieces('loss', examples);
     return [...new Set(pieces.map(({ program }) => program))].reduce((sum, { arenaBytes }) => sum + arenaBytes, 0);
   }
 
   /**
    * Full-batch losses at θ + Σ coefficient · z(direction), one a point; f64. `losses([[]])` is L(θ). θ itself does not change.
-   * @throws ERR_ZEROTH_ABORTED; ERR_ZEROTH_NATIVE where the loss reads a row that is not there (`ops.gather`).
+   * @throws ERR_ZEROTH_ABORTED; ERR_ZEROTH_DATA where the weights of a `{ sum, weight }` add up to nothing; ERR_ZEROTH_NATIVE where the loss
+   *   reads a row that is not there (`ops.gather`).
    */
   losses(points: readonly Point[], signal?: AbortSignal): Promise<Float64Array> {
     return this.#losses(points, null, signal);
   }
 
-  /** Full-batch loss and gradient at θ. The gradient's buffer is reused by the next call. */
+  /** Full-batch loss and gradient at θ. The gradient's buffer is reused by the next call. @throws as `losses` does. */
   gradient(signal?: AbortSignal): Promise<{ loss: number; gradient: DeviceGradient }> {
     return this.#lossAndGradient(null, signal);
   }
 
-  /** The same oracle over the given examples only (their order does not matter, repetition is allowed). */
+  /**
+   * The same oracle over the given examples only (their order does not matter, repetition is allowed).
+   * @throws ERR_ZEROTH_ARGUMENT for an example that is not there, for none at all, and without data.
+   */
   batch(rows: Uint32Array): LossOracle {
+    if (this.examples === 0) invalidArgument('batch', 'a problem with data: this one has no examples to choose', rows);
     if (!(rows instanceof Uint32Array)) invalidArgument('batch', 'a Uint32Array of example numbers', rows);
     for (const row of rows) checkInteger('example', row, 0, this.examples - 1);
     if (rows.length === 0) invalidArgument('batch', 'at least one example', rows);
@@ -92,12 +110,43 @@ export class Objective implements LossOracle {
     };
   }
 
+  /**
+   * Any traced function of (parameters, data, constants) at θ: predictions, scores, errors an example.
+   *
+   *     const { data, shape } = await objective.evaluate((p, { x }) => model.apply(p, x), { x: [[0, 1]] });
+   *
+   * @param f returns a tensor, or arrays and records of tensors, all f32. Where it does not fit the arena budget, it is evaluated in pieces of
+   *   examples, if axis 0 of every result counts them and no example bears on another's row; else whole, whatever memory that takes.
+   * @param data arrays of any names, axis 0 of each counts examples. Default: the data of the problem.
+   * @returns the same tree, of `{ shape, data }`: f32, or one f64 number where the shape is []. θ does not change, not by a bit.
+   * @throws ERR_ZEROTH_ARGUMENT, ERR_ZEROTH_DATA for bad data, ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE for a function that does not fit together.
+   */
+  async evaluate<Result, E extends string = D>(
+    f: (parameters: Tensors<P>, data: Tensors<E>, constants: Tensors<C>) => Result,
+    data?: Readonly<Record<E, HostArray>>,
+    signal?: AbortSignal,
+  ): Promise<Evaluated<Result>> {
+    const given = data === undefined ? undefined : checkData(data);
+    const theta = await this.params.snapshot();
+    const chosen = given ? await this.#data.with(given.data, given.examples) : this.#data;
+    const { device, examples } = this;
+    const own = { specs: this.#compiler.data, examples };
+    const on = given ? { specs: specsOf(given.data), examples: given.examples } : own;
+    try {
+      const context = { device, compiler: this.#compiler, theta, data: chosen, budget: this.#budget, ...on };
+      return await evaluateFunction(f as (p: Tensors, d: Tensors, c: Tensors) => Result, context, signal);
+    } finally {
+      theta.dispose();
+      if (given) chosen.disposeData();
+    }
+  }
+
   /** Full-batch loss of the parameters in `theta` (a snapshot): changes nothing. */
   async lossAt(theta: DeviceBuffer, signal?: AbortSignal): Promise<number> {
-    const list = new CommandList(1);
-    const pieces = await this.#programs.pieces('loss', this.examples);
-    this.#call(list, pieces, theta, this.#data, (weight) => [{ mode: 'addToSlot', slot: 0, weight }]);
-    return (await this.device.submit(list, signal))[0];
+    const pieces = await this.#pieces('loss');
+    const list = this.#lossList(1);
+    this.#addLoss(list, pieces, theta, this.#data.select(list, null), 0);
+    return this.#lossesIn(await this.device.submit(list, signal), this.examples)[0];
   }
 
   /** The full-batch Hessian at the current parameters, which are copied: later steps do not move it. Dispose it when done. */
@@ -113,15 +162,16 @@ export class Objective implements LossOracle {
     out: DeviceBuffer,
     count: number,
   ): Promise<void> {
-    const pieces = await this.#programs.pieces(`hvp${count}`, this.examples);
-    const rows = (weight: number, i: number) => this.#vectorOutputs(out, weight, i > 0);
-    this.#call(list, pieces, theta, this.#data, rows, [{ buffer: vectors, byteOffset: 0 }]);
+    const pieces = await this.#pieces(`hvp${count}`);
+    const scale = await this.#scale(null);
+    const rows = (share: number, i: number) => this.#vectorOutputs(out, scale ?? share, i > 0);
+    this.#call(list, pieces, theta, this.#data.select(list, null), rows, [{ buffer: vectors, byteOffset: 0 }]);
   }
 
   /** Frees the programs, the data and the parameters. */
   async dispose(): Promise<void> {
     await this.#programs.dispose();
-    for (const buffer of [...this.#data, ...this.#batchData]) buffer.dispose();
+    this.#data.dispose();
     this.#gradient?.dispose();
     this.params.dispose();
   }
@@ -134,52 +184,95 @@ export class Objective implements LossOracle {
     if (!Array.isArray(points))
       invalidArgument('points', 'an array of points, each an array of { direction, coefficient }', points);
     points.forEach(checkPoint);
-    const examples = rows?.length ?? this.examples;
-    const pieces = await this.#programs.pieces('loss', examples);
+    const pieces = await this.#pieces('loss', rows?.length);
     refuseAborted(signal);
-    const list = new CommandList(points.length);
-    const data = this.#select(list, rows);
-    for (const [slot, point] of points.entries()) {
+    const list = this.#lossList(points.length);
+    const data = this.#data.select(list, rows);
+    for (const [i, point] of points.entries()) {
       this.params.moveTo(list, point);
-      this.#call(list, pieces, this.params.theta, data, (weight) => [{ mode: 'addToSlot', slot, weight }]);
+      this.#addLoss(list, pieces, this.params.theta, data, i);
     }
-    return this.device.submit(list, signal);
+    return this.#lossesIn(await this.device.submit(list, signal), rows?.length);
   }
 
   async #lossAndGradient(
     rows: Uint32Array | null,
     signal?: AbortSignal,
   ): Promise<{ loss: number; gradient: DeviceGradient }> {
-    const examples = rows?.length ?? this.examples;
-    const pieces = await this.#programs.pieces('gradient', examples);
+    const pieces = await this.#pieces('gradient', rows?.length);
+    const scale = await this.#scale(rows, signal);
     refuseAborted(signal);
     this.#gradient ??= this.device.allocate(this.dimension * 4);
     const gradient = this.#gradient;
     const list = new CommandList(3);
-    const data = this.#select(list, rows);
+    const data = this.#data.select(list, rows);
     this.params.moveTo(list, []);
-    this.#call(list, pieces, this.params.theta, data, (weight, i) => [
-      { mode: 'addToSlot', slot: 0, weight },
-      ...this.#vectorOutputs(gradient, weight, i > 0),
+    this.#call(list, pieces, this.params.theta, data, (share, i) => [
+      { mode: 'addToSlot', slot: 0, weight: scale ?? share },
+      ...this.#vectorOutputs(gradient, scale ?? share, i > 0),
     ]);
     list.sums(gradient, 0, this.dimension, 1);
     const [loss, , squaredNorm] = await this.device.submit(list, signal);
     return { loss, gradient: { byteLength: gradient.byteLength, squaredNorm, buffer: gradient } };
   }
 
-  /** Appends one call a piece. `outputs` gets the piece's share of the mean, and its number. */
+  /** Without data there is one piece, of the whole loss. */
+  #pieces(kind: ProgramKind, examples = this.examples): Promise<readonly Piece[]> {
+    return this.#programs.pieces(kind, Math.max(1, examples));
+  }
+
+  /** Commands that return losses: a slot each, or a sum and a weight each. */
+  #lossList(losses: number): CommandList {
+    return new CommandList(this.#compiler.weighted ? 2 * losses : losses);
+  }
+
+  #addLoss(list: CommandList, pieces: readonly Piece[], theta: DeviceBuffer, data: Inputs, i: number): void {
+    this.#call(list, pieces, theta, data, (share) => {
+      if (!this.#compiler.weighted) return [{ mode: 'addToSlot', slot: i, weight: share }];
+      return [2 * i, 2 * i + 1].map((slot) => ({ mode: 'addToSlot', slot, weight: 1 }));
+    });
+  }
+
+  #lossesIn(slots: Float64Array, examples = this.examples): Float64Array {
+    if (!this.#compiler.weighted) return slots;
+    return Float64Array.from(
+      { length: slots.length / 2 },
+      (_, i) => slots[2 * i] / checkedWeight(slots[2 * i + 1], examples),
+    );
+  }
+
+  /** What the sums of a `{ sum, weight }` and their derivatives are multiplied by; undefined where pieces are means, with shares of their own. */
+  async #scale(rows: Uint32Array | null, signal?: AbortSignal): Promise<number | undefined> {
+    if (!this.#compiler.weighted) return undefined;
+    if (rows) return 1 / (await this.#totalWeight(rows, signal));
+    // The data do not change.
+    this.#weight ??= this.#totalWeight(null).catch((error) => {
+      this.#weight = undefined;
+      throw error;
+    });
+    return 1 / (await this.#weight);
+  }
+
+  async #totalWeight(rows: Uint32Array | null, signal?: AbortSignal): Promise<number> {
+    const pieces = await this.#pieces('weight', rows?.length);
+    const list = new CommandList(1);
+    const data = this.#data.select(list, rows);
+    this.#call(list, pieces, this.params.theta, data, () => [{ mode: 'addToSlot', slot: 0, weight: 1 }]);
+    return checkedWeight((await this.device.submit(list, signal))[0], rows?.length ?? this.examples);
+  }
+
+  /** Appends one call a piece. `outputs` gets the piece's share of the examples, and its number. */
   #call(
     list: CommandList,
     pieces: readonly Piece[],
     theta: DeviceBuffer,
-    data: readonly DeviceBuffer[],
-    outputs: (weight: number, i: number) => OutputBinding[],
+    data: Inputs,
+    outputs: (share: number, i: number) => OutputBinding[],
     more: readonly InputBinding[] = [],
   ): void {
     const examples = pieces.reduce((sum, { rows }) => sum + rows, 0);
     for (const [i, { program, first, rows, concurrent }] of pieces.entries()) {
-      const examplesOf = (buffer: DeviceBuffer, k: number) => ({ buffer, byteOffset: first * this.#rowBytes[k] });
-      const inputs = [{ buffer: theta, byteOffset: 0 }, ...data.map(examplesOf), ...more];
+      const inputs = [{ buffer: theta, byteOffset: 0 }, ...data(first), ...more];
       list.call(program, inputs, outputs(rows / examples, i), concurrent);
     }
   }
@@ -195,19 +288,6 @@ export class Objective implements LossOracle {
       weight,
     }));
   }
-
-  /** The buffers that hold the chosen examples: the data itself, or a gathered copy. */
-  #select(list: CommandList, rows: Uint32Array | null): readonly DeviceBuffer[] {
-    if (rows === null) return this.#data;
-    if (rows.length !== this.#batchRows) {
-      for (const buffer of this.#batchData) buffer.dispose();
-      this.#batchData = this.#rowBytes.map((bytes) => this.device.allocate(bytes * rows.length));
-      this.#batchRows = rows.length;
-    }
-    for (const [i, buffer] of this.#data.entries())
-      list.gatherRows(buffer, this.#batchData[i], this.#rowBytes[i], rows);
-    return this.#batchData;
-  }
 }
 
 /**
@@ -216,19 +296,44 @@ export class Objective implements LossOracle {
  *
  * @throws ERR_ZEROTH_DATA, ERR_ZEROTH_ARGUMENT for bad data; ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE for a loss that does not fit together.
  */
-export async function compile(device: Device, problem: Problem, options: ObjectiveOptions = {}): Promise<Objective> {
+export async function compile<P extends string, D extends string = never, C extends string = never>(
+  device: Device,
+  problem: Problem<P, D, C>,
+  options: ObjectiveOptions = {},
+): Promise<Objective<P, D, C>> {
   if (!(device instanceof Device)) invalidArgument('device', 'a device of openDevice()', device);
-  checkObject('problem', problem, '{ parameters, data, loss }');
-  checkObject('options', options, '{ seed?, arenaBudget? }');
-  const { seed = 0, arenaBudget = 256 * 2 ** 20 } = options;
-  checkInteger('arenaBudget', arenaBudget, 1);
-  const examples = checkData(problem.data);
-  if (typeof problem.loss !== 'function') invalidArgument('loss', 'a function of tensors', problem.loss);
-  const compiler = new Compiler(problem, new Layout(problem.parameters));
-  compiler.trace(examples);
+  checkOptions('options', options, ['seed', 'arenaBudget']);
+  const { seed = 0, arenaBudget: budget = 256 * 2 ** 20 } = options;
+  checkInteger('arenaBudget', budget, 1);
+  checkSeed(seed);
+  const { data, constants, examples } = checkProblem(problem);
+  const layout = new Layout(problem.parameters);
+  const compiler = new Compiler(problem, layout, specsOf(data), specsOf(constants), Math.max(1, examples));
   const params = await createParams(device, problem.parameters, checkSeed(seed));
-  const data = await Promise.all(Object.values(problem.data).map((array) => device.upload(array.data)));
-  return new Objective(device, problem, compiler, params, data, examples, arenaBudget);
+  const uploaded = await DeviceData.upload(device, data, constants, examples);
+  return new Objective({
+    device,
+    name: problem.name ?? 'objective',
+    compiler,
+    params,
+    data: uploaded,
+    examples,
+    budget,
+  });
+}
+
+const specsOf = (arrays: TypedArrays): Specs =>
+  Object.fromEntries(
+    Object.entries(arrays).map(([name, array]) => [name, { shape: array.shape, dtype: dtypeOf(array) }]),
+  );
+
+/** @throws ERR_ZEROTH_DATA for weights that add up to nothing that one can divide by, in f32. */
+function checkedWeight(weight: number, examples: number): number {
+  if (weight > 0 && weight < Number.POSITIVE_INFINITY && 1 / weight <= MAX_F32) return weight;
+  throw new ZerothError(
+    'ERR_ZEROTH_DATA',
+    `loss.weight: expected weights of ${examples} examples with a positive sum, received ${weight}; look at the mask, or leave out examples in which nothing counts.`,
+  );
 }
 
 /** Before anything is changed: an evaluation that will not take place moves no parameters. */

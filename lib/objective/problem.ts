@@ -1,77 +1,74 @@
-import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
-import { type DType, type Shape, sizeOf } from '../graph/node.ts';
+import { checkObject, checkOptions, invalidArgument } from '../errors.ts';
+import { type HostArray, type TypedArray, typedArray } from '../graph/host-array.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import type { WeightedSum } from '../nn/losses.ts';
 import type { ParameterSpec } from '../nn/parameters.ts';
 
-/** One array of a data set: axis 0 counts examples. */
-export interface DataArray {
-  readonly shape: Shape;
-  /** Float32Array → f32, Int32Array → i32 (labels, tokens; magnitudes below 2^24). */
-  readonly data: Float32Array | Int32Array;
-}
+/** What a loss returns: a scalar that is the mean over its examples; or a sum and the weight to divide it by, once, over all examples. */
+export type LossValue = Tensor | WeightedSum;
 
-/** What is to be minimised: the mean of a loss over examples, as a function of named parameters. */
-export interface Problem {
-  /** For logs and reports. */
-  readonly name?: string;
-  readonly parameters: Readonly<Record<string, ParameterSpec>>;
-  readonly data: Readonly<Record<string, DataArray>>;
-  /**
-   * Pure function of traced tensors. `data` holds some of the examples (a micro-batch); the result is a scalar, the *mean* over exactly
-   * these examples: micro-batches are combined by their sizes.
-   */
-  readonly loss: (parameters: Record<string, Tensor>, data: Record<string, Tensor>) => Tensor;
-}
-
-export const dtypeOf = (data: Float32Array | Int32Array): DType => (data instanceof Float32Array ? 'f32' : 'i32');
+/** Named tensors of a traced function. Reading a name that is not there is an error, in types and when it is traced. */
+export type Tensors<Name extends string = string> = Readonly<Record<Name, Tensor>>;
 
 /**
- * Checks the data: kinds, lengths, equal numbers of examples, and no NaN or infinity.
- * @returns the number of examples.
- * @throws ERR_ZEROTH_ARGUMENT, ERR_ZEROTH_DATA
+ * What is to be minimised: the mean of a loss over examples, as a function of named parameters. The type parameters are the names of
+ * parameters, data and constants; they are inferred.
  */
-export function checkData(data: Problem['data']): number {
-  checkObject('data', data, 'an object of named { shape, data }');
-  const entries = Object.entries(data);
-  if (entries.length === 0) invalidArgument('data', 'at least one named array', data);
-  for (const [name, array] of entries) {
-    checkObject(`data.${name}`, array, '{ shape, data }');
-    if (!Array.isArray(array.shape)) invalidArgument(`data.${name}.shape`, 'an array of sizes', array.shape);
-  }
-  const examples = entries[0][1].shape[0];
-  for (const [name, array] of entries) {
-    const kind = array.data instanceof Float32Array || array.data instanceof Int32Array;
-    if (!kind) invalidArgument(`data.${name}.data`, 'a Float32Array or an Int32Array', array.data);
-    const { shape } = array;
-    if (
-      shape.length === 0 ||
-      shape.some((n) => !Number.isSafeInteger(n) || n < 1) ||
-      sizeOf(shape) !== array.data.length
-    ) {
-      invalidArgument(
-        `data.${name}.shape`,
-        `positive integers whose product is the ${array.data.length} elements of its data`,
-        shape,
-      );
-    }
-    if (shape[0] !== examples)
-      invalidArgument(`data.${name}.shape[0]`, `${examples} examples, as in data.${entries[0][0]}`, shape[0]);
-    checkValues(name, array);
-  }
-  return examples;
+export interface Problem<P extends string = string, D extends string = string, C extends string = string> {
+  /** For logs and reports. */
+  readonly name?: string;
+  readonly parameters: Readonly<Record<P, ParameterSpec>>;
+  /** Arrays whose axis 0 counts examples. Absent: the loss is a function of the parameters (and constants) alone. */
+  readonly data?: Readonly<Record<D, HostArray>>;
+  /** Arrays that are neither trained nor divided: tables, frozen weights, or the whole of a data set whose loss couples its examples. */
+  readonly constants?: Readonly<Record<C, HostArray>>;
+  /**
+   * Pure function of traced tensors. `data` holds some of the examples (a micro-batch), of any number: take it from a shape. The result is
+   * the *mean* over exactly these examples, a scalar; or `{ sum, weight }` where what is to be divided by depends on the data, as with a mask.
+   */
+  loss(parameters: Tensors<P>, data: Tensors<D>, constants: Tensors<C>): LossValue;
 }
 
-function checkValues(name: string, { data, shape }: DataArray): void {
-  const limit = 2 ** 24;
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i];
-    const bad = data instanceof Float32Array ? !Number.isFinite(value) : Math.abs(value) >= limit;
-    if (!bad) continue;
-    const row = Math.floor(i / (data.length / shape[0]));
-    const expected = data instanceof Float32Array ? 'finite numbers' : `integers below ${limit} in magnitude`;
-    throw new ZerothError(
-      'ERR_ZEROTH_DATA',
-      `data.${name}: expected ${expected}, received ${value} at element ${i} (example ${row}); remove or repair that example.`,
-    );
+/** Named arrays in their typed form, in the order of their declaration. */
+export type TypedArrays = Readonly<Record<string, TypedArray>>;
+
+const PROBLEM = ['name', 'parameters', 'constants', 'data', 'loss'];
+
+/**
+ * Checks a problem but for its parameters, and brings its arrays into their typed form.
+ * @returns the arrays, and the number of examples, 0 without data.
+ * @throws ERR_ZEROTH_ARGUMENT, ERR_ZEROTH_DATA
+ */
+export function checkProblem(problem: Problem): { data: TypedArrays; constants: TypedArrays; examples: number } {
+  checkOptions('problem', problem, PROBLEM);
+  const { name, data, constants = {}, loss } = problem;
+  if (name !== undefined && typeof name !== 'string') invalidArgument('name', 'a string', name);
+  if (typeof loss !== 'function') invalidArgument('loss', 'a function of tensors', loss);
+  const examples = data === undefined ? { data: {}, examples: 0 } : checkData(data);
+  return { ...examples, constants: typedArrays('constants', constants) };
+}
+
+/**
+ * Checks arrays of examples: kinds, lengths, equal numbers of examples, elements that the devices can hold. Axes of no elements are refused.
+ * @throws ERR_ZEROTH_ARGUMENT, ERR_ZEROTH_DATA
+ */
+export function checkData(data: Readonly<Record<string, HostArray>>): { data: TypedArrays; examples: number } {
+  const typed = typedArrays('data', data);
+  const entries = Object.entries(typed);
+  if (entries.length === 0) invalidArgument('data', 'at least one named array (without any, leave `data` out)', data);
+  const [first, { shape }] = entries[0];
+  for (const [name, array] of entries) {
+    if (array.shape.length === 0)
+      invalidArgument(`data.${name}.shape`, 'at least one axis, which counts the examples', []);
+    if (array.shape[0] !== shape[0])
+      invalidArgument(`data.${name}.shape[0]`, `${shape[0]} examples, as in data.${first}`, array.shape[0]);
   }
+  return { data: typed, examples: shape[0] };
+}
+
+function typedArrays(what: string, arrays: Readonly<Record<string, HostArray>>): TypedArrays {
+  checkObject(what, arrays, 'an object of named arrays, each nested numbers or { shape, data }');
+  return Object.fromEntries(
+    Object.entries(arrays).map(([name, array]) => [name, typedArray(`${what}.${name}`, array)]),
+  );
 }

@@ -17,6 +17,17 @@ export interface Piece {
  */
 const ROWS_OF_A_THREAD = 128;
 
+/** The largest number of examples at once, up to `examples`, whose arena stays within `budget` bytes; at least 1. */
+export function rowsWithin(budget: number, examples: number, planOf: (rows: number) => Plan): number {
+  let rows = examples;
+  while (rows > 1) {
+    const { arenaBytes } = planOf(rows);
+    if (arenaBytes <= budget) break;
+    rows = Math.max(1, Math.min(rows - 1, Math.floor((rows * budget) / arenaBytes)));
+  }
+  return rows;
+}
+
 /**
  * The loaded programs of an objective, and how examples are divided among them.
  *
@@ -80,15 +91,8 @@ export class Programs {
     return Promise.all(pieces);
   }
 
-  /** The largest number of examples at once, up to `examples`, whose arena stays within `budget` bytes; at least 1. */
   #fit(kind: ProgramKind, examples: number, budget: number): number {
-    let rows = examples;
-    while (rows > 1) {
-      const { arenaBytes } = this.#plan(kind, rows);
-      if (arenaBytes <= budget) break;
-      rows = Math.max(1, Math.min(rows - 1, Math.floor((rows * budget) / arenaBytes)));
-    }
-    return rows;
+    return rowsWithin(budget, examples, (rows) => this.#plan(kind, rows));
   }
 
   /** @param lane a program of one thread, with an arena of its own for each lane; absent: one program that uses all threads. */

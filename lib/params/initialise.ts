@@ -1,6 +1,6 @@
 import { CommandList } from '../device/commands.ts';
 import type { Device } from '../device/device.ts';
-import { checkSpec, type ParameterSpec } from '../nn/parameters.ts';
+import { checkSpec, initialValues, isArrayInit, type ParameterSpec } from '../nn/parameters.ts';
 import { stream } from '../random/direction.ts';
 import { Layout } from './layout.ts';
 import { Params } from './params.ts';
@@ -21,6 +21,10 @@ export async function createParams(
   const writes: Promise<void>[] = [];
   for (const [i, { name, offset, size }] of params.layout.tensors.entries()) {
     const { init } = specs[name];
+    if (isArrayInit(init)) {
+      writes.push(params.theta.write(initialValues(name, specs[name]), offset * 4));
+      continue;
+    }
     const direction = { seed, stream: stream('initialisation', i) };
     switch (init.kind) {
       case 'uniform':

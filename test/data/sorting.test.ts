@@ -6,10 +6,14 @@ const decode = (x: Float32Array, i: number) =>
 
 describe('sortingMlpData', () => {
   it('pairs one-hot sequences, less their mean of 1/4, with the same symbols sorted', () => {
-    const { examples, x, xShape, y, yShape } = sortingMlpData({ seed: 3n });
-    expect([examples, xShape, yShape]).toEqual([1000, [1000, 32], [1000, 8]]);
+    const data = sortingMlpData({ seed: 3n });
+    const [x, y] = [data.x.data, data.y.data];
+    expect([data.x.shape, data.y.shape]).toEqual([
+      [1000, 32],
+      [1000, 8],
+    ]);
     expect([x.length, y.length]).toEqual([32_000, 8_000]);
-    for (let i = 0; i < examples; i++) {
+    for (let i = 0; i < 1000; i++) {
       const symbols = decode(x, i);
       expect([...y.subarray(i * 8, i * 8 + 8)]).toEqual(symbols.sort());
       for (let j = 0; j < 32; j += 4) {
@@ -19,7 +23,7 @@ describe('sortingMlpData', () => {
   });
 
   it('draws every symbol equally often, and independently of its neighbour', () => {
-    const { x } = sortingMlpData({ n: 4000, seed: 5n });
+    const x = sortingMlpData({ n: 4000, seed: 5n }).x.data;
     const counts = new Array<number>(16).fill(0);
     for (let i = 0; i < 4000; i++) {
       const symbols = decode(x, i);
@@ -33,9 +37,9 @@ describe('sortingMlpData', () => {
   it('depends on the seed and on the number of the example only', () => {
     const whole = sortingMlpData({ n: 30, seed: 1n });
     const tail = sortingMlpData({ n: 10, first: 20, seed: 1n });
-    expect(tail.x).toEqual(whole.x.slice(20 * 32));
-    expect(tail.y).toEqual(whole.y.slice(20 * 8));
-    expect(sortingMlpData({ n: 30, seed: 2n }).y).not.toEqual(whole.y);
+    expect(tail.x.data).toEqual(whole.x.data.slice(20 * 32));
+    expect(tail.y.data).toEqual(whole.y.data.slice(20 * 8));
+    expect(sortingMlpData({ n: 30, seed: 2n }).y.data).not.toEqual(whole.y.data);
   });
 
   it('refuses bad options', () => {

@@ -70,19 +70,17 @@ describe('models', () => {
 
   it('the sorting problem is the mean over positions of half the squared distance to the sorted symbols', () => {
     const data = sortingMlpData({ n: 3, seed: 1n });
-    const { name, parameters, data: arrays, loss } = supervised(sortingMlp(), data, squaredLoss);
+    const { name, parameters, loss } = supervised(sortingMlp(), data, squaredLoss);
     expect(name).toBe('sorting-mlp');
-    const graph = trace(loss, parameters, {
-      x: { shape: arrays.x.shape },
-      y: { shape: arrays.y.shape, dtype: 'i32' as const },
-    });
+    const specs = { x: { shape: data.x.shape }, y: { shape: data.y.shape, dtype: 'i32' as const } };
+    const graph = trace(loss, parameters, specs, {});
     const values = Object.values(parameters).map(({ shape }, i) => someValues(sizeOf(shape), i));
-    const [[value]] = evaluateReference(graph, [...values, data.x, data.y]);
+    const [[value]] = evaluateReference(graph, [...values, data.x.data, data.y.data]);
     let expected = 0;
     for (let i = 0; i < 3; i++) {
-      const outputs = forward([32, 64, 64, 32], values, Float64Array.from(data.x.subarray(i * 32, i * 32 + 32)));
+      const outputs = forward([32, 64, 64, 32], values, Float64Array.from(data.x.data.subarray(i * 32, i * 32 + 32)));
       outputs.forEach((output, j) => {
-        const target = data.y[i * 8 + Math.floor(j / 4)] === j % 4 ? 1 : 0;
+        const target = data.y.data[i * 8 + Math.floor(j / 4)] === j % 4 ? 1 : 0;
         expected += (0.5 * (output - target) ** 2) / 24;
       });
     }

@@ -14,7 +14,7 @@ const device = openDevice();
 afterAll(() => device.dispose());
 
 /** A two-layer net small enough for a dense Hessian. */
-function smallProblem(examples = 23): Problem {
+function smallProblem(examples = 23) {
   const random = new PhiloxStream(5n, 1n);
   return {
     parameters: {
@@ -27,11 +27,11 @@ function smallProblem(examples = 23): Problem {
       y: { shape: [examples], data: Int32Array.from({ length: examples }, () => random.below(2)) },
     },
     loss: (p, { x, y }) => squaredLoss(linear(tanh(linear(x, p.w1, p.b1)), p.w2), y),
-  };
+  } satisfies Problem<'w1' | 'b1' | 'w2', 'x' | 'y'>;
 }
 
 /** The same loss in plain f64 loops, independent of the graph. */
-function lossByHand(theta: Float64Array, { data }: Problem): number {
+function lossByHand(theta: Float64Array, { data }: ReturnType<typeof smallProblem>): number {
   const [w1, b1, w2] = [theta.subarray(0, 12), theta.subarray(12, 16), theta.subarray(16, 24)];
   const n = data.y.shape[0];
   let sum = 0;
@@ -48,7 +48,7 @@ function lossByHand(theta: Float64Array, { data }: Problem): number {
 }
 
 /** Central differences of the hand-written loss: gradient and dense Hessian in f64. */
-function derivativesByHand(theta: Float64Array, problem: Problem) {
+function derivativesByHand(theta: Float64Array, problem: ReturnType<typeof smallProblem>) {
   const d = theta.length;
   const at = (...moves: [number, number][]) => {
     const moved = theta.slice();
@@ -179,7 +179,7 @@ describe('objective', () => {
     const model = sortingMlp();
     const objective = await compile(device, {
       parameters: model.parameters,
-      data: { x: { shape: data.xShape, data: data.x }, y: { shape: data.yShape, data: data.y } },
+      data: { ...data },
       loss: (p: Record<string, Tensor>, { x, y }) => squaredLoss(model.apply(p, x), y),
     });
     const d = objective.dimension;
@@ -213,7 +213,7 @@ describe('objective', () => {
     };
     await expect(compile(device, nan)).rejects.toMatchObject({
       code: 'ERR_ZEROTH_DATA',
-      message: expect.stringContaining('example 10'),
+      message: expect.stringContaining('row 10'),
     });
     const uneven = { ...problem, data: { ...problem.data, y: { shape: [22], data: new Int32Array(22) } } };
     await expect(compile(device, uneven)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });

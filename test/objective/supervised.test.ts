@@ -10,7 +10,11 @@ afterAll(() => device.dispose());
 
 const x = new Float32Array(12).fill(0.5);
 const problem = (y: number[], loss = squaredLoss) =>
-  supervised(mlp({ sizes: [3, 5, 2] }), { examples: 4, x, xShape: [4, 3], y: Int32Array.from(y), yShape: [4] }, loss);
+  supervised(
+    mlp({ sizes: [3, 5, 2] }),
+    { x: { shape: [4, 3], data: x }, y: { shape: [4], data: Int32Array.from(y) } },
+    loss,
+  );
 
 it('a label that is none of the classes is refused, with its place', async () => {
   for (const loss of [squaredLoss, softmaxCrossEntropy]) {

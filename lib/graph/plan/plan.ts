@@ -1,6 +1,7 @@
 import { ZerothError } from '../../errors.ts';
 import type { Graph, Node, Shape } from '../node.ts';
 import { sizeOf } from '../node.ts';
+import { shapeText } from '../ops/shape.ts';
 import { simplify } from '../simplify.ts';
 import { allocate } from './arena.ts';
 import { encode } from './encode.ts';
@@ -40,7 +41,7 @@ export interface Plan {
   readonly arenaBytes: number;
   /** Program inputs in the order of their slots: what a binding must at least hold. */
   readonly inputs: readonly { readonly dtype: 'f32' | 'i32'; readonly elements: number }[];
-  /** In the order of the graph's outputs. Scalars (shape []) are f64. */
+  /** In the order of the graph's outputs. */
   readonly outputs: readonly { readonly dtype: StorageType; readonly shape: Shape; readonly elements: number }[];
   readonly instructions: readonly Instruction[];
   /** Most bytes live at once, each value rounded up to 64: `arenaBytes` is at least this. */
@@ -53,13 +54,18 @@ export interface Plan {
  * The same graph always gives the same bytes.
  *
  * @param options.inputs for each graph input, in order, where it is when the program runs. Inputs of one slot have one dtype.
+ * @param options.outputs how each graph output is delivered: in its own dtype, or f64 for a scalar, such as a loss. Default: scalars f64.
  * @throws ERR_ZEROTH_ARGUMENT where the bindings do not fit the graph.
  */
-export function plan(graph: Graph, options: { readonly inputs: readonly InputBinding[] }): Plan {
+export function plan(
+  graph: Graph,
+  options: { readonly inputs: readonly InputBinding[]; readonly outputs?: readonly StorageType[] },
+): Plan {
   const { slots, places } = bindInputs(graph, options.inputs);
+  const dtypes = outputTypes(graph, options.outputs);
   const legal = legalize(simplify(graph));
   const stored = new Stored();
-  const outputs = placeOutputs(legal, stored);
+  const outputs = placeOutputs(legal, dtypes, stored);
   const targets = outputs.map(({ node }) => node);
   chooseStored(targets, stored);
 
@@ -126,6 +132,19 @@ function finish(
       return { dtype, elements, offset: offsetOf.get(blockOf[b])!, start: lifetimes[b].start, end: lifetimes[b].end };
     }),
   };
+}
+
+function outputTypes(
+  { outputs }: Graph,
+  dtypes: readonly StorageType[] = outputs.map(({ shape, dtype }) => (shape.length === 0 ? 'f64' : dtype)),
+): readonly StorageType[] {
+  const fits = ({ shape, dtype }: Node, i: number) =>
+    dtypes[i] === dtype || (dtypes[i] === 'f64' && shape.length === 0);
+  if (dtypes.length === outputs.length && outputs.every(fits)) return dtypes;
+  throw new ZerothError(
+    'ERR_ZEROTH_ARGUMENT',
+    `outputs: expected a dtype for each of ${outputs.map((x) => `${x.dtype}${shapeText(x.shape)}`).join(', ')}, its own or f64 for a scalar; received ${dtypes.join(', ')}.`,
+  );
 }
 
 function bindInputs(

@@ -95,16 +95,20 @@ export interface PlannedOutput {
   readonly dtype: StorageType;
 }
 
-/** Gives every output memory of its own: the memory of the value itself where that is possible, else a copy's. */
-export function placeOutputs(graph: Graph, stored: Stored): PlannedOutput[] {
+/**
+ * Gives every output memory of its own: the memory of the value itself where that is possible, else a copy's.
+ * @param dtypes how each is delivered. A computed scalar is f64 in memory; one that is to be f32 is stored as a vector of one element.
+ */
+export function placeOutputs(graph: Graph, dtypes: readonly StorageType[], stored: Stored): PlannedOutput[] {
   const claimed = new Set<Node>();
-  return graph.outputs.map((output) => {
-    const scalar = output.shape.length === 0;
-    let node = output;
+  return graph.outputs.map((output, i) => {
+    const dtype = dtypes[i];
+    const value = output.shape.length === 0 && dtype !== 'f64' ? reshape(output, [1]) : output;
+    const scalar = value.shape.length === 0;
+    let node = value;
     while (isOp(node, 'reshape') && (node.inputs[0].shape.length === 0) === scalar) node = node.inputs[0];
-    const dtype = scalar ? 'f64' : output.dtype;
     const usable = !isOp(node, 'input') && !isOp(node, 'constant') && !isView(node) && storageType(node) === dtype;
-    if (!usable || claimed.has(node)) node = reshape(output, output.shape);
+    if (!usable || claimed.has(node)) node = reshape(value, value.shape);
     claimed.add(node);
     stored.add(node);
     return { node, shape: output.shape, dtype };
