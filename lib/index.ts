@@ -25,7 +25,7 @@ export type { Tensor } from './graph/tensor.ts';
 export * as ops from './graph/tensor.ts';
 export { mlp } from './models/mlp.ts';
 export type { Model } from './models/model.ts';
-export { sortingMlp } from './models/sorting-mlp.ts';
+export { type SortingMlpOptions, sortingMlp } from './models/sorting-mlp.ts';
 export { linear, linearParameters } from './nn/linear.ts';
 export { softmaxCrossEntropy, squaredLoss, type WeightedSum } from './nn/losses.ts';
 export { accuracy } from './nn/metrics.ts';

@@ -1,25 +1,53 @@
 import { formatNumber } from '../report/format.ts';
-import { learningRatesOf, type RunSummary } from '../report/summary.ts';
-import { share, type Verdict, verdictOf } from '../report/verdict.ts';
+import type { RunSummary } from '../report/summary.ts';
 
-/** What happened, a sentence a run, for someone who has never heard of the edge of stability. Every word follows from the run. */
-export function demoStory(summaries: readonly RunSummary[]): string[] {
-  return summaries.map((summary) => {
-    const lr = learningRatesOf(summary)[0];
-    const limit = formatNumber(2 / lr, 3);
-    return `With η = ${lr}, training can bear a curvature (the Hessian's trace) of up to 2/η = ${limit}: ${outcome(summary, verdictOf(summary))}.`;
-  });
+/**
+ * What happened, for someone who has never heard of the edge of stability: zeroth-order training against its control, gradient descent with
+ * the same η. Every word follows from the two runs.
+ */
+export function demoStory(zeroth: RunSummary, control: RunSummary): string[] {
+  const { lr } = zeroth.run.optimizer;
+  const limit = formatNumber(2 / lr, 3);
+  return [
+    `Zeroth-order steps of size η = ${lr} can bear a curvature (the Hessian's trace) of up to 2/η = ${limit}.`,
+    `ZO-GD: ${zerothOutcome(zeroth)}.`,
+    `GD, the control: ${controlOutcome(control, traceShare(zeroth))}.`,
+  ];
 }
 
-function outcome(summary: RunSummary, { kind, since, ratio = Number.NaN }: Verdict): string {
-  const outcomes: Record<Verdict['kind'], string> = {
-    edge:
-      `the network drifted into sharper and sharper valleys until it reached that limit, by step ${formatNumber(since, 15)}, ` +
-      `and from then on it hovered there (${share(ratio)} the limit on average), at the edge of stability`,
-    below: `the curvature averaged ${share(ratio)} that limit in the second half, so this run stayed in calm water below its edge`,
-    beyond: `the curvature went past that limit (${share(ratio)} it on average), so nothing keeps the loss in check any more`,
-    diverged: `the loss blew up after ${formatNumber(summary.steps, 15)} steps, which is what happens past that limit`,
-    unmeasured: 'the run ended before its curvature was measured',
-  };
-  return outcomes[kind];
+function zerothOutcome(summary: RunSummary): string {
+  if (summary.end === 'diverged') return diverged(summary);
+  const share = traceShare(summary);
+  if (share === undefined) return unmeasured;
+  const measured = `over the last third of the run the trace was at ${percent(share)} of that limit`;
+  if (share > 1.1) return `${measured}, above it, where nothing keeps the loss in check any more`;
+  if (share < 0.8) return `${measured}, still below it: more steps, or a larger η, would bring it there`;
+  return `the network drifted into sharper and sharper valleys and was held at the limit: ${measured}, the edge of stability`;
 }
+
+function controlOutcome(summary: RunSummary, held: number | undefined): string {
+  if (summary.end === 'diverged') return diverged(summary);
+  const share = traceShare(summary);
+  if (share === undefined) return unmeasured;
+  const measured = `with the same η, start and steps its trace was at ${percent(share)} of 2/η`;
+  if (share > 1.1 && (held === undefined || share > held + 0.1)) {
+    return `${measured}. The landscape goes on past that limit; the noise of zeroth-order steps is what holds them below it`;
+  }
+  return `${measured}, so here the landscape alone does not go far beyond that limit in so many steps`;
+}
+
+/** Median of trace · η/2 over the last third of the steps; undefined where nothing was measured there. */
+function traceShare({ monitors, steps }: RunSummary): number | undefined {
+  const shares = monitors
+    .filter(({ step, trace }) => step >= (2 / 3) * steps && Number.isFinite(trace))
+    .map(({ trace, lr }) => (trace * lr) / 2)
+    .sort((a, b) => a - b);
+  return shares[Math.floor(shares.length / 2)];
+}
+
+const unmeasured = 'the run ended before its curvature was measured';
+
+const diverged = ({ steps, endMessage }: RunSummary) =>
+  `diverged after ${formatNumber(steps, 15)} steps. ${endMessage.replace(/\.$/, '')}`;
+
+const percent = (share: number) => `${Math.round(100 * share)} %`;

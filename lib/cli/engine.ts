@@ -19,13 +19,21 @@ import type { CurvatureMeasurement, CurvatureRequest, DeviceListing, RunRequest,
 import type { TrainSettings } from './settings.ts';
 
 const problems: Readonly<Record<PresetName, (settings: TrainSettings) => Problem>> = {
-  'sorting-mlp': ({ seed }) => supervised(sortingMlp(), sortingMlpData({ seed: BigInt(seed) }), squaredLoss),
-  'cifar-mlp': ({ data }) => {
-    if (data === undefined) throw new ZerothError('ERR_ZEROTH_USAGE', 'cifar-mlp: expected --data <folder>.');
-    const model = mlp({ name: 'cifar-mlp', sizes: [192, 32, 32, 4] });
-    return supervised(model, cifar10Data({ folder: data, n: 500, side: 8 }), squaredLoss);
-  },
+  'sorting-small': (settings) => sorting(settings, 200, [16, 16]),
+  'sorting-mlp': (settings) => sorting(settings, 1000, [64, 64]),
+  'cifar-small': (settings) => cifar(settings, 16),
+  'cifar-mlp': (settings) => cifar(settings, 32),
 };
+
+function sorting({ preset: name, seed }: TrainSettings, n: number, hidden: readonly number[]): Problem {
+  return supervised(sortingMlp({ name, hidden }), sortingMlpData({ n, seed: BigInt(seed) }), squaredLoss);
+}
+
+function cifar({ preset: name, data }: TrainSettings, width: number): Problem {
+  if (data === undefined) throw new ZerothError('ERR_ZEROTH_USAGE', `${name}: expected --data <folder>.`);
+  const model = mlp({ name, sizes: [192, width, width, 4] });
+  return supervised(model, cifar10Data({ folder: data, n: 500, side: 8 }), squaredLoss);
+}
 
 /** The real session: presets on the device of this machine. */
 export const engine: Session = { startRun, measureCurvature, listDevices };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { usageError } from './exit-codes.ts';
 import { type OptimizerSettings, optimizerSettings } from './optimizer-options.ts';
 import { learningRateText, type SchedulePiece } from './parse.ts';
-import { monitorDefaults, type OptimizerName, type PresetName, presets } from './presets.ts';
+import { monitorDefaults, type OptimizerName, type PresetName, presets, seedDefault } from './presets.ts';
 
 /** Everything that decides a run; plain JSON, kept in the run's log (`meta.settings`) so that a resumed run needs no options. */
 export interface TrainSettings extends OptimizerSettings {
@@ -46,12 +46,13 @@ export function newSettings(name: PresetName, options: TrainOptions): TrainSetti
     throw usageError(`${name} makes its own data: leave out --data.`);
   }
   const optimizer = options.optimizer ?? 'zo-gd';
-  const lr = options.lr ?? [{ step: 0, lr: preset.lr[optimizer] }];
+  const run = preset.runs[optimizer];
+  const lr = options.lr ?? [{ step: 0, lr: run.lr }];
   return {
     preset: name,
     ...optimizerSettings(optimizer, lr, options),
-    steps: options.steps ?? preset.steps,
-    seed: options.seed ?? preset.seed,
+    steps: options.steps ?? run.steps,
+    seed: options.seed ?? seedDefault,
     batch: options.batch ?? 'full',
     ...(options.data !== undefined && { data: options.data }),
     monitorEvery: options.monitorEvery ?? monitorDefaults.every,

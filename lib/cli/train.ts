@@ -7,7 +7,7 @@ import { exitCodes, usageError } from './exit-codes.ts';
 import { makeOptimizer } from './optimizer-options.ts';
 import { addOptimizerOptions } from './options.ts';
 import { batchSize, integerFrom, seed } from './parse.ts';
-import { monitorDefaults, type PresetName, presetNames, presets } from './presets.ts';
+import { monitorDefaults, optimizerNames, type PresetName, presetNames, presets, seedDefault } from './presets.ts';
 import { type Progress, progress } from './progress.ts';
 import { loggedSettings } from './run-folder.ts';
 import type { RunRequest } from './session.ts';
@@ -29,15 +29,14 @@ interface TrainFlags extends TrainOptions {
 const silent: Progress = { show() {}, close() {} };
 
 export function trainCommand(command: Command): Command {
-  const described = presetNames.map((name) => `  ${name.padEnd(12)} ${presets[name].summary}`).join('\n');
   command
     .description('train a preset and watch how far its step size is from the edge of stability')
     .argument('<preset>', presetNames.join(' or '));
   return addOptimizerOptions(command)
-    .option('--steps <n>', 'steps of the whole run (default: 5000 for sorting-mlp, 8000 for cifar-mlp)', integerFrom(1))
+    .option('--steps <n>', 'steps of the whole run (default: by preset and optimizer)', integerFrom(1))
     .option(
       '--seed <n>',
-      'seed of initial parameters, directions, batches and probes (default: 22 for sorting-mlp, 1 for cifar-mlp)',
+      `seed of made-up data, initial parameters, directions, batches and probes (default: ${seedDefault})`,
       seed,
     )
     .option('--batch <n>', 'examples of a step, or "full" (default: full)', batchSize)
@@ -55,19 +54,33 @@ export function trainCommand(command: Command): Command {
     .addHelpText(
       'after',
       `
-Presets:
-${described}
+Presets, and the step size and steps of each optimizer where --lr and --steps are not given (* stays below its edge: beyond it
+this net's weights run away):
+${presetTable()}
 
 Examples:
-  $ zeroth train sorting-mlp
-  $ zeroth train sorting-mlp --lr 0.03 --seed 7 --out runs/calm
-  $ zeroth train sorting-mlp --lr 0:0.03,2000:0.05      raise the step size in mid-run
-  $ zeroth train sorting-mlp --optimizer zo-gdm --beta 0.9 --lr 0.005
-  $ zeroth train cifar-mlp --data cifar-10-batches-bin
-  $ zeroth train sorting-mlp --out runs/calm --resume   after Ctrl-C, or a kill
+  $ zeroth train sorting-small
+  $ zeroth train sorting-small --lr 0.03 --seed 7 --out runs/calm
+  $ zeroth train sorting-small --optimizer gd --lr 0.05 --steps 30000    the control: what the same step size does without noise
+  $ zeroth train sorting-small --lr 0:0.04,20000:0.05             raise the step size in mid-run
+  $ zeroth train cifar-small --data cifar-10-batches-bin
+  $ zeroth train sorting-small --out runs/calm --resume                  after Ctrl-C, or a kill
 
 Exit codes: 0 done, 1 error, 2 usage, 3 diverged, 130 stopped by Ctrl-C.`,
     );
+}
+
+function presetTable(): string {
+  return presetNames
+    .map((name) => {
+      const { summary, runs } = presets[name];
+      const defaults = optimizerNames.map((optimizer) => {
+        const { lr, steps, reaches } = runs[optimizer];
+        return `${optimizer} ${lr}/${steps}${reaches === 'below' ? '*' : ''}`;
+      });
+      return `  ${name.padEnd(14)} ${summary}\n  ${' '.repeat(14)} ${defaults.join('  ')}`;
+    })
+    .join('\n');
 }
 
 /** `zeroth train`. @returns the exit code. */

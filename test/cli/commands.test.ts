@@ -2,7 +2,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { presets } from '../../lib/cli/presets.ts';
 import { ZerothError } from '../../lib/errors.ts';
 import { bundleClient } from '../report/client-bundle.ts';
 import { syntheticRun, writeRunFolder } from '../report/synthetic-run.ts';
@@ -31,10 +30,10 @@ describe('zeroth train', () => {
       settings: {
         preset: 'sorting-mlp',
         optimizer: 'zo-gd',
-        lr: [{ step: 0, lr: 0.05 }],
+        lr: [{ step: 0, lr: 0.03 }],
         mu: 1e-3,
         steps: 5000,
-        seed: presets['sorting-mlp'].seed,
+        seed: '0',
         batch: 'full',
         monitorEvery: 250,
         probes: 64,
@@ -85,7 +84,7 @@ describe('zeroth train', () => {
     expect(code).toBe(0);
     const events = stdout.lines.map((line) => JSON.parse(line));
     expect(events).toEqual(
-      JSON.parse(JSON.stringify(syntheticRun({ steps: 50, monitorEvery: 250, meta: events[0].meta }))),
+      JSON.parse(JSON.stringify(syntheticRun({ lr: 0.03, steps: 50, monitorEvery: 250, meta: events[0].meta }))),
     );
   });
 
@@ -135,7 +134,7 @@ describe('zeroth train', () => {
     await zeroth(['train', 'sorting-mlp', '--steps', '10', '--out', out]);
     const other = await zeroth(['train', 'sorting-mlp', '--lr', '0:0.03,5:0.04', '--out', out, '--resume']);
     expect(other.code).toBe(2);
-    expect(other.stderr.text).toContain('--lr 0:0.03,5:0.04 contradicts the run, which began with 0.05');
+    expect(other.stderr.text).toContain('--lr 0:0.03,5:0.04 contradicts the run, which began with 0.03');
     const every = await zeroth(['train', 'sorting-mlp', '--monitor-every', '3', '--out', out, '--resume']);
     expect(every.stderr.text).toContain('--monitor-every 3 contradicts');
     const preset = await zeroth(['train', 'cifar-mlp', '--data', 'x', '--out', out, '--resume']);
@@ -151,7 +150,7 @@ describe('zeroth train', () => {
 
   it.each([
     [['train'], /missing required argument/],
-    [['train', 'mnist'], /no preset "mnist".*sorting-mlp, cifar-mlp/],
+    [['train', 'mnist'], /no preset "mnist".*sorting-small, sorting-mlp, cifar-small, cifar-mlp/],
     [['train', 'cifar-mlp'], /add --data/],
     [['train', 'sorting-mlp', '--data', 'x'], /leave out --data/],
     [['train', 'sorting-mlp', '--optimizer', 'sgd'], /zo-gd, zo-gdm, zo-adam, gd, gdm, adam/],
@@ -270,7 +269,7 @@ describe('zeroth report', () => {
 describe('zeroth curvature', () => {
   it('prints trace and λmax with their errors, and as JSON', async () => {
     const out = fresh();
-    await zeroth(['train', 'sorting-mlp', '--steps', '10', '--out', out]);
+    await zeroth(['train', 'sorting-small', '--steps', '10', '--out', out]);
     const { stdout, code } = await zeroth(['curvature', out]);
     expect(code).toBe(0);
     expect(stdout.text).toMatch(
@@ -308,40 +307,45 @@ describe('zeroth devices', () => {
 });
 
 describe('zeroth demo', () => {
-  const settle = ({ settings }: { settings: { lr: readonly { lr: number }[] } }) => ({
-    settle: settings.lr[0].lr === 0.05 ? 1 : 0.45,
-  });
+  const both =
+    (zo: object, gd: object) =>
+    ({ settings }: { settings: { optimizer: string } }) =>
+      settings.optimizer === 'gd' ? gd : zo;
 
-  it('runs two step sizes, says what happened from the runs themselves, and writes one report', async () => {
+  it('runs ZO-GD and, as its control, GD with the same η, and says what happened from the runs themselves', async () => {
     const out = fresh();
     const { code, stdout, session } = await zeroth(['demo', '--out', out], {
-      session: new FakeSession(settle),
+      session: new FakeSession(both({ settle: 0.97 }, { settle: 1.6 })),
       reportClient,
     });
     expect(code).toBe(0);
-    expect(session.requests.map(({ settings }) => [settings.lr[0].lr, settings.steps, settings.optimizer])).toEqual([
-      [0.05, 5000, 'zo-gd'],
-      [0.03, 5000, 'zo-gd'],
+    expect(session.requests.map(({ settings }) => [settings.preset, settings.optimizer, settings.lr[0].lr])).toEqual([
+      ['sorting-small', 'zo-gd', 0.05],
+      ['sorting-small', 'gd', 0.05],
     ]);
-    const story = stdout.lines.filter((line) => line.startsWith('With η'));
-    expect(story).toHaveLength(2);
-    expect(story[0]).toMatch(/2\/η = 40: .*reached that limit, by step 250, .*100 % of the limit/);
-    expect(story[1]).toMatch(/2\/η = 66\.7: the curvature averaged 45 % of that limit/);
+    const [zo, gd] = session.requests.map(({ settings }) => settings);
+    expect([zo.steps, zo.seed]).toEqual([gd.steps, gd.seed]);
+    expect(stdout.text).toContain("curvature (the Hessian's trace) of up to 2/η = 40.");
+    expect(stdout.text).toMatch(/ZO-GD: .*held at the limit: .* 97 % of that limit/);
+    expect(stdout.text).toMatch(/GD, the control: .* 160 % of 2\/η\. The landscape goes on past that limit/);
     expect(stdout.lines.at(-1)).toBe(`Report: ${join(out, 'report.html')}`);
     expect(existsSync(join(out, 'report.html'))).toBe(true);
   });
 
-  it('tells another story when something else happened, and can run again', async () => {
+  it.each([
+    ['below', { settle: 0.5 }, { settle: 0.6 }, /at 50 % of that limit, still below it/, /does not go far beyond/],
+    ['beyond', { settle: 1.4 }, { settle: 1.45 }, /at 140 % of that limit, above it/, /does not go far beyond/],
+    ['a run that diverged', { end: 'diverged' }, { settle: 1.6 }, /ZO-GD: diverged after 3,000 steps/, /goes on past/],
+    ['nothing measured', { monitorEvery: 0 }, { monitorEvery: 0 }, /ZO-GD: the run ended before/, /GD, .*ended before/],
+  ])('tells another story of %s, and can run again', async (_, zo, gd, first, second) => {
     const out = fresh();
-    const options = ['demo', '--out', out, '--steps', '300'];
+    const options = ['demo', '--out', out, '--steps', '3000'];
     await zeroth(options, { reportClient });
-    const { code, stdout } = await zeroth(options, {
-      session: new FakeSession(() => ({ end: 'diverged', settle: 2 })),
-      reportClient,
-    });
+    const session = new FakeSession(both(zo, gd));
+    const { code, stdout } = await zeroth(options, { session, reportClient });
     expect(code).toBe(0);
-    expect(stdout.text).toMatch(/blew up after 300 steps/);
-    expect(stdout.text).not.toMatch(/hovered/);
+    expect(stdout.text).toMatch(first);
+    expect(stdout.text).toMatch(second);
   });
 
   it('stops at Ctrl-C without starting the second run', async () => {
