@@ -39,7 +39,6 @@ export function loadNative(): NativeAddon {
   if (addon) return addon;
   const require = createRequire(import.meta.url);
   try {
-    limitSpinning();
     addon = (require('node-gyp-build') as (root: string) => NativeAddon)(packageRoot);
     return addon;
   } catch (cause) {
@@ -55,13 +54,4 @@ export function loadNative(): NativeAddon {
       { cause },
     );
   }
-}
-
-/**
- * GNU OpenMP lets a thread that waits spin for milliseconds, which on a busy machine takes the processor from the very thread it waits
- * for: small steps become a hundred times slower. A few microseconds are enough. OpenMP reads this once, when the addon loads; what the
- * user has set stands.
- */
-function limitSpinning(): void {
-  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '1000';
 }

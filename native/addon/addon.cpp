@@ -1,7 +1,9 @@
 // What the addon exports: the Device class and what this machine's CPU offers. Everything else is reached through a
 // Device.
 #include <napi.h>
-#include <omp.h>
+#include <sched.h>
+
+#include <thread>
 
 #include "addon/device.h"
 #include "direction/isa.h"
@@ -26,7 +28,13 @@ Napi::Value availableIsas(const Napi::CallbackInfo& info) {
   return names;
 }
 
-Napi::Value processors(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), omp_get_num_procs()); }
+// Those that this process may run on, which taskset and containers restrict.
+Napi::Value processors(const Napi::CallbackInfo& info) {
+  cpu_set_t allowed;
+  const bool known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+  const unsigned count = known ? static_cast<unsigned>(CPU_COUNT(&allowed)) : std::thread::hardware_concurrency();
+  return Napi::Number::New(info.Env(), count > 0 ? count : 1);
+}
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Device", zeroth::addon::Device::define(env));

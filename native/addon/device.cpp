@@ -1,7 +1,5 @@
 #include "addon/device.h"
 
-#include <omp.h>
-
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -104,7 +102,7 @@ Device::Device(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Device>(info),
   core_ = std::make_shared<Core>();
   try {
     core_->backend = makeCpuBackend(threads);
-    worker_ = std::make_unique<Worker>([threads] { omp_set_num_threads(threads); });
+    worker_ = std::make_unique<Worker>();
   } catch (const std::exception& error) {  // the system grants no more threads, or ZEROTH_ISA names what is not there
     throw codedError(env_, "ERR_ZEROTH_DEVICE",
                      "device: cannot open one of " + std::to_string(threads) + " threads: " + error.what());

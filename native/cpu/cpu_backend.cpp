@@ -1,7 +1,5 @@
 #include "cpu/cpu_backend.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -14,7 +12,7 @@
 #include "cpu/executor.h"
 #include "cpu/sums.h"
 #include "cpu/update.h"
-#include "thread/crew.h"
+#include "thread/team.h"
 
 namespace zeroth {
 namespace {
@@ -141,8 +139,7 @@ void deliver(const Call& call, std::vector<double>& slots) {
 class CpuBackend : public Backend {
  public:
   // The instruction set is chosen now: where ZEROTH_ISA is wrong, it is the opening of the device that fails.
-  explicit CpuBackend(int threads)
-      : threads_(threads), isa_(activeIsa()), crew_(threads, [] { omp_set_num_threads(1); }) {}
+  explicit CpuBackend(int threads) : isa_(activeIsa()), team_(threads) {}
 
   BufferRef allocate(size_t bytes) override { return std::make_shared<CpuBuffer>(bytes); }
 
@@ -164,19 +161,21 @@ class CpuBackend : public Backend {
 
   void fill(Buffer& to, size_t offset, const Direction& direction, uint64_t first, size_t count, float scale) override {
     float* const out = floats(to) + offset;
-    // An exception inside the parallel region would end the process.
+    // An exception on another thread would end the process.
     if (count > 0 && count - 1 > UINT64_MAX - first) throw CommandError("fill: elements beyond 2^64");
     checkDirection(direction, "fill");
     constexpr size_t kChunk = 1 << 16;
-    const auto chunks = static_cast<int64_t>((count + kChunk - 1) / kChunk);
-#pragma omp parallel for schedule(static) num_threads(threads_)
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      const size_t begin = static_cast<size_t>(chunk) * kChunk;
-      const size_t length = std::min(kChunk, count - begin);
-      zeroth::fill(direction, first + begin, length, out + begin, isa_);
-      if (scale == 1.0f) continue;
-      for (size_t i = 0; i < length; ++i) out[begin + i] *= scale;
-    }
+    const size_t chunks = (count + kChunk - 1) / kChunk;
+    const auto members = static_cast<int>(std::min(chunks, static_cast<size_t>(team_.size())));
+    parallelShares(&team_, chunks, members, [&](size_t chunk, size_t end, int) {
+      for (; chunk < end; ++chunk) {
+        const size_t begin = chunk * kChunk;
+        const size_t length = std::min(kChunk, count - begin);
+        zeroth::fill(direction, first + begin, length, out + begin, isa_);
+        if (scale == 1.0f) continue;
+        for (size_t i = 0; i < length; ++i) out[begin + i] *= scale;
+      }
+    });
   }
 
   Sums sums(const Buffer& of, size_t offset, size_t count) override {
@@ -187,31 +186,36 @@ class CpuBackend : public Backend {
     std::vector<UpdateOp> updates;
     updates.reserve(ops.size());
     for (const PassOp& op : ops) updates.push_back(updateOf(op));
-    zeroth::pass(floats(in), floats(out), count, updates, threads_, isa_);
+    zeroth::pass(floats(in), floats(out), count, updates, &team_, isa_);
   }
 
   ExecutableRef load(const uint8_t* bytes, size_t length, int threads) override {
-    return std::make_shared<CpuExecutable>(decode(bytes, length), std::min(threads, threads_));
+    return std::make_shared<CpuExecutable>(decode(bytes, length), std::min(threads, team_.size()));
   }
 
   bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>& aborted) override {
     const auto count = static_cast<int>(group.size());
-    if (group.size() > static_cast<size_t>(threads_)) {
+    if (group.size() > static_cast<size_t>(team_.size())) {
       throw CommandError("job: " + std::to_string(group.size()) + " calls at the same time on a device of " +
-                         std::to_string(threads_) + " threads");
+                         std::to_string(team_.size()) + " threads");
     }
     for (const Call& call : group) bind(call);
     std::vector<std::exception_ptr> failures(group.size());
     std::atomic<bool> complete{true};
-    const auto run = [&](int i) {
+    // Either the members share the kernels of one program, or each runs a program by itself.
+    const auto run = [&](int i, Team* team) {
       try {
         auto& executable = static_cast<CpuExecutable&>(*group[i].program);
-        if (!executable.executor.run(executable.bindings, &aborted)) complete = false;
+        if (!executable.executor.run(executable.bindings, team, &aborted)) complete = false;
       } catch (...) {
         failures[i] = std::current_exception();
       }
     };
-    crew_.run(count, run);
+    if (count == 1) {
+      run(0, &team_);
+    } else {
+      team_.run(count, [&](int i) { run(i, nullptr); });
+    }
     for (const std::exception_ptr& failure : failures) {
       if (failure) std::rethrow_exception(failure);
     }
@@ -221,9 +225,8 @@ class CpuBackend : public Backend {
   }
 
  private:
-  int threads_;
   Isa isa_;
-  Crew crew_;
+  Team team_;
 };
 
 }  // namespace

@@ -6,7 +6,8 @@
 
 namespace zeroth {
 
-// `threads` is the OpenMP team of every kernel; the calling thread must have set it too (oneDNN asks OpenMP).
+// All of its `threads` exist when this returns, the one that will call it counted; throws std::system_error where the
+// system grants fewer.
 std::unique_ptr<Backend> makeCpuBackend(int threads);
 
 }  // namespace zeroth

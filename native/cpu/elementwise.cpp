@@ -14,7 +14,7 @@ class MapKernel : public Kernel {
 
   void run(const Context& context) override {
     plan_.begin(context);
-    parallelShares(plan_.tiles(), threads_, [&](size_t first, size_t last, int thread) {
+    parallelShares(context.team, plan_.tiles(), threads_, [&](size_t first, size_t last, int thread) {
       plan_.run(context, context.scratch + thread * plan_.scratchBytesPerThread(), first, last,
                 [](const float*, size_t) {});
     });
@@ -42,7 +42,7 @@ class MapSumKernel : public Kernel {
     plan_.begin(context);
     double* partials = reinterpret_cast<double*>(context.scratch);
     const TileKernels& kernels = tileKernels();
-    parallelShares(stretches_, threads_, [&](size_t first, size_t last, int thread) {
+    parallelShares(context.team, stretches_, threads_, [&](size_t first, size_t last, int thread) {
       uint8_t* scratch = context.scratch + partialBytes() + thread * plan_.scratchBytesPerThread();
       for (size_t s = first; s < last; ++s) {
         double lanes[16] = {};

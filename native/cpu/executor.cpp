@@ -1,7 +1,5 @@
 #include "cpu/executor.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <new>
@@ -29,18 +27,6 @@ class Block {
   uint8_t* data_;
 };
 
-// oneDNN takes its team size from the calling thread's OpenMP setting, at creation and at execution alike.
-class TeamSize {
- public:
-  explicit TeamSize(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-  ~TeamSize() { omp_set_num_threads(before_); }
-  TeamSize(const TeamSize&) = delete;
-  TeamSize& operator=(const TeamSize&) = delete;
-
- private:
-  int before_;
-};
-
 struct Prepare {
   int threads;
   KernelRef operator()(const Map& map) const {
@@ -60,7 +46,6 @@ struct Executor::Impl {
   Impl(const Program& program, int threads)
       : threads(threads), arena(program.arenaWords * 4), spaces(1 + program.inputs.size()) {
     spaces[0] = arena.data();
-    TeamSize team(threads);
     for (const Instruction& instruction : program.instructions)
       kernels.push_back(std::visit(Prepare{threads}, instruction));
     for (const KernelRef& kernel : kernels) scratchBytes = std::max(scratchBytes, kernel->scratchBytes());
@@ -84,7 +69,11 @@ Executor::Executor(Program program, int threads) : program_(std::move(program)) 
 
 Executor::~Executor() = default;
 
-bool Executor::run(const std::vector<Binding>& inputs, const std::atomic<bool>* aborted) {
+bool Executor::run(const std::vector<Binding>& inputs, Team* team, const std::atomic<bool>* aborted) {
+  if (team != nullptr && team->size() < impl_->threads) {
+    throw std::invalid_argument("run: expected a team of at least " + std::to_string(impl_->threads) +
+                                " threads, received " + std::to_string(team->size()));
+  }
   if (inputs.size() != program_.inputs.size()) {
     throw ExecutionError("run: expected " + std::to_string(program_.inputs.size()) + " inputs, received " +
                          std::to_string(inputs.size()));
@@ -101,8 +90,7 @@ bool Executor::run(const std::vector<Binding>& inputs, const std::atomic<bool>* 
     // Validation has made sure that no instruction writes to an input.
     impl_->spaces[i + 1] = static_cast<uint8_t*>(const_cast<void*>(inputs[i].data));
   }
-  TeamSize team(impl_->threads);
-  const Context context{impl_->spaces.data(), impl_->scratch->data()};
+  const Context context{impl_->spaces.data(), impl_->scratch->data(), team};
   for (size_t i = 0; i < impl_->kernels.size(); ++i) {
     if (aborted != nullptr && aborted->load(std::memory_order_relaxed)) return false;
     try {

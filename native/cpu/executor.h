@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "program/program.h"
+#include "thread/team.h"
 
 namespace zeroth::cpu {
 
@@ -22,7 +23,8 @@ struct Binding {
 
 class Executor {
  public:
-  // `threads` ≥ 1. Throws std::bad_alloc where the arena cannot be had, and what oneDNN throws.
+  // `threads` ≥ 1: how many members of a team a kernel may use. Throws std::bad_alloc where the arena cannot be had,
+  // and what oneDNN throws.
   Executor(Program program, int threads);
   ~Executor();
   Executor(const Executor&) = delete;
@@ -34,8 +36,9 @@ class Executor {
   size_t scratchBytes() const { return scratchBytes_; }
 
   // One binding an input, in order; checked against the declared sizes. `aborted` (may be null) is looked at between
-  // kernels; false says that it stopped the run. Throws ExecutionError. Not re-entrant.
-  bool run(const std::vector<Binding>& inputs, const std::atomic<bool>* aborted = nullptr);
+  // kernels; false says that it stopped the run. Without a team, the calling thread does it all, to the same bits.
+  // Throws ExecutionError. Not re-entrant.
+  bool run(const std::vector<Binding>& inputs, Team* team, const std::atomic<bool>* aborted = nullptr);
 
   // Where output i is after a run: in the arena, or in an input's binding. Valid until the next run.
   const void* output(size_t i) const;

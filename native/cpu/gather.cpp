@@ -30,7 +30,7 @@ class GatherKernel : public Kernel {
     float* dst = context.at<float>(gather_.dst);
     const size_t width = gather_.width;
     checkIndices("gather", indices, gather_.count, gather_.rows);
-    parallelShares(gather_.count, threads_, [&](size_t begin, size_t end, int) {
+    parallelShares(context.team, gather_.count, threads_, [&](size_t begin, size_t end, int) {
       for (size_t i = begin; i < end; ++i)
         std::memcpy(dst + i * width, table + indices[i] * width, width * sizeof(float));
     });
@@ -56,7 +56,7 @@ class ScatterAddKernel : public Kernel {
     const size_t width = scatter_.width;
     checkIndices("scatterAdd", indices, scatter_.count, scatter_.rows);
     const TileKernels& kernels = tileKernels();
-    parallelShares(scatter_.rows, threads_, [&](size_t begin, size_t end, int) {
+    parallelShares(context.team, scatter_.rows, threads_, [&](size_t begin, size_t end, int) {
       std::fill(dst + begin * width, dst + end * width, 0.0f);
       for (size_t i = 0; i < scatter_.count; ++i) {
         const size_t row = indices[i];

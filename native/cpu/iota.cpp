@@ -15,7 +15,7 @@ class IotaKernel : public Kernel {
 
   void run(const Context& context) override {
     T* dst = context.at<T>(iota_.dst);
-    parallelShares(iota_.outer * iota_.n, threads_, [&](size_t begin, size_t end, int) {
+    parallelShares(context.team, iota_.outer * iota_.n, threads_, [&](size_t begin, size_t end, int) {
       for (size_t row = begin; row < end; ++row) {
         std::fill_n(dst + row * iota_.inner, iota_.inner, static_cast<T>(row % iota_.n));
       }

@@ -68,7 +68,7 @@ class ReduceKernel : public Kernel {
     const float* src = context.at<const float>(src_);
     Value* partials = reinterpret_cast<Value*>(context.scratch);
     const TileKernels& kernels = tileKernels();
-    parallelShares(outer_ * pieces_ * blocks_, threads_, [&](size_t begin, size_t end, int) {
+    parallelShares(context.team, outer_ * pieces_ * blocks_, threads_, [&](size_t begin, size_t end, int) {
       for (size_t item = begin; item < end; ++item) {
         const size_t block = item % blocks_, piece = item / blocks_ % pieces_, o = item / blocks_ / pieces_;
         const size_t firstRow = piece * rows_, lastRow = std::min(reduce_, firstRow + rows_);

@@ -260,26 +260,23 @@ class TilePass {
 
 }  // namespace
 
-void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>& ops, int threads, Isa isa) {
+void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>& ops, Team* team, Isa isa) {
   const UpdateKernels& kernels = kernelsOf(isa);
-  if (threads < 1) invalid("threads: expected at least 1, received " + std::to_string(threads));
   if (count > 0 && (in == nullptr || out == nullptr)) invalid("in and out: expected pointers to the elements");
   const Plan plan = planOf(ops);
   if (count == 0 || (plan.steps.empty() && in == out)) return;
 
   const TilePass tilePass(plan, kernels, in, out);
   const size_t tiles = (count + tileSize - 1) / tileSize;
-  const int team = static_cast<int>(std::clamp<size_t>(tiles / tilesPerThread, 1, static_cast<size_t>(threads)));
-  std::vector<Scratch> scratch(static_cast<size_t>(team), Scratch(plan));
-  // Each member has its own contiguous stretch: `team` iterations, so that nothing depends on how many threads come.
-#pragma omp parallel for schedule(static) num_threads(team) if (team > 1)
-  for (int member = 0; member < team; ++member) {
-    const size_t end = tiles * static_cast<size_t>(member + 1) / static_cast<size_t>(team);
-    for (size_t tile = tiles * static_cast<size_t>(member) / static_cast<size_t>(team); tile < end; ++tile) {
+  const size_t threads = team == nullptr ? 1 : static_cast<size_t>(team->size());
+  const int members = static_cast<int>(std::clamp<size_t>(tiles / tilesPerThread, 1, threads));
+  std::vector<Scratch> scratch(static_cast<size_t>(members), Scratch(plan));
+  parallelShares(team, tiles, members, [&](size_t first, size_t end, int member) {
+    for (size_t tile = first; tile < end; ++tile) {
       const size_t begin = tile * tileSize;
       tilePass.run(begin, std::min(tileSize, count - begin), scratch[static_cast<size_t>(member)]);
     }
-  }
+  });
 }
 
 }  // namespace zeroth

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "direction/direction.h"
+#include "thread/team.h"
 
 namespace zeroth {
 
@@ -56,10 +57,10 @@ using UpdateOp = std::variant<AddUpdate, MomentumUpdate, AdamUpdate, FrozenAdamU
  * out = ops, in order, of in; `count` elements, element i taking z's element i. One multi-threaded pass over memory:
  * tile by tile, all ops on a tile while it is in the L1 cache, and every direction generated once a tile however often
  * it occurs. `out` may be `in`, or must not overlap it. States (m, v) are updated in place; they overlap neither each
- * other nor in or out. No ops: a copy. The bits do not depend on `threads` or `isa`. Throws std::invalid_argument,
- * before anything is written, for bad pointers, coefficients, hyper-parameters or threads < 1.
+ * other nor in or out. No ops: a copy. The bits do not depend on `team` (null: the calling thread alone) or `isa`.
+ * Throws std::invalid_argument, before anything is written, for bad pointers, coefficients or hyper-parameters.
  */
-void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>& ops, int threads,
+void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>& ops, Team* team,
           Isa isa = activeIsa());
 
 }  // namespace zeroth

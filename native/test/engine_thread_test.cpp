@@ -1,32 +1,34 @@
-// The worker's queue and the crew: order, completion, visibility of what was written, and ends with work under way.
+// The worker's queue and the team: order, completion, visibility of what was written, and ends with work under way.
 // Nothing here uses OpenMP, so that it also runs under ThreadSanitizer:
 // g++ -std=c++17 -O1 -g -fsanitize=thread -I native native/thread/*.cpp native/test/engine_thread_test.cpp
 #include <future>
+#include <mutex>
 #include <set>
+#include <stdexcept>
 #include <vector>
 
 #include "check.h"
-#include "thread/crew.h"
+#include "thread/team.h"
 #include "thread/worker.h"
 
 using namespace zeroth;
 
 namespace {
 
-void tasksRunInOrderAfterTheStart() {
+void tasksRunInOrder() {
   std::vector<int> order;  // only the worker's thread writes
   {
-    Worker worker([&] { order.push_back(-1); });
+    Worker worker;
     for (int i = 0; i < 1000; ++i) worker.submit([&order, i] { order.push_back(i); });
   }  // joined: everything that was queued has run
-  CHECK(order.size() == 1001);
-  for (size_t i = 0; i < order.size(); ++i) CHECK(order[i] == static_cast<int>(i) - 1, "place %zu", i);
+  CHECK(order.size() == 1000);
+  for (size_t i = 0; i < order.size(); ++i) CHECK(order[i] == static_cast<int>(i), "place %zu", i);
 }
 
 void tasksShareOneThreadOfTheirOwn() {
   std::set<std::thread::id> threads;
   {
-    Worker worker([&] { threads.insert(std::this_thread::get_id()); });
+    Worker worker;
     for (int i = 0; i < 100; ++i) worker.submit([&] { threads.insert(std::this_thread::get_id()); });
   }
   CHECK(threads.size() == 1 && threads.count(std::this_thread::get_id()) == 0);
@@ -34,7 +36,7 @@ void tasksShareOneThreadOfTheirOwn() {
 
 /** The worker is idle before each task, whether it still lingers or sleeps already. */
 void anIdleWorkerWakes() {
-  Worker worker([] {});
+  Worker worker;
   for (int i = 0; i < 200; ++i) {
     std::promise<int> done;
     worker.submit([&done, i] { done.set_value(i); });
@@ -50,7 +52,7 @@ void anIdleWorkerWakes() {
 void manyThreadsMaySubmit() {
   int ran = 0;  // only the worker's thread writes
   {
-    Worker worker([] {});
+    Worker worker;
     std::vector<std::thread> submitters;
     for (int t = 0; t < 4; ++t) {
       submitters.emplace_back([&] {
@@ -63,20 +65,21 @@ void manyThreadsMaySubmit() {
 }
 
 void aWorkerWithoutWorkEnds() {
-  for (int i = 0; i < 50; ++i) Worker worker([] {});
+  for (int i = 0; i < 50; ++i) Worker{};
   CHECK(true);
 }
 
 /** Every member's writes are seen by the one that called, without locks of its own. */
-void aCrewDoesEachPieceOnce() {
+void aTeamDoesEachPieceOnce() {
   for (int size : {1, 2, 3, 8}) {
-    Crew crew(size, [] {});
+    Team team(size);
+    CHECK(team.size() == size);
     for (int round = 0; round < 200; ++round) {
       for (int count = 0; count <= size; ++count) {
         std::vector<int> done(static_cast<size_t>(size));
-        crew.run(count, [&](int i) { ++done[static_cast<size_t>(i)]; });
+        team.run(count, [&](int i) { ++done[static_cast<size_t>(i)]; });
         for (int i = 0; i < size; ++i) {
-          CHECK(done[static_cast<size_t>(i)] == (i < count ? 1 : 0), "piece %d of %d, crew of %d", i, count, size);
+          CHECK(done[static_cast<size_t>(i)] == (i < count ? 1 : 0), "piece %d of %d, team of %d", i, count, size);
         }
       }
     }
@@ -84,40 +87,82 @@ void aCrewDoesEachPieceOnce() {
 }
 
 /** Each piece waits for all the others: it ends only if they run at the same time. */
-void aCrewWorksAtTheSameTime() {
-  constexpr int size = 4;
-  Crew crew(size, [] {});
-  std::atomic<int> arrived{0};
-  crew.run(size, [&](int) {
-    ++arrived;
-    while (arrived.load() < size) std::this_thread::yield();
-  });
-  CHECK(arrived == size);
+void aTeamIsAsLargeAsItSays() {
+  for (int size : {1, 2, 5}) {
+    Team team(size);
+    std::atomic<int> arrived{0};
+    std::mutex mutex;
+    std::set<std::thread::id> threads;
+    team.run(size, [&](int) {
+      ++arrived;
+      while (arrived.load() < size) std::this_thread::yield();
+      std::lock_guard<std::mutex> lock(mutex);
+      threads.insert(std::this_thread::get_id());
+    });
+    CHECK(threads.size() == static_cast<size_t>(size), "%zu threads", threads.size());
+    CHECK(threads.count(std::this_thread::get_id()) == 1, "the caller is one of them");
+  }
 }
 
-void theCallerDoesTheFirstPiece() {
-  std::atomic<int> started{0};
-  {
-    Crew crew(3, [&] { ++started; });
-    std::thread::id first;
-    crew.run(3, [&](int i) {
-      if (i == 0) first = std::this_thread::get_id();
+/** Members sleep, and so does the caller while they are at work longer than it lingers. */
+void aTeamThatSleepsWakes() {
+  const auto pause = [] {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+    while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  };
+  Team team(3);
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> done{0};
+    if (round % 2 == 0) pause();
+    team.run(3, [&](int i) {
+      if (i > 0 && round % 3 == 0) pause();
+      ++done;
     });
-    CHECK(first == std::this_thread::get_id());
+    CHECK(done.load() == 3);
   }
-  CHECK(started == 2, "start runs on each of the others");
+}
+
+void sharesCoverTheWholeOnceAndInOrder() {
+  Team team(4);
+  for (Team* const one : {&team, static_cast<Team*>(nullptr)}) {
+    for (int members : {1, 2, 3, 4}) {
+      for (size_t count : {0, 1, 3, 4, 1001}) {
+        std::vector<int> seen(count, -1);
+        parallelShares(one, count, members, [&](size_t begin, size_t end, int member) {
+          for (; begin < end; ++begin) seen[begin] = seen[begin] == -1 ? member : 1000;
+        });
+        for (size_t i = 0; i < count; ++i) {
+          CHECK(seen[i] >= (i == 0 ? 0 : seen[i - 1]) && seen[i] < members, "element %zu of %zu: %d", i, count,
+                seen[i]);
+        }
+      }
+    }
+  }
+}
+
+void aTeamOfNobodyIsRefused() {
+  for (int size : {0, -1}) {
+    try {
+      Team team(size);
+      CHECK(false, "a team of %d", size);
+    } catch (const std::invalid_argument&) {
+      CHECK(true);
+    }
+  }
 }
 
 }  // namespace
 
 int main() {
-  tasksRunInOrderAfterTheStart();
+  tasksRunInOrder();
   tasksShareOneThreadOfTheirOwn();
   anIdleWorkerWakes();
   manyThreadsMaySubmit();
   aWorkerWithoutWorkEnds();
-  aCrewDoesEachPieceOnce();
-  aCrewWorksAtTheSameTime();
-  theCallerDoesTheFirstPiece();
+  aTeamDoesEachPieceOnce();
+  aTeamIsAsLargeAsItSays();
+  aTeamThatSleepsWakes();
+  sharesCoverTheWholeOnceAndInOrder();
+  aTeamOfNobodyIsRefused();
   return test::summary("engine_thread_test");
 }

@@ -30,12 +30,13 @@ double microseconds(const ProgramBuilder& builder) {
     for (float& x : data.back()) x = 0.1f * normal(random);
     bindings.push_back({data.back().data(), data.back().size() * 4});
   }
-  executor.run(bindings);
+  Team team(threads);
+  executor.run(bindings, &team);
   double best = 1e30;
   int repeats = 1;
   for (int batch = 0; batch < 12; ++batch) {
     const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < repeats; ++i) executor.run(bindings);
+    for (int i = 0; i < repeats; ++i) executor.run(bindings, &team);
     const double us = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
     if (us / repeats < best) best = us / repeats;
     if (us < 20000) repeats *= 4;

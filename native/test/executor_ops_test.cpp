@@ -1,6 +1,9 @@
 // REDUCE, MATMUL, GATHER, SCATTER_ADD and IOTA against plain loops, and the executor's own duties.
+#include <omp.h>
+
 #include <atomic>
 
+#include "cpu/matmul_shares.h"
 #include "executor_test_support.h"
 
 using namespace zeroth;
@@ -93,38 +96,71 @@ void aMaximumKeepsNaN() {
 }
 
 // With small integers every product and sum is exact, so the order of additions does not matter.
+void checkProduct(uint32_t batch, uint32_t m, uint32_t n, uint32_t k, int flags, int threads) {
+  const bool transposeA = flags & 1, transposeB = flags & 2, sharedA = flags & 4, sharedB = flags & 8;
+  const uint32_t gapA = flags & 16 ? 5 : 0, gapB = flags & 32 ? 3 : 0;
+  if ((sharedA && gapA) || (sharedB && gapB) || (batch == 1 && (gapA || gapB))) return;
+  const uint32_t strideA = sharedA ? 0 : m * k + gapA, strideB = sharedB ? 0 : k * n + gapB;
+  const Floats a = integers(strideA * (batch - 1) + m * k, 1), b = integers(strideB * (batch - 1) + k * n, 2);
+  ProgramBuilder builder;
+  const At atA = builder.input(DType::f32, static_cast<uint32_t>(a.size())),
+           atB = builder.input(DType::f32, static_cast<uint32_t>(b.size()));
+  const At dst = builder.allocate(batch * m * n);
+  builder.matmul(batch, m, n, k, transposeA, transposeB, atA, strideA, atB, strideB, dst);
+  builder.output(DType::f32, batch * m * n, dst);
+  Run run(builder, threads);
+  run.bind(a).bind(b).go();
+  const Floats found = run.output(0);
+  bool equal = true;
+  for (uint32_t i = 0; i < batch * m * n; ++i) {
+    const uint32_t z = i / (m * n), row = i / n % m, column = i % n;
+    double sum = 0;
+    for (uint32_t j = 0; j < k; ++j) {
+      sum += static_cast<double>(a[z * strideA + (transposeA ? j * m + row : row * k + j)]) *
+             b[z * strideB + (transposeB ? column * k + j : j * n + column)];
+    }
+    equal = equal && found[i] == sum;
+  }
+  CHECK(equal, "%u × [%u %u %u] flags %d, %d threads", batch, m, n, k, flags, threads);
+}
+
 void productsAgreeWithALoop() {
   const std::vector<std::vector<uint32_t>> sizes = {{1, 1, 1},     {3, 5, 7},     {17, 1, 9}, {1, 16, 33},
                                                     {64, 48, 100}, {130, 65, 31}, {2, 3, 1}};
   for (const auto& size : sizes) {
-    const uint32_t m = size[0], n = size[1], k = size[2];
     for (uint32_t batch : {1u, 3u}) {
-      for (int flags = 0; flags < 64; ++flags) {
-        const bool transposeA = flags & 1, transposeB = flags & 2, sharedA = flags & 4, sharedB = flags & 8;
-        const uint32_t gapA = flags & 16 ? 5 : 0, gapB = flags & 32 ? 3 : 0;
-        if ((sharedA && gapA) || (sharedB && gapB) || (batch == 1 && (gapA || gapB))) continue;
-        const uint32_t strideA = sharedA ? 0 : m * k + gapA, strideB = sharedB ? 0 : k * n + gapB;
-        const Floats a = integers(strideA * (batch - 1) + m * k, 1), b = integers(strideB * (batch - 1) + k * n, 2);
-        ProgramBuilder builder;
-        const At atA = builder.input(DType::f32, static_cast<uint32_t>(a.size())),
-                 atB = builder.input(DType::f32, static_cast<uint32_t>(b.size()));
-        const At dst = builder.allocate(batch * m * n);
-        builder.matmul(batch, m, n, k, transposeA, transposeB, atA, strideA, atB, strideB, dst);
-        builder.output(DType::f32, batch * m * n, dst);
-        Run run(builder, 2);
-        run.bind(a).bind(b).go();
-        const Floats found = run.output(0);
-        bool equal = true;
-        for (uint32_t i = 0; i < batch * m * n; ++i) {
-          const uint32_t z = i / (m * n), row = i / n % m, column = i % n;
-          double sum = 0;
-          for (uint32_t j = 0; j < k; ++j) {
-            sum += static_cast<double>(a[z * strideA + (transposeA ? j * m + row : row * k + j)]) *
-                   b[z * strideB + (transposeB ? column * k + j : j * n + column)];
+      for (int flags = 0; flags < 64; ++flags) checkProduct(batch, size[0], size[1], size[2], flags, 2);
+    }
+  }
+}
+
+void productsThatATeamSharesAgreeWithALoop() {
+  struct Case {
+    uint32_t batch, m, n, k;
+    uint64_t cpu::MatmulCut::*cut;  // the dimension that this shape has cut
+  };
+  for (const Case& c : {Case{1, 600, 40, 64, &cpu::MatmulCut::m}, Case{1, 8, 601, 90, &cpu::MatmulCut::n},
+                        Case{1, 9, 5, 5001, &cpu::MatmulCut::k}, Case{8, 16, 16, 70, &cpu::MatmulCut::batch}}) {
+    for (int threads : {2, 3, 7}) {
+      const cpu::MatmulCut cut = cpu::cutMatmul(c.batch, c.m, c.n, c.k, threads);
+      CHECK(cut.*c.cut > 1 && cut.parts() <= static_cast<uint64_t>(threads), "[%u %u %u]", c.m, c.n, c.k);
+      for (int flags : {0, 1, 2, 3, 4, 8, 16 + 32}) checkProduct(c.batch, c.m, c.n, c.k, flags, threads);
+    }
+  }
+}
+
+// So that no part is empty.
+void aCutNeverHasMoreThanThereIs() {
+  for (uint64_t batch : {1u, 2u, 16u}) {
+    for (uint64_t m : {1u, 7u, 64u, 1000u}) {
+      for (uint64_t n : {1u, 30u, 512u}) {
+        for (uint64_t k : {1u, 100u, 4096u}) {
+          for (int threads : {1, 2, 3, 8, 64}) {
+            const cpu::MatmulCut cut = cpu::cutMatmul(batch, m, n, k, threads);
+            CHECK(cut.parts() >= 1 && cut.parts() <= static_cast<uint64_t>(threads), "parts");
+            CHECK(cut.batch <= batch && cut.m <= m && cut.n <= n && cut.k <= k, "%lu × [%lu %lu %lu]", batch, m, n, k);
           }
-          equal = equal && found[i] == sum;
         }
-        CHECK(equal, "%u × [%u %u %u] flags %d", batch, m, n, k, flags);
       }
     }
   }
@@ -235,28 +271,36 @@ void bindingsAreChecked() {
   cpu::Executor executor(decode(bytesOf(words), words.size() * 4), 1);
   Floats data(20);
   CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.output(0); }), "before"), "output before a run");
-  CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.run({}); }), "expected 2 inputs, received 0"), "count");
+  CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.run({}, nullptr); }), "expected 2 inputs, received 0"),
+        "count");
   CHECK(contains(messageOf<cpu::ExecutionError>([&] {
-                   executor.run({{data.data(), 39}, {data.data(), 16}});
+                   executor.run({{data.data(), 39}, {data.data(), 16}}, nullptr);
                  }),
                  "at least 40 bytes for input 0, received 39"),
         "short f32");
   CHECK(contains(messageOf<cpu::ExecutionError>([&] {
-                   executor.run({{data.data(), 40}, {data.data(), 12}});
+                   executor.run({{data.data(), 40}, {data.data(), 12}}, nullptr);
                  }),
                  "16 bytes for input 1"),
         "short f64");
   const void* odd = reinterpret_cast<const uint8_t*>(data.data()) + 1;
   CHECK(contains(messageOf<cpu::ExecutionError>([&] {
-                   executor.run({{odd, 40}, {data.data(), 16}});
+                   executor.run({{odd, 40}, {data.data(), 16}}, nullptr);
                  }),
                  "multiple of 4"),
         "alignment");
-  CHECK(executor.run({{data.data(), 80}, {data.data() + 1, 16}}), "a longer binding is fine");
+  CHECK(executor.run({{data.data(), 80}, {data.data() + 1, 16}}, nullptr), "a longer binding is fine");
   CHECK(executor.output(0) == data.data() + 3, "an output may be a part of an input");
   CHECK(contains(messageOf<std::invalid_argument>([&] { cpu::Executor(decode(bytesOf(words), words.size() * 4), 0); }),
                  "1 thread"),
         "threads");
+  cpu::Executor wide(decode(bytesOf(words), words.size() * 4), 3);
+  Team two(2);
+  CHECK(contains(messageOf<std::invalid_argument>([&] {
+                   wide.run({{data.data(), 80}, {data.data() + 1, 16}}, &two);
+                 }),
+                 "a team of at least 3 threads, received 2"),
+        "team");
 }
 
 void anotherBindingIsReadOnTheNextRun() {
@@ -270,7 +314,7 @@ void anotherBindingIsReadOnTheNextRun() {
   cpu::Executor executor(decode(bytesOf(words), words.size() * 4), 1);
   const Floats ones(64, 1.0f), twos(64, 2.0f);
   for (const Floats* a : {&ones, &twos, &ones}) {
-    executor.run({{a->data(), 256}, {ones.data(), 256}});
+    executor.run({{a->data(), 256}, {ones.data(), 256}}, nullptr);
     CHECK(*static_cast<const double*>(executor.output(0)) == 512 * (*a)[0], "sum");
   }
 }
@@ -307,6 +351,8 @@ int main() {
   reductionsGiveTheSameBitsForAnyNumberOfThreads();
   aMaximumKeepsNaN();
   productsAgreeWithALoop();
+  productsThatATeamSharesAgreeWithALoop();
+  aCutNeverHasMoreThanThereIs();
   aLargeBatchWithASharedOperandIsRight();
   rowsAreGatheredAndScattered();
   anIndexOutsideItsTableIsAnError();

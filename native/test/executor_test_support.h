@@ -1,7 +1,5 @@
 // What the executor tests share: seeded data, a run of a built program, and results as vectors.
 #pragma once
-#include <omp.h>
-
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -50,7 +48,7 @@ inline Floats wide(size_t n, uint32_t seed) {
 class Run {
  public:
   Run(const ProgramBuilder& builder, int threads)
-      : words_(builder.words()), executor_(decode(bytesOf(words_), words_.size() * 4), threads) {}
+      : words_(builder.words()), executor_(decode(bytesOf(words_), words_.size() * 4), threads), team_(threads) {}
 
   template <class T>
   Run& bind(const std::vector<T>& values) {
@@ -63,7 +61,7 @@ class Run {
   bool go(const std::atomic<bool>* aborted = nullptr) {
     std::vector<cpu::Binding> bindings;
     for (size_t i = 0; i < storage_.size(); ++i) bindings.push_back({storage_[i].data() + 1, sizes_[i]});
-    return executor_.run(bindings, aborted);
+    return executor_.run(bindings, &team_, aborted);
   }
 
   template <class T = float>
@@ -78,6 +76,7 @@ class Run {
  private:
   Words words_;
   cpu::Executor executor_;
+  Team team_;
   std::vector<Words> storage_;
   std::vector<size_t> sizes_;
 };

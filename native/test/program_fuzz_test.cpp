@@ -181,8 +181,10 @@ bool survives(const std::vector<uint8_t>& bytes, int threads, Tally& tally) {
     }
     std::vector<Output> outputs = program.outputs;
     cpu::Executor executor(std::move(program), threads);
+    static Team two(2);
+    Team* const team = threads == 2 ? &two : nullptr;  // else the calling thread alone, whatever the program may use
     try {
-      executor.run(bindings);
+      executor.run(bindings, team);
     } catch (const cpu::ExecutionError&) {  // a gather by indices that the program itself has computed
     }
     volatile uint8_t touched = 0;

@@ -1,15 +1,15 @@
 // θ += μ z over 64 Mi parameters against the machine's read + write bandwidth, both measured in this run; prints JSON.
-#include <omp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <thread>
 #include <vector>
 
 #include "cpu/update.h"
+#include "thread/team.h"
 
 namespace {
 
@@ -30,10 +30,11 @@ struct Free {
 };
 
 /** The limit: every element read, added to and written, nothing else. */
-void stream(float* x, size_t count, int threads) {
-  const auto n = static_cast<int64_t>(count);
-#pragma omp parallel for simd schedule(static) num_threads(threads)
-  for (int64_t i = 0; i < n; ++i) x[i] += 1e-3f;
+void stream(float* x, size_t count, zeroth::Team& team) {
+  zeroth::parallelShares(&team, count, team.size(), [&](size_t begin, size_t end, int) {
+#pragma omp simd
+    for (size_t i = begin; i < end; ++i) x[i] += 1e-3f;
+  });
 }
 
 }  // namespace
@@ -41,29 +42,30 @@ void stream(float* x, size_t count, int threads) {
 int main() {
   constexpr size_t count = size_t{64} << 20;
   constexpr int rounds = 9;
-  const int threads = omp_get_num_procs();
+  const int threads = static_cast<int>(std::thread::hardware_concurrency());
+  zeroth::Team team(threads);
   const std::unique_ptr<float, Free> x(static_cast<float*>(std::aligned_alloc(64, count * sizeof(float))));
   if (!x) throw std::bad_alloc();
   float* const theta = x.get();
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) theta[i] = 0.0f;
+  zeroth::parallelShares(&team, count, threads,
+                         [&](size_t begin, size_t end, int) { std::fill(theta + begin, theta + end, 0.0f); });
 
   // Interleaved, and medians at the end, so that a noisy neighbour disturbs all alike.
   std::vector<double> streamTimes, addTimes, stepTimes;
   for (int round = 0; round < rounds; ++round) {
     auto start = std::chrono::steady_clock::now();
-    stream(theta, count, threads);
+    stream(theta, count, team);
     streamTimes.push_back(seconds(start));
 
     const Direction z{Distribution::normal, 1, static_cast<uint64_t>(round)};
     const Direction next{Distribution::normal, 1, static_cast<uint64_t>(round) + 1};
     start = std::chrono::steady_clock::now();
-    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, 1e-3f}}}}}, threads);
+    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, 1e-3f}}}}}, &team);
     addTimes.push_back(seconds(start));
 
     start = std::chrono::steady_clock::now();
-    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, -1e-3f}, {z, 1e-5f}, {next, 1e-3f}}}}}, threads);
-    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{next, -1e-3f}, {next, -1e-3f}}}}}, threads);
+    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, -1e-3f}, {z, 1e-5f}, {next, 1e-3f}}}}}, &team);
+    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{next, -1e-3f}, {next, -1e-3f}}}}}, &team);
     stepTimes.push_back(seconds(start));
   }
   const double streamSeconds = median(streamTimes), addSeconds = median(addTimes), stepSeconds = median(stepTimes);

@@ -39,10 +39,10 @@ double drift(const std::vector<float>& start, float mu) {
     std::vector<Term> terms;
     if (step > 0) terms = {{z(step - 1), mu}, {z(step - 1), 0.0f}};
     terms.push_back({z(step), mu});
-    pass(x.data(), x.data(), count, {AddUpdate{{terms}}}, 1);
-    pass(x.data(), x.data(), count, {AddUpdate{{{{z(step), -mu}, {z(step), -mu}}}}}, 1);
+    pass(x.data(), x.data(), count, {AddUpdate{{terms}}}, nullptr);
+    pass(x.data(), x.data(), count, {AddUpdate{{{{z(step), -mu}, {z(step), -mu}}}}}, nullptr);
   }
-  pass(x.data(), x.data(), count, {AddUpdate{{{{z(steps - 1), mu}}}}}, 1);
+  pass(x.data(), x.data(), count, {AddUpdate{{{{z(steps - 1), mu}}}}}, nullptr);
   return relativeDrift(start, x);
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ const Direction z0{Distribution::normal, 7, 100}, z1{Distribution::normal, 7, 10
 const Direction signs{Distribution::rademacher, 7, 102}, uniform{Distribution::uniform, 7, 103};
 
 using Vector = std::vector<float>;
+
+Team two(2);
 
 Vector filled(const Direction& direction, size_t count, float scale, float offset = 0) {
   Vector values(count);
@@ -87,7 +90,7 @@ void theRulesAreTheDocumentedOnes() {
     State state = start;
     std::vector<UpdateOp> ops = state.ops();
     if (only < kinds) ops = {ops[only]};
-    pass(state.x.data(), state.x.data(), count, ops, 2);
+    pass(state.x.data(), state.x.data(), count, ops, &two);
     double worst = 0;
     for (size_t i = 0; i < count; ++i) {
       Reference reference{start.x[i], start.m[i], start.v[i], start.p[i]};
@@ -104,7 +107,7 @@ void anAddIsOneRoundingASummand() {
   const State start(count);
   Vector out(count);
   pass(start.x.data(), out.data(), count,
-       {AddUpdate{{{{z0, -1e-3f}, {z0, 0.3f}}}}, AddUpdate{{{{z1, 0.7f}}, start.dense.data(), 0.2f}}}, 2);
+       {AddUpdate{{{{z0, -1e-3f}, {z0, 0.3f}}}}, AddUpdate{{{{z1, 0.7f}}, start.dense.data(), 0.2f}}}, &two);
   for (size_t i = 0; i < count; ++i) {
     float x = std::fma(-1e-3f, directionElement(z0, i), start.x[i]);
     x = std::fma(0.3f, directionElement(z0, i), x);
@@ -117,27 +120,29 @@ void anAddIsOneRoundingASummand() {
 /** In place or not, any count of threads, any instruction set, one pass or one pass an op: the same bits, in states as
  * well. */
 void theBitsDoNotDependOnHowAPassIsRun() {
+  std::vector<std::unique_ptr<Team>> teams(1);  // no team
+  for (int size : {1, 2, 3, 7}) teams.push_back(std::make_unique<Team>(size));
   for (size_t count : {1, 15, 63, 64, 65, 2047, 2048, 2049, 100003}) {
     const State start(count);
     State expected = start;
     for (const UpdateOp& op : expected.ops()) {
-      pass(expected.x.data(), expected.x.data(), count, {op}, 1, Isa::scalar);
+      pass(expected.x.data(), expected.x.data(), count, {op}, nullptr, Isa::scalar);
     }
     for (Isa isa : availableIsas()) {
-      for (int threads : {1, 2, 3, 7}) {
+      for (const std::unique_ptr<Team>& team : teams) {
         State state = start;
         Vector out(count + 2, 123.0f);
-        pass(state.x.data(), out.data() + 1, count, state.ops(), threads, isa);
+        pass(state.x.data(), out.data() + 1, count, state.ops(), team.get(), isa);
         CHECK(same(state.x, start.x), "the input is untouched");
         CHECK(std::memcmp(out.data() + 1, expected.x.data(), count * sizeof(float)) == 0 && same(state.m, expected.m) &&
                   same(state.v, expected.v),
-              "%s, %d threads, %zu elements", isaName(isa), threads, count);
+              "%s, %d threads, %zu elements", isaName(isa), team ? team->size() : 0, count);
         CHECK(out.front() == 123.0f && out.back() == 123.0f, "%s wrote outside", isaName(isa));
 
         State inPlace = start;
-        pass(inPlace.x.data(), inPlace.x.data(), count, inPlace.ops(), threads, isa);
+        pass(inPlace.x.data(), inPlace.x.data(), count, inPlace.ops(), team.get(), isa);
         CHECK(same(inPlace.x, expected.x) && same(inPlace.m, expected.m) && same(inPlace.v, expected.v),
-              "%s, %d threads, %zu elements, in place", isaName(isa), threads, count);
+              "%s, %d threads, %zu elements, in place", isaName(isa), team ? team->size() : 0, count);
       }
     }
   }
@@ -147,10 +152,10 @@ void anEmptyPassCopies() {
   const State start(3000);
   for (const std::vector<UpdateOp>& ops : {std::vector<UpdateOp>{}, {AddUpdate{}}, {AddUpdate{}, AddUpdate{}}}) {
     Vector out(3000);
-    pass(start.x.data(), out.data(), out.size(), ops, 2);
+    pass(start.x.data(), out.data(), out.size(), ops, &two);
     CHECK(same(out, start.x), "%zu ops without a gradient", ops.size());
   }
-  pass(nullptr, nullptr, 0, {}, 1);
+  pass(nullptr, nullptr, 0, {}, nullptr);
 }
 
 void badInputIsRefusedBeforeAnythingIsWritten() {
@@ -166,11 +171,10 @@ void badInputIsRefusedBeforeAnythingIsWritten() {
     const char* names;
     std::function<void()> call;
   };
-  const auto with = [&](const UpdateOp& op) { return [=] { pass(x, x, count, {good, op}, 1); }; };
+  const auto with = [&](const UpdateOp& op) { return [=] { pass(x, x, count, {good, op}, nullptr); }; };
   const Case cases[] = {
-      {"threads", [&] { pass(x, x, count, {good}, 0); }},
-      {"in and out", [&] { pass(nullptr, x, count, {good}, 1); }},
-      {"in and out", [&] { pass(x, nullptr, count, {good}, 1); }},
+      {"in and out", [&] { pass(nullptr, x, count, {good}, nullptr); }},
+      {"in and out", [&] { pass(x, nullptr, count, {good}, nullptr); }},
       {"coefficient", with(AddUpdate{{{{z0, NAN}}}})},
       {"dense coefficient", with(AddUpdate{{{}, start.dense.data(), INFINITY}})},
       {"distribution", with(AddUpdate{{{{{static_cast<Distribution>(9), 1, 1}, 1.0f}}}})},

@@ -1,7 +1,10 @@
 // Waiting for what comes within microseconds: waking a sleeping thread would cost more than a small step of training
 // does.
 #pragma once
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 namespace zeroth {
@@ -18,5 +21,31 @@ bool linger(const Ready& ready) {
   }
   return true;
 }
+
+// Where one thread waits for a condition on atomics: it lingers, then sleeps. Whoever makes the condition hold calls
+// wake() after, which costs a load while nobody sleeps. The condition's loads and stores are sequentially consistent:
+// either the sleeper sees the change, or wake() sees the sleeper.
+class Rest {
+ public:
+  template <typename Ready>
+  void until(const Ready& ready) {
+    if (linger(ready)) return;
+    std::unique_lock<std::mutex> lock(mutex_);
+    asleep_.store(true);
+    changed_.wait(lock, ready);
+    asleep_.store(false);
+  }
+
+  void wake() {
+    if (!asleep_.load()) return;
+    std::lock_guard<std::mutex> lock(mutex_);
+    changed_.notify_one();
+  }
+
+ private:
+  std::atomic<bool> asleep_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
 
 }  // namespace zeroth

@@ -6,11 +6,7 @@
 
 namespace zeroth {
 
-Worker::Worker(std::function<void()> start)
-    : thread_([this, start = std::move(start)] {
-        start();
-        loop();
-      }) {}
+Worker::Worker() : thread_([this] { loop(); }) {}
 
 Worker::~Worker() {
   {

@@ -11,8 +11,7 @@ namespace zeroth {
 
 class Worker {
  public:
-  // `start` runs first on the new thread (it sets the OpenMP team size, which is a property of the thread).
-  explicit Worker(std::function<void()> start);
+  Worker();
   // Runs what is queued, then joins.
   ~Worker();
   // `task` must not throw.

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { child, PRELUDE } from './child.ts';
+
+const HOSTILE: Record<string, Record<string, string>> = {
+  'OMP_THREAD_LIMIT=1': { OMP_THREAD_LIMIT: '1' },
+  'OMP_DYNAMIC=true': { OMP_DYNAMIC: 'true' },
+  'OMP_MAX_ACTIVE_LEVELS=0': { OMP_MAX_ACTIVE_LEVELS: '0' },
+  'OMP_NUM_THREADS=3': { OMP_NUM_THREADS: '3' },
+  'all of them': { OMP_THREAD_LIMIT: '1', OMP_DYNAMIC: 'true', OMP_MAX_ACTIVE_LEVELS: '0', OMP_NUM_THREADS: '2' },
+};
+
+describe('the threads of a device', () => {
+  it.each(Object.entries(HOSTILE))('compute what they should whatever OpenMP is told: %s', (_, env) => {
+    const everyThreadCount = `
+      const wrong = [];
+      for (const threads of [undefined, 1, 2, 3]) {
+        const device = openDevice({ threads });
+        wrong.push(await product(device), await product(device));
+        await device.dispose();
+      }`;
+    const inWorker = `(async () => {${PRELUDE}${everyThreadCount}
+      (await import('node:worker_threads')).parentPort.postMessage(wrong); })()`;
+    const run = child(
+      `${everyThreadCount}
+      const { Worker } = await import('node:worker_threads');
+      const worker = new Worker(${JSON.stringify(inWorker)}, { eval: true });
+      const theirs = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+      console.log(wrong.join(' '), '|', theirs.join(' '));`,
+      { env },
+    );
+    const none = Array(8).fill(0).join(' ');
+    expect(run).toMatchObject({ status: 0, stderr: '', stdout: `${none} | ${none}\n` });
+  });
+
+  it('are all there when it opens, and the system is asked for none while it works', () => {
+    const run = child(`
+      const before = threadsNow();
+      const device = openDevice({ threads: 5 });
+      const opened = threadsNow() - before;
+      const wrong = await product(device);
+      const long = device.allocate(4 << 22);
+      const direction = { distribution: 'normal', seed: 1n, stream: 1n };
+      const step = { kind: 'add', terms: [{ direction, coefficient: 1e-3 }] };
+      await device.submit(new CommandList().fill(long, 0, direction, 0, 1 << 22).pass(long, long, 1 << 22, [step]));
+      console.log(opened, threadsNow() - before, wrong);`);
+    expect(run).toMatchObject({ status: 0, stderr: '', stdout: '5 5 0\n' });
+  });
+
+  // Stacks count against the limit of address space, for root as well; processes only for other users.
+  it('that the system does not grant are an error when a device opens, which leaves none behind', () => {
+    const run = child(`
+      const { execFileSync } = await import('node:child_process');
+      const { readFileSync } = await import('node:fs');
+      const used = () => 1024 * Number(/VmSize:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+      const open = openDevice({ threads: 200 });
+      const program = await open.load(PROGRAM);
+      const before = threadsNow();
+      execFileSync('prlimit', ['--as=' + (used() + (1 << 30)), '--pid', String(process.pid)]);
+      try {
+        openDevice({ threads: 1024 });
+      } catch ({ code, message }) {
+        console.log(code, /1024 threads/.test(message), threadsNow() - before);
+      }
+      console.log(await product(open, program), await product(openDevice({ threads: 2 })));`);
+    expect(run).toMatchObject({ status: 0, stderr: '', stdout: 'ERR_ZEROTH_DEVICE true 0\n0 0\n' });
+  });
+});
