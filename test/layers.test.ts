@@ -83,4 +83,12 @@ describe('the layers of lib', () => {
       .flatMap((file) => importsOf(file).filter((target) => files.includes(target) && !pure.includes(layerOf(target))));
     expect(reaching).toEqual([]);
   });
+
+  it('below lib/device use the device team alone: OpenMP, whose teams may be smaller than asked for, only serves oneDNN', () => {
+    const native = join(packageRoot, 'native');
+    const users = readdirSync(native, { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.(cpp|h)$/.test(file) && !file.startsWith('test/'))
+      .filter((file) => /#pragma omp|<omp\.h>/.test(readFileSync(join(native, file), 'utf8')));
+    expect(users).toEqual(['cpu/matmul.cpp']);
+  });
 });

@@ -179,7 +179,7 @@ class CpuBackend : public Backend {
   }
 
   Sums sums(const Buffer& of, size_t offset, size_t count) override {
-    return zeroth::sums(floats(of) + offset, count, threads_);
+    return zeroth::sums(floats(of) + offset, count, &team_);
   }
 
   void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) override {

@@ -36,14 +36,16 @@ Sums sumsOfChunk(const float* values, size_t count) {
 
 }  // namespace
 
-Sums sums(const float* values, size_t count, int threads) {
+Sums sums(const float* values, size_t count, Team* team) {
   const size_t chunks = (count + kChunk - 1) / kChunk;
   std::vector<Sums> parts(chunks);
-#pragma omp parallel for schedule(static) num_threads(threads) if (chunks > 1)
-  for (int64_t chunk = 0; chunk < static_cast<int64_t>(chunks); ++chunk) {
-    const size_t begin = static_cast<size_t>(chunk) * kChunk;
-    parts[static_cast<size_t>(chunk)] = sumsOfChunk(values + begin, std::min(kChunk, count - begin));
-  }
+  const size_t threads = team == nullptr ? 1 : static_cast<size_t>(team->size());
+  parallelShares(team, chunks, static_cast<int>(std::min(chunks, threads)), [&](size_t chunk, size_t end, int) {
+    for (; chunk < end; ++chunk) {
+      const size_t begin = chunk * kChunk;
+      parts[chunk] = sumsOfChunk(values + begin, std::min(kChunk, count - begin));
+    }
+  });
   Sums total;
   for (const Sums& part : parts) {
     total.sum += part.sum;

@@ -3,10 +3,12 @@
 #include <cstddef>
 
 #include "backend.h"
+#include "thread/team.h"
 
 namespace zeroth {
 
-// The order of the additions, and so every bit, is the same for any number of threads and any instruction set.
-Sums sums(const float* values, size_t count, int threads);
+// The order of the additions, and so every bit, is the same for any team (null: the calling thread alone) and any
+// instruction set.
+Sums sums(const float* values, size_t count, Team* team);
 
 }  // namespace zeroth

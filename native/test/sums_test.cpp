@@ -14,6 +14,8 @@ using namespace zeroth;
 
 namespace {
 
+Team two(2);
+
 bool sameBits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 void agreesWithExtendedPrecisionOnAnyNumberOfThreads() {
@@ -26,11 +28,12 @@ void agreesWithExtendedPrecisionOnAnyNumberOfThreads() {
       squares += static_cast<long double>(value) * value;
       size += std::abs(value);
     }
-    const Sums one = sums(values.data(), count, 1);
+    const Sums one = sums(values.data(), count, nullptr);
     CHECK(std::abs(static_cast<double>(one.sum - sum)) <= 1e-13 * static_cast<double>(size), "%zu elements", count);
     CHECK(std::abs(static_cast<double>(one.squares - squares)) <= 1e-13 * static_cast<double>(squares), "%zu", count);
-    for (int threads : {2, 3, 7}) {
-      const Sums many = sums(values.data(), count, threads);
+    for (int threads : {1, 2, 3, 7}) {
+      Team team(threads);
+      const Sums many = sums(values.data(), count, &team);
       CHECK(sameBits(many.sum, one.sum) && sameBits(many.squares, one.squares), "%zu, %d threads", count, threads);
     }
   }
@@ -38,9 +41,9 @@ void agreesWithExtendedPrecisionOnAnyNumberOfThreads() {
 
 void noSquareOverflowsOrVanishes() {
   const std::vector<float> large(100000, std::numeric_limits<float>::max());
-  CHECK(std::isfinite(sums(large.data(), large.size(), 2).squares));
+  CHECK(std::isfinite(sums(large.data(), large.size(), &two).squares));
   const float small[] = {std::numeric_limits<float>::denorm_min()};
-  CHECK(sums(small, 1, 1).squares > 0);
+  CHECK(sums(small, 1, nullptr).squares > 0);
 }
 
 void oneElementThatIsNotFiniteShowsWhereverItIs() {
@@ -49,11 +52,11 @@ void oneElementThatIsNotFiniteShowsWhereverItIs() {
                     -std::numeric_limits<float>::infinity()}) {
     for (size_t at : {size_t{0}, size_t{15}, size_t{65535}, size_t{65536}, values.size() - 1}) {
       values[at] = bad;
-      CHECK(!std::isfinite(sums(values.data(), values.size(), 2).squares), "element %zu", at);
+      CHECK(!std::isfinite(sums(values.data(), values.size(), &two).squares), "element %zu", at);
       values[at] = 1.0f;
     }
   }
-  CHECK(sums(values.data(), values.size(), 2).squares == static_cast<double>(values.size()));
+  CHECK(sums(values.data(), values.size(), &two).squares == static_cast<double>(values.size()));
 }
 
 }  // namespace
