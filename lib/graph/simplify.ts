@@ -1,6 +1,6 @@
 import { constant, originOf, remake } from './build.ts';
-import type { Graph, Node, Primitive } from './node.ts';
-import { elementwiseOps } from './ops/elementwise.ts';
+import type { Graph, Node } from './node.ts';
+import { elementwiseRow, mapOps } from './ops/map-ops.ts';
 import { opOf } from './ops/table.ts';
 import { algebra } from './rewrites/algebra.ts';
 import { constantOf } from './rewrites/pattern.ts';
@@ -56,7 +56,7 @@ function rewrite(node: Node): Node | undefined {
 
 /** An elementwise operation on constants is a constant. */
 function foldConstants(node: Node): Node | undefined {
-  if (!(node.op in elementwiseOps)) return undefined;
+  if (!elementwiseRow(node)) return undefined;
   const values = node.inputs.map(constantOf).filter((value) => value !== undefined);
   if (values.length < node.inputs.length) return undefined;
   const [value] = opOf(node).reference(
@@ -66,12 +66,15 @@ function foldConstants(node: Node): Node | undefined {
   return constant(value, node.shape, node.dtype);
 }
 
-const COMMUTATIVE: ReadonlySet<Primitive> = new Set<Primitive>(['add', 'mul']);
+function commutes(node: Node): boolean {
+  const call = elementwiseRow(node)?.lower(node);
+  return call !== undefined && call !== 'operand' && mapOps[call.op].commutative;
+}
 
 /** Equal keys mean equal values. */
 function keyOf(node: Node): string {
   const operands = node.inputs.map((x) => x.id);
-  if (COMMUTATIVE.has(node.op)) operands.sort((a, b) => a - b);
+  if (commutes(node)) operands.sort((a, b) => a - b);
   const value = constantOf(node);
   // JSON cannot tell infinities and NaN from null, nor −0 from 0.
   const attributes =

@@ -9,28 +9,14 @@ namespace {
 constexpr size_t kTile = 1024;         // 4 KB: a handful of them fit the first-level cache
 constexpr size_t kLongestTile = 2048;  // where a period asks for it
 
-// One element on one AVX-512 core, roughly; only used to decide whether threads are worth it.
+#define ZEROTH_COST(name, opcode, operands, nanoseconds) \
+  case MapOpcode::name:                                  \
+    return nanoseconds;
 double cost(MapOpcode opcode) {
-  switch (opcode) {
-    case MapOpcode::exp:
-    case MapOpcode::log:
-    case MapOpcode::log1p:
-    case MapOpcode::expm1:
-    case MapOpcode::tanh:
-    case MapOpcode::erf:
-    case MapOpcode::sigmoid:
-      return 0.5;
-    case MapOpcode::gelu:
-      return 0.4;
-    case MapOpcode::div:
-    case MapOpcode::sqrt:
-    case MapOpcode::rsqrt:
-    case MapOpcode::integerPow:
-      return 0.2;
-    default:
-      return 0.05;
-  }
+  switch (opcode) { ZEROTH_MAP_OPS(ZEROTH_COST) }
+  return 0;
 }
+#undef ZEROTH_COST
 
 }  // namespace
 

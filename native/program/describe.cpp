@@ -7,29 +7,6 @@ namespace zeroth {
 
 namespace {
 
-struct OpFacts {
-  MapOpcode opcode;
-  const char* name;
-  int operands;
-};
-
-constexpr OpFacts kOps[] = {
-    {MapOpcode::neg, "neg", 1},         {MapOpcode::exp, "exp", 1},
-    {MapOpcode::log, "log", 1},         {MapOpcode::log1p, "log1p", 1},
-    {MapOpcode::expm1, "expm1", 1},     {MapOpcode::tanh, "tanh", 1},
-    {MapOpcode::erf, "erf", 1},         {MapOpcode::sigmoid, "sigmoid", 1},
-    {MapOpcode::sqrt, "sqrt", 1},       {MapOpcode::rsqrt, "rsqrt", 1},
-    {MapOpcode::abs, "abs", 1},         {MapOpcode::sign, "sign", 1},
-    {MapOpcode::integerPow, "pow", 1},  {MapOpcode::gelu, "gelu", 1},
-    {MapOpcode::add, "add", 2},         {MapOpcode::sub, "sub", 2},
-    {MapOpcode::mul, "mul", 2},         {MapOpcode::div, "div", 2},
-    {MapOpcode::maximum, "maximum", 2}, {MapOpcode::minimum, "minimum", 2},
-    {MapOpcode::eq, "eq", 2},           {MapOpcode::ne, "ne", 2},
-    {MapOpcode::lt, "lt", 2},           {MapOpcode::le, "le", 2},
-    {MapOpcode::gt, "gt", 2},           {MapOpcode::ge, "ge", 2},
-    {MapOpcode::select, "select", 3},   {MapOpcode::constant, "constant", 0},
-};
-
 std::string number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.9g", value);
@@ -115,20 +92,23 @@ const char* name(DType dtype) {
   return "?";
 }
 
+#define ZEROTH_NAME(name, opcode, operands, nanoseconds) \
+  case MapOpcode::name:                                  \
+    return #name;
 const char* name(MapOpcode opcode) {
-  for (const OpFacts& op : kOps) {
-    if (op.opcode == opcode) return op.name;
-  }
+  switch (opcode) { ZEROTH_MAP_OPS(ZEROTH_NAME) }
   return "?";
 }
+#undef ZEROTH_NAME
 
-// -1 where there is no such op.
+#define ZEROTH_OPERANDS(name, opcode, operands, nanoseconds) \
+  case MapOpcode::name:                                      \
+    return operands;
 int operandCount(MapOpcode opcode) {
-  for (const OpFacts& op : kOps) {
-    if (op.opcode == opcode) return op.operands;
-  }
+  switch (opcode) { ZEROTH_MAP_OPS(ZEROTH_OPERANDS) }
   return -1;
 }
+#undef ZEROTH_OPERANDS
 
 std::string describe(const Program& program) {
   std::string text = "arena " + std::to_string(program.arenaWords * 4) + " bytes\n";

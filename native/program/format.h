@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "program/map_ops.h"
+
 namespace zeroth::format {
 
 constexpr uint32_t kMagic = 0x4854525a;  // "ZRTH"
@@ -17,44 +19,9 @@ enum class Opcode : uint32_t { map = 1, reduce = 2, mapSum = 3, matmul = 4, gath
 
 enum class ReduceKind : uint32_t { sum = 1, max = 2 };
 
-// Special values: every op follows IEEE 754 and propagates NaN. In particular
-//   maximum, minimum, REDUCE max: NaN where any operand is NaN (as Math.max);
-//   eq … ge: 1 or 0, a comparison with NaN is 0, except ne, which is 1;
-//   select: NaN is not 0, so it selects b;
-//   sign: -1, 0, 1; ±0 and NaN are returned as they are;
-//   log of a negative number is NaN, log(0) is -inf; rsqrt(0) is inf;
-//   gelu(x) = x / 2 · (1 + erf(x / √2)), so gelu(-inf) is NaN;
-//   a write of dtype i32 rounds toward zero, saturates, and turns NaN to 0.
-enum class MapOpcode : uint32_t {
-  neg = 1,
-  exp = 2,
-  log = 3,
-  log1p = 4,
-  expm1 = 5,
-  tanh = 6,
-  erf = 7,
-  sigmoid = 8,
-  sqrt = 9,
-  rsqrt = 10,
-  abs = 11,
-  sign = 12,
-  integerPow = 13,
-  gelu = 14,
-  add = 32,
-  sub = 33,
-  mul = 34,
-  div = 35,
-  maximum = 36,
-  minimum = 37,
-  eq = 38,
-  ne = 39,
-  lt = 40,
-  le = 41,
-  gt = 42,
-  ge = 43,
-  select = 48,
-  constant = 56,
-};
+#define ZEROTH_MAP_OPCODE(name, opcode, operands, nanoseconds) name = opcode,
+enum class MapOpcode : uint32_t { ZEROTH_MAP_OPS(ZEROTH_MAP_OPCODE) };
+#undef ZEROTH_MAP_OPCODE
 
 constexpr uint32_t kMaxRank = 8;
 constexpr uint32_t kMaxMapReads = 24;

@@ -260,7 +260,7 @@ void theDisassemblyShowsAllThatAnInstructionDoes() {
   CHECK(text ==
             "arena 256 bytes\n"
             "in0 f32[6]\n"
-            "0: map [2 3] r0=f32 in0+0[3 1] r1=constant 0.5 r2=mul r0 r1 r3=pow r2 3 → f32 arena+16[3 1]=r3\n"
+            "0: map [2 3] r0=f32 in0+0[3 1] r1=constant 0.5 r2=mul r0 r1 r3=integerPow r2 3 → f32 arena+16[3 1]=r3\n"
             "1: matmul 1 × [2 2 3] in0+0/0 arena+16ᵀ/0 → arena+32\n"
             "out0 f32 arena+32[4]\n",
         "%s", text.c_str());

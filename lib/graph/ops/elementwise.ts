@@ -1,7 +1,9 @@
 import * as $ from '../build.ts';
 import type { Attributes, Comparison, Node, Primitive } from '../node.ts';
 import { type MaybeZero, type Op, scale, withBatch } from './op.ts';
+import { cheap, commutative, costly, type Scalar } from './scalar.ts';
 import * as shapes from './shape.ts';
+import { erf } from './special.ts';
 
 export type Elementwise =
   | 'neg'
@@ -28,54 +30,88 @@ export type Elementwise =
   | 'select'
   | 'stopGradient';
 
-/** t ↦ ∂y/∂xᵢ · t, given the operands and the result. The Jacobian is diagonal, so one function serves tangents and cotangents. */
-type Partial = (t: Node, x: readonly Node[], y: Node) => MaybeZero;
+/** What a kernel computes of one element: every elementwise operation by its own name, a comparison by its direction, and a constant. */
+export type MapOpcode = Exclude<Elementwise, 'compare' | 'stopGradient'> | Comparison | 'constant';
 
-function elementwise<P extends Primitive>(
-  shape: shapes.ShapeRule<P>,
-  value: (attributes: Attributes[P]) => (a: number, b: number, c: number) => number,
-  partials: (attributes: Attributes[P]) => readonly Partial[],
-): Op<P> {
+/** How a kernel computes an element of a node from those of its operands, in their order. */
+export interface ScalarCall {
+  readonly op: MapOpcode;
+  /** The number that stands in the instruction; 0 where the function needs none. */
+  readonly immediate: number;
+}
+
+/** A row of the op table that kernels compute one element at a time, and that fuses with its neighbours. */
+export interface ElementwiseOp<P extends Primitive = Primitive> extends Op<P> {
+  /** How many operands it has: one a partial derivative. */
+  readonly operands: number;
+  /** Its function of one element, called like the operation; or several by name; or 'operand', where the value is the operand's. */
+  readonly scalars: Scalar | { readonly [name in MapOpcode]?: Scalar } | 'operand';
+  lower(node: Node<P>): ScalarCall | 'operand';
+}
+
+/** t ↦ ∂y/∂xᵢ · t, given the operands and the result. The Jacobian is diagonal, so one function serves tangents and cotangents. */
+type Partial<P extends Primitive> = (t: Node, x: readonly Node[], y: Node, attributes: Attributes[P]) => MaybeZero;
+
+interface Rules<P extends Primitive> {
+  readonly shape: shapes.ShapeRule<P>;
+  readonly scalars: ElementwiseOp<P>['scalars'];
+  /** Which of several functions. */
+  readonly choose?: (attributes: Attributes[P]) => MapOpcode;
+  readonly immediate?: (attributes: Attributes[P]) => number;
+  /** One an operand, in order. */
+  readonly partials: readonly Partial<P>[];
+}
+
+function elementwise<P extends Primitive>({
+  shape,
+  scalars,
+  choose,
+  immediate = () => 0,
+  partials,
+}: Rules<P>): ElementwiseOp<P> {
+  const functionOf = (attributes: Attributes[P]): Scalar['value'] => {
+    if (scalars === 'operand') return (a) => a;
+    return (choose ? (scalars as Record<MapOpcode, Scalar>)[choose(attributes)] : (scalars as Scalar)).value;
+  };
   return {
-    shape,
+    operands: partials.length,
+    scalars,
+    lower: ({ op, attributes }) =>
+      scalars === 'operand'
+        ? 'operand'
+        : { op: choose ? choose(attributes) : (op as MapOpcode), immediate: immediate(attributes) },
+    shape: (inputs, attributes, reject, target) => {
+      if (inputs.length !== partials.length) reject(`expected ${partials.length} operands, received ${inputs.length}`);
+      return shape(inputs, attributes, reject, target);
+    },
     jvp: (y, tangents) => {
-      const rules = partials(y.attributes);
-      const terms = tangents.map((t, i) => t && rules[i](t, y.inputs, y)).filter((term) => term !== undefined);
+      const terms = tangents
+        .map((t, i) => t && partials[i](t, y.inputs, y, y.attributes))
+        .filter((term) => term !== undefined);
       return terms.length > 0 ? terms.reduce($.add) : undefined;
     },
-    vjp: (y, g, wanted) => {
-      const rules = partials(y.attributes);
-      return wanted.map((want, i) => (want ? rules[i](g, y.inputs, y) : undefined));
-    },
+    vjp: (y, g, wanted) => wanted.map((want, i) => (want ? partials[i](g, y.inputs, y, y.attributes) : undefined)),
     batch: (y, operands, batched, size) =>
       $.remake(
         y,
         operands.map((x, i) => withBatch(x, batched[i], size)),
       ),
     reference: (y, [a, b, c]) => {
-      const f = value(y.attributes);
-      return a.map((_, i) => f(a[i], b?.[i], c?.[i]));
+      const value = functionOf(y.attributes);
+      const number = immediate(y.attributes);
+      return a.map((_, i) => value(a[i], b?.[i], c?.[i], number));
     },
   };
 }
 
-const float = <P extends Primitive>(value: (a: number, b: number) => number, ...partials: readonly Partial[]): Op<P> =>
-  elementwise<P>(
-    shapes.floatElementwise,
-    () => value,
-    () => partials,
-  );
+const float = <P extends Primitive>(scalars: Scalar, ...partials: readonly Partial<P>[]): ElementwiseOp<P> =>
+  elementwise<P>({ shape: shapes.floatElementwise, scalars, partials });
 const anyType = <P extends Primitive>(
-  value: (a: number, b: number) => number,
-  ...partials: readonly Partial[]
-): Op<P> =>
-  elementwise<P>(
-    shapes.elementwise,
-    () => value,
-    () => partials,
-  );
+  scalars: Scalar | 'operand',
+  ...partials: readonly Partial<P>[]
+): ElementwiseOp<P> => elementwise<P>({ shape: shapes.elementwise, scalars, partials });
 
-const zero: Partial = () => undefined;
+const zero = (): undefined => undefined;
 const one = (x: Node): Node => $.constant(1, x.shape);
 /** Indicator of a > b, and ½ where they tie. */
 const greater = (a: Node, b: Node): Node => scale($.add($.compare('gt', a, b), $.compare('ge', a, b)), 0.5);
@@ -84,112 +120,102 @@ const normalCdf = (z: Node): Node => scale($.add($.erf(z), one(z)), 0.5);
 const normalPdf = (z: Node): Node => scale(bell(z), 1 / Math.sqrt(2 * Math.PI));
 const bell = (z: Node): Node => $.exp($.neg($.integerPow(z, 2)));
 
-/** erf(x) = 2/√π e^{−x²} Σ 2ⁿ x^{2n+1} / (2n+1)!!: no cancellation, so good to the last digits of f64. */
-export function erf(x: number): number {
-  if (Math.abs(x) > 6) return Math.sign(x);
-  let term = x;
-  let total = x;
-  for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(total); n++) {
-    term *= (2 * x * x) / (2 * n + 1);
-    total += term;
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
-}
-
-const comparisons: { readonly [C in Comparison]: (a: number, b: number) => boolean } = {
-  eq: (a, b) => a === b,
-  ne: (a, b) => a !== b,
-  lt: (a, b) => a < b,
-  le: (a, b) => a <= b,
-  gt: (a, b) => a > b,
-  ge: (a, b) => a >= b,
-};
-
-// A row reads: value, then one partial an operand (t is the incoming tangent or cotangent, y the result).
-export const elementwiseOps: { readonly [P in Elementwise]: Op<P> } = {
-  neg: anyType((a) => -a, $.neg),
-  exp: float(Math.exp, (t, _, y) => $.mul(t, y)),
-  log: float(Math.log, (t, [x]) => $.div(t, x)),
-  log1p: float(Math.log1p, (t, [x]) => $.div(t, $.add(x, one(x)))),
-  expm1: float(Math.expm1, (t, _, y) => $.mul(t, $.add(y, one(y)))),
-  tanh: float(Math.tanh, (t, _, y) => $.mul(t, $.sub(one(y), $.integerPow(y, 2)))),
-  erf: float(erf, (t, [x]) => $.mul(t, scale(bell(x), 2 / Math.sqrt(Math.PI)))),
+// A row reads: opcode and value, then one partial an operand (t is the incoming tangent or cotangent, y the result).
+export const elementwiseOps: { readonly [P in Elementwise]: ElementwiseOp<P> } = {
+  neg: anyType(
+    cheap(1, (a) => -a),
+    (t) => $.neg(t),
+  ),
+  exp: float(costly(2, Math.exp), (t, _, y) => $.mul(t, y)),
+  log: float(costly(3, Math.log), (t, [x]) => $.div(t, x)),
+  log1p: float(costly(4, Math.log1p), (t, [x]) => $.div(t, $.add(x, one(x)))),
+  expm1: float(costly(5, Math.expm1), (t, _, y) => $.mul(t, $.add(y, one(y)))),
+  tanh: float(costly(6, Math.tanh), (t, _, y) => $.mul(t, $.sub(one(y), $.integerPow(y, 2)))),
+  erf: float(costly(7, erf), (t, [x]) => $.mul(t, scale(bell(x), 2 / Math.sqrt(Math.PI)))),
   sigmoid: float(
-    (a) => (a >= 0 ? 1 / (1 + Math.exp(-a)) : Math.exp(a) / (1 + Math.exp(a))),
+    costly(8, (a) => (a >= 0 ? 1 / (1 + Math.exp(-a)) : Math.exp(a) / (1 + Math.exp(a)))),
     (t, _, y) => $.mul(t, $.mul(y, $.sub(one(y), y))),
   ),
-  sqrt: float(Math.sqrt, (t, [x]) => $.mul(t, scale($.rsqrt(x), 0.5))),
+  sqrt: float(costly(9, Math.sqrt), (t, [x]) => $.mul(t, scale($.rsqrt(x), 0.5))),
   rsqrt: float(
-    (a) => 1 / Math.sqrt(a),
+    costly(10, (a) => 1 / Math.sqrt(a)),
     (t, _, y) => $.mul(t, scale($.integerPow(y, 3), -0.5)),
   ),
-  abs: anyType(Math.abs, (t, [x]) => $.mul(t, $.sign(x))),
-  sign: anyType(Math.sign, zero),
+  abs: anyType(cheap(11, Math.abs), (t, [x]) => $.mul(t, $.sign(x))),
+  sign: anyType(cheap(12, Math.sign), zero),
+  integerPow: elementwise({
+    shape: shapes.integerPowShape,
+    scalars: {
+      ...costly(13, (a, _b, _c, exponent) => a ** exponent),
+      cheap: (exponent) => exponent >= 0 && exponent <= 3,
+    },
+    immediate: ({ exponent }) => exponent,
+    partials: [
+      (t, [x], y, { exponent: n }) => {
+        if (n === 0) return undefined;
+        return $.mul(t, scale(n > -64 ? $.integerPow(x, n - 1) : $.div(y, x), n));
+      },
+    ],
+  }),
   gelu: float(
-    (a) => 0.5 * a * (1 + erf(a * Math.SQRT1_2)),
+    costly(14, (a) => 0.5 * a * (1 + erf(a * Math.SQRT1_2))),
     (t, [x]) => {
       const z = scale(x, Math.SQRT1_2);
       return $.mul(t, $.add(normalCdf(z), $.mul(x, normalPdf(z))));
     },
   ),
-  integerPow: elementwise<'integerPow'>(
-    shapes.integerPowShape,
-    ({ exponent }) =>
-      (a) =>
-        a ** exponent,
-    ({ exponent: n }) => [
-      (t, [x], y) => {
-        if (n === 0) return undefined;
-        return $.mul(t, scale(n > -64 ? $.integerPow(x, n - 1) : $.div(y, x), n));
-      },
-    ],
-  ),
   add: anyType(
-    (a, b) => a + b,
+    commutative(cheap(32, (a, b) => a + b)),
     (t) => t,
     (t) => t,
   ),
   sub: anyType(
-    (a, b) => a - b,
+    cheap(33, (a, b) => a - b),
     (t) => t,
-    $.neg,
+    (t) => $.neg(t),
   ),
   mul: anyType(
-    (a, b) => a * b,
+    commutative(cheap(34, (a, b) => a * b)),
     (t, [, b]) => $.mul(t, b),
     (t, [a]) => $.mul(t, a),
   ),
   div: float(
-    (a, b) => a / b,
+    costly(35, (a, b) => a / b),
     (t, [, b]) => $.div(t, b),
     (t, [, b], y) => $.neg($.div($.mul(t, y), b)),
   ),
   /** The gradient is shared equally by operands that tie. */
   maximum: anyType(
-    (a, b) => Math.max(a, b),
+    cheap(36, (a, b) => Math.max(a, b)),
     (t, [a, b]) => $.mul(t, greater(a, b)),
     (t, [a, b]) => $.mul(t, greater(b, a)),
   ),
   minimum: anyType(
-    (a, b) => Math.min(a, b),
+    cheap(37, (a, b) => Math.min(a, b)),
     (t, [a, b]) => $.mul(t, greater(b, a)),
     (t, [a, b]) => $.mul(t, greater(a, b)),
   ),
-  compare: elementwise<'compare'>(
-    shapes.compareShape,
-    ({ direction }) =>
-      (a, b) =>
-        Number(comparisons[direction](a, b)),
-    () => [zero, zero],
-  ),
-  select: elementwise<'select'>(
-    shapes.selectShape,
-    () => (mask, a, b) => (mask !== 0 ? a : b),
-    () => [
+  compare: elementwise({
+    shape: shapes.compareShape,
+    scalars: {
+      eq: commutative(cheap(38, (a, b) => Number(a === b))),
+      ne: commutative(cheap(39, (a, b) => Number(a !== b))),
+      lt: cheap(40, (a, b) => Number(a < b)),
+      le: cheap(41, (a, b) => Number(a <= b)),
+      gt: cheap(42, (a, b) => Number(a > b)),
+      ge: cheap(43, (a, b) => Number(a >= b)),
+    } satisfies { readonly [C in Comparison]: Scalar },
+    choose: ({ direction }) => direction,
+    partials: [zero, zero],
+  }),
+  select: elementwise({
+    shape: shapes.selectShape,
+    scalars: cheap(48, (mask, a, b) => (mask !== 0 ? a : b)),
+    partials: [
       zero,
       (t, [mask]) => $.select(mask, t, $.constant(0, t.shape)),
       (t, [mask]) => $.select(mask, $.constant(0, t.shape), t),
     ],
-  ),
-  stopGradient: anyType((a) => a, zero),
+  }),
+  stopGradient: anyType('operand', zero),
 };

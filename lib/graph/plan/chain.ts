@@ -4,8 +4,9 @@ import { stridesOf } from '../ops/strided.ts';
 import { MAX_MAP_OPS, MAX_MAP_READS, MAX_MAP_WRITES, MAX_RANK } from './format.ts';
 import { pathKey } from './fuse.ts';
 import type { MapOp, MapRead, MapWrite } from './instruction.ts';
-import { isElementwise, mapOpcode, type Place, type Stored, viewAlong } from './storage.ts';
-import { type Atom, commonSpace, flatAtoms, isView, normalized, type ViewNode } from './views.ts';
+import { isView, scalarCall, type ViewNode } from './kinds.ts';
+import { type Place, type Stored, viewAlong } from './storage.ts';
+import { type Atom, commonSpace, flatAtoms, normalized } from './views.ts';
 
 /** A value that a chain computes, and where it goes. */
 export interface Target {
@@ -58,10 +59,7 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
   let store: Node | undefined;
 
   // While building, op i is register i and read i is register −1 − i: how many reads there will be is not yet known.
-  const op = (name: MapOp['op'], operands: readonly number[], immediate = 0): number => {
-    const [a = 0, b = 0, c = 0] = operands;
-    return ops.push({ op: name, a, b, c, immediate }) - 1;
-  };
+  const push = (op: MapOp): number => ops.push(op) - 1;
 
   const memo = (key: string, make: () => number): number => {
     const known = registers.get(key);
@@ -98,7 +96,7 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
   const value = (node: Node, path: readonly ViewNode[]): number => {
     if (isOp(node, 'constant')) {
       return memo(`constant ${Object.is(node.attributes.value, -0) ? '-0' : node.attributes.value}`, () =>
-        op('constant', [], node.attributes.value),
+        push({ op: 'constant', operands: [], immediate: node.attributes.value }),
       );
     }
     return memo(`${node.id}: ${pathKey(path)}`, () => (stored.has(node) ? read(node, path) : compute(node, path)));
@@ -106,10 +104,11 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
 
   const compute = (node: Node, path: readonly ViewNode[]): number => {
     if (isView(node)) return value(node.inputs[0], [node, ...path]);
-    if (!isElementwise(node)) return value(node, path);
+    const call = scalarCall(node);
+    if (call === undefined) return value(node, path);
     const before = { ops: ops.length, reads: reads.length };
     const operands = node.inputs.map((x) => value(x, path));
-    const register = op(mapOpcode(node), operands, isOp(node, 'integerPow') ? node.attributes.exponent : 0);
+    const register = push({ ...call, operands });
     extents.push({ node, ops: ops.length - before.ops, reads: reads.length - before.reads });
     return register;
   };
@@ -131,7 +130,6 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
     return space.dims.length > 0 ? space.strides[index] : [repeated ? 0 : 1];
   };
   const final = (register: number) => (register < 0 ? -1 - register : reads.length + register);
-  const arity = (name: MapOp['op']) => (name === 'constant' ? 0 : name === 'select' ? 3 : BINARY.has(name) ? 2 : 1);
   return {
     chain: {
       dims,
@@ -139,12 +137,7 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
         const { dtype } = place.buffer;
         return { dtype, ref: place, strides: strides(i, dtype === 'f64') };
       }),
-      ops: ops.map((x) => ({
-        ...x,
-        a: arity(x.op) > 0 ? final(x.a) : 0,
-        b: arity(x.op) > 1 ? final(x.b) : 0,
-        c: arity(x.op) > 2 ? final(x.c) : 0,
-      })),
+      ops: ops.map((op) => ({ ...op, operands: op.operands.map(final) })),
       writes: targets.map(({ place }, i) => ({
         dtype: place.buffer.dtype,
         ref: place,
@@ -155,8 +148,6 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
     },
   };
 }
-
-const BINARY = new Set(['add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'eq', 'ne', 'lt', 'le', 'gt', 'ge']);
 
 /** Where to cut a chain that is too long: the largest part that is at most half of what one kernel may hold. */
 function cut(extents: readonly Extent[], roots: ReadonlySet<Node>): Node {

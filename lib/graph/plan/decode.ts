@@ -1,7 +1,9 @@
 import { ZerothError } from '../../errors.ts';
+import type { MapOpcode } from '../ops/elementwise.ts';
+import { mapOps } from '../ops/map-ops.ts';
 import type { Program } from './encode.ts';
-import { DTYPE, MAGIC, MAP_OPCODE, OPCODE, REDUCE_KIND, VERSION } from './format.ts';
-import type { Instruction, MapOpcode, Ref, StorageType } from './instruction.ts';
+import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, OPCODE, REDUCE_KIND, VERSION } from './format.ts';
+import type { Instruction, MapOp, Ref, StorageType } from './instruction.ts';
 
 /**
  * Reads a program back from its bytes: the inverse of `encode`. It checks the frame (magic, version, lengths, codes); the native decoder is
@@ -93,13 +95,11 @@ function readBody(reader: Reader) {
   const dims = reader.list(reader.word(), () => reader.word());
   const strides = () => reader.list(dims.length, () => reader.word());
   const reads = reader.list(reader.word(), () => ({ dtype: reader.dtype(), ref: reader.ref(), strides: strides() }));
-  const ops = reader.list(reader.word(), () => ({
-    op: reader.code<MapOpcode>('map opcode', MAP_OPCODE),
-    a: reader.word(),
-    b: reader.word(),
-    c: reader.word(),
-    immediate: reader.f64(),
-  }));
+  const ops = reader.list(reader.word(), (): MapOp => {
+    const op = reader.code<MapOpcode>('map opcode', MAP_OPCODE);
+    const words = reader.list(MAP_OPERANDS, () => reader.word());
+    return { op, operands: words.slice(0, mapOps[op].operands), immediate: reader.f64() };
+  });
   return { dims, reads, ops, strides };
 }
 

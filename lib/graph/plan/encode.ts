@@ -1,4 +1,4 @@
-import { DTYPE, MAGIC, MAP_OPCODE, OPCODE, REDUCE_KIND, VERSION } from './format.ts';
+import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, OPCODE, REDUCE_KIND, VERSION } from './format.ts';
 import type { Instruction, MapOp, MapRead, Ref, StorageType } from './instruction.ts';
 
 /** A finished program, readable: exactly what the bytes say. */
@@ -48,12 +48,17 @@ function f64Words(value: number): [number, number] {
   return [view.getUint32(0, true), view.getUint32(4, true)];
 }
 
+function mapOpWords({ op, operands, immediate }: MapOp): number[] {
+  const unused = new Array<number>(MAP_OPERANDS - operands.length).fill(0);
+  return [MAP_OPCODE[op], ...operands, ...unused, ...f64Words(immediate)];
+}
+
 /** Every list is preceded by its length. */
 function mapWords(dims: readonly number[], reads: readonly MapRead<Ref>[], ops: readonly MapOp[]): number[] {
   return [
     ...[dims.length, ...dims],
     ...[reads.length, ...reads.flatMap((read) => [DTYPE[read.dtype], ...place(read.ref), ...read.strides])],
-    ...[ops.length, ...ops.flatMap(({ op, a, b, c, immediate }) => [MAP_OPCODE[op], a, b, c, ...f64Words(immediate)])],
+    ...[ops.length, ...ops.flatMap(mapOpWords)],
   ];
 }
 

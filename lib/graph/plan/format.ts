@@ -1,3 +1,6 @@
+import type { MapOpcode } from '../ops/elementwise.ts';
+import { mapOps } from '../ops/map-ops.ts';
+
 /**
  * The binary form of a planned program, version 1: little-endian 32-bit words. `native/program/format.h` holds the same numbers.
  *
@@ -13,7 +16,7 @@
  * MAP (elementwise over an index space, with strided reads and writes; with no ops it is a copy)
  *   rank, dims[rank] (each ≥ 1), then three lists, each after a word that counts it:
  *   reads,  each: dtype, ref(2), strides[rank]       (in elements, ≥ 0; 0 = broadcast)
- *   ops,    each: map opcode, a, b, c, imm(2)        (registers: reads first, then one an op; unused operands 0)
+ *   ops,    each: map opcode, a, b, c, imm(2)        (registers: reads first, then one an op; unused operands 0; imm 0 where unused)
  *   writes, each: dtype, ref(2), register, strides[rank]
  *   Rank ≥ 1 computes in f32 (i32 operands are exact below 2^24). Rank 0 computes in f64 and its writes are F64.
  *   A write may have the same ref as a read of identical dense strides (in place); else it may not overlap a read or another write,
@@ -38,39 +41,12 @@ export const OPCODE = { map: 1, reduce: 2, mapSum: 3, matmul: 4, gather: 5, scat
 
 export const REDUCE_KIND = { sum: 1, max: 2 } as const;
 
-export const MAP_OPCODE = {
-  neg: 1,
-  exp: 2,
-  log: 3,
-  log1p: 4,
-  expm1: 5,
-  tanh: 6,
-  erf: 7,
-  sigmoid: 8,
-  sqrt: 9,
-  rsqrt: 10,
-  abs: 11,
-  sign: 12,
-  /** imm = exponent, an integer with |exponent| ≤ 64. */
-  integerPow: 13,
-  gelu: 14,
-  add: 32,
-  sub: 33,
-  mul: 34,
-  div: 35,
-  maximum: 36,
-  minimum: 37,
-  eq: 38,
-  ne: 39,
-  lt: 40,
-  le: 41,
-  gt: 42,
-  ge: 43,
-  /** c is the third operand: a ≠ 0 ? b : c. */
-  select: 48,
-  /** imm, in every element. */
-  constant: 56,
-} as const;
+/** Map opcodes are numbered by the rows of the op table (`ops/map-ops.ts`). */
+export const MAP_OPCODE = Object.fromEntries(
+  Object.entries(mapOps).map(([name, { code }]) => [name, code]),
+) as Readonly<Record<MapOpcode, number>>;
+/** Words for the operands of one of a map's ops. */
+export const MAP_OPERANDS = 3;
 
 export const MAX_RANK = 8;
 /** Reads, ops and writes of one MAP at most; the planner splits longer chains. */

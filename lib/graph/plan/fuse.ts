@@ -1,16 +1,16 @@
 import { isOp } from '../build.ts';
-import { type DType, type Node, sizeOf } from '../node.ts';
+import { type Node, sizeOf } from '../node.ts';
+import { mapOps } from '../ops/map-ops.ts';
+import { isElementwise, isView, scalarCall, type ViewNode } from './kinds.ts';
 import { topological } from './legalize.ts';
-import { asMatrices, baseOf, isElementwise, locate, type Stored } from './storage.ts';
-import { isContiguous, isView, type View, type ViewNode } from './views.ts';
+import { loweringOf } from './lowerings.ts';
+import { baseOf, locate, type Stored } from './storage.ts';
 
 /**
  * Chooses which elementwise results get memory. All others are computed inside the kernels that use them, so a choice here
  * changes speed and memory and never a value.
  */
 
-/** Work of a few cycles an element: may be done again in another kernel. */
-const CHEAP = new Set(['neg', 'add', 'sub', 'mul', 'abs', 'sign', 'maximum', 'minimum', 'compare', 'select']);
 const MOST_REPEATED_OPS = 4;
 const MOST_REPETITIONS = 4;
 
@@ -20,22 +20,10 @@ interface Use {
   readonly path: readonly ViewNode[];
 }
 
-const dense = (view: View) => (isContiguous(view) ? true : undefined);
-
-/** The operands that an instruction takes whole, with the dtype and layout that it needs. */
-function wholeOperands(node: Node): { operand: Node; dtype: DType; accept: (view: View) => unknown }[] {
-  if (isOp(node, 'matmul')) return node.inputs.map((operand) => ({ operand, dtype: 'f32', accept: asMatrices }));
-  if (isOp(node, 'sum') && node.shape.length === 0) return [];
-  if (isOp(node, 'sum') || isOp(node, 'max') || isOp(node, 'gather') || isOp(node, 'scatterAdd')) {
-    return node.inputs.map((operand) => ({ operand, dtype: operand.dtype, accept: dense }));
-  }
-  return [];
-}
-
 export function chooseStored(outputs: readonly Node[], stored: Stored): void {
   const order = topological(outputs);
   for (const node of order) {
-    for (const { operand, dtype, accept } of wholeOperands(node)) {
+    for (const { operand, dtype, accept } of loweringOf(node)?.takes(node) ?? []) {
       const found = locate(operand, dtype, stored, accept);
       stored.add(found ? found.base : operand);
     }
@@ -111,9 +99,10 @@ interface Repetition {
 function repetitionCosts(order: readonly Node[], stored: Stored): Map<Node, Repetition> {
   const costs = new Map<Node, Repetition>();
   for (const node of order) {
-    if (!isElementwise(node)) continue;
-    const cheap = CHEAP.has(node.op) || (isOp(node, 'integerPow') && Math.abs(node.attributes.exponent - 1.5) < 2);
-    let ops = cheap ? 1 : Number.POSITIVE_INFINITY;
+    const call = scalarCall(node);
+    if (call === undefined) continue;
+    const { cheap } = mapOps[call.op];
+    let ops = (typeof cheap === 'function' ? cheap(call.immediate) : cheap) ? 1 : Number.POSITIVE_INFINITY;
     const large = new Set<Node>();
     for (const x of node.inputs) {
       const { base } = baseOf(x, stored);

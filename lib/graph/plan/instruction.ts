@@ -1,9 +1,8 @@
-import type { MAP_OPCODE } from './format.ts';
+import type { MapOpcode } from '../ops/elementwise.ts';
 
 /** Readable instructions. `R` is how an operand is found: a buffer while planning, a place in memory in the finished plan. */
 
 export type StorageType = 'f32' | 'i32' | 'f64';
-export type MapOpcode = keyof typeof MAP_OPCODE;
 
 /** A place in memory: space 0 is the arena, space 1 + i is program input i; `offset` in 4-byte words. */
 export interface Ref {
@@ -20,10 +19,8 @@ export interface MapRead<R> {
 
 export interface MapOp {
   readonly op: MapOpcode;
-  /** Registers: reads first, then one an op. Unused ones are 0. */
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
+  /** Registers (reads first, then one an op), as many as the op has operands. */
+  readonly operands: readonly number[];
   readonly immediate: number;
 }
 

@@ -1,7 +1,7 @@
 import { ZerothError } from '../../errors.ts';
-import { erf } from '../ops/elementwise.ts';
+import { mapOps } from '../ops/map-ops.ts';
 import { decode } from './decode.ts';
-import type { Instruction, MapOp, MapOpcode, Ref } from './instruction.ts';
+import type { Instruction, MapOp, Ref } from './instruction.ts';
 
 /**
  * The reference executor of plans: runs the bytes of a program in f64, a few lines an opcode. One f64 number stands for each 4-byte word of
@@ -42,39 +42,6 @@ function at(memory: readonly Float64Array[], { space, offset }: Ref, elements: n
   return memory[space].subarray(offset, offset + elements);
 }
 
-type Function3 = (a: number, b: number, c: number, immediate: number) => number;
-
-const FUNCTIONS: { readonly [K in MapOpcode]: Function3 } = {
-  neg: (a) => -a,
-  exp: Math.exp,
-  log: Math.log,
-  log1p: Math.log1p,
-  expm1: Math.expm1,
-  tanh: Math.tanh,
-  erf,
-  sigmoid: (a) => 1 / (1 + Math.exp(-a)),
-  sqrt: Math.sqrt,
-  rsqrt: (a) => 1 / Math.sqrt(a),
-  abs: Math.abs,
-  sign: Math.sign,
-  integerPow: (a, _b, _c, exponent) => a ** exponent,
-  gelu: (a) => 0.5 * a * (1 + erf(a * Math.SQRT1_2)),
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-  div: (a, b) => a / b,
-  maximum: (a, b) => Math.max(a, b),
-  minimum: (a, b) => Math.min(a, b),
-  eq: (a, b) => Number(a === b),
-  ne: (a, b) => Number(a !== b),
-  lt: (a, b) => Number(a < b),
-  le: (a, b) => Number(a <= b),
-  gt: (a, b) => Number(a > b),
-  ge: (a, b) => Number(a >= b),
-  select: (mask, a, b) => (mask !== 0 ? a : b),
-  constant: (_a, _b, _c, immediate) => immediate,
-};
-
 /** Calls `visit` with the multi-index of every element, in row-major order. */
 function forEachIndex(dims: readonly number[], visit: (index: readonly number[]) => void): void {
   const index = dims.map(() => 0);
@@ -90,8 +57,8 @@ const position = (index: readonly number[], strides: readonly number[]): number 
 
 function registersOf(reads: number, ops: readonly MapOp[]): (registers: Float64Array) => void {
   return (registers) => {
-    ops.forEach(({ op, a, b, c, immediate }, i) => {
-      registers[reads + i] = FUNCTIONS[op](registers[a], registers[b], registers[c], immediate);
+    ops.forEach(({ op, operands: [a, b, c], immediate }, i) => {
+      registers[reads + i] = mapOps[op].value(registers[a], registers[b], registers[c], immediate);
     });
   };
 }

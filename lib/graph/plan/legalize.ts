@@ -1,5 +1,6 @@
 import { iota, isOp, make, remake, reshape } from '../build.ts';
 import { type DType, type Graph, type Node, type Shape, sizeOf } from '../node.ts';
+import { elementwiseRow } from '../ops/map-ops.ts';
 
 /**
  * Rewrites a graph into the part of the language that instructions have: a reduction removes one run of neighbouring axes, an iota has
@@ -43,7 +44,7 @@ export function topological(outputs: readonly Node[]): Node[] {
 
 function legal(node: Node, inputs: readonly Node[], iotas: Map<string, Node>): Node {
   const [first] = inputs;
-  if (isOp(node, 'stopGradient') || (isOp(node, 'concat') && inputs.length === 1)) return first;
+  if (elementwiseRow(node)?.scalars === 'operand' || (isOp(node, 'concat') && inputs.length === 1)) return first;
   if (isOp(node, 'iota')) {
     const { axis } = node.attributes;
     const key = `${node.dtype} ${node.shape[axis]}`;

@@ -1,8 +1,8 @@
 import { isOp, reshape } from '../build.ts';
 import { type DType, type Graph, type Node, type Shape, sizeOf } from '../node.ts';
-import { MAP_OPCODE } from './format.ts';
-import type { MapOpcode, StorageType } from './instruction.ts';
-import { applyView, denseView, isView, normalized, type View, type ViewNode } from './views.ts';
+import type { StorageType } from './instruction.ts';
+import { isView, kindOf, type ViewNode } from './kinds.ts';
+import { applyView, denseView, normalized, type View } from './views.ts';
 
 /** Which values have memory of their own, of what type, and how a value is found in the memory of another. */
 
@@ -11,7 +11,8 @@ export class Stored {
   readonly #added = new Set<Node>();
 
   has(node: Node): boolean {
-    return this.#added.has(node) || !(isElementwise(node) || isView(node) || isOp(node, 'constant'));
+    const kind = kindOf(node);
+    return this.#added.has(node) || kind === 'source' || kind === 'result';
   }
 
   /** Gives a value memory of its own. False if it had. */
@@ -22,18 +23,9 @@ export class Stored {
   }
 }
 
-export function isElementwise(node: Node): boolean {
-  return node.op === 'compare' || (node.op !== 'constant' && node.op in MAP_OPCODE);
-}
-
-export function mapOpcode(node: Node): MapOpcode {
-  return isOp(node, 'compare') ? node.attributes.direction : (node.op as MapOpcode);
-}
-
 /** A computed scalar is f64; gathers, inputs and the like keep their own type. */
 function storageType(node: Node): StorageType {
-  const keepsType = isOp(node, 'input') || isOp(node, 'gather') || isOp(node, 'scatterAdd') || isOp(node, 'iota');
-  return node.shape.length === 0 && !keepsType ? 'f64' : node.dtype;
+  return node.shape.length === 0 && kindOf(node) !== 'source' ? 'f64' : node.dtype;
 }
 
 /** The value below a chain of views: the first one with memory, or an elementwise result or constant that has none. */

@@ -1,6 +1,6 @@
-import { isOp } from '../build.ts';
 import { type Node, type Shape, sizeOf } from '../node.ts';
 import { stridesOf } from '../ops/strided.ts';
+import type { ViewNode } from './kinds.ts';
 
 /**
  * Strided views. An axis of a view is a list of atoms, outer to inner, because a reshape may merge axes whose strides do not merge:
@@ -45,12 +45,6 @@ export const flatAtoms = (view: View): Atom[] => normalized(view.axes.flat());
 export function isContiguous(view: View): boolean {
   const atoms = flatAtoms(view);
   return atoms.length === 0 || (atoms.length === 1 && atoms[0].stride === 1);
-}
-
-export type ViewNode = Node<'reshape'> | Node<'broadcast'> | Node<'transpose'> | Node<'slice'>;
-
-export function isView(node: Node): node is ViewNode {
-  return isOp(node, 'reshape') || isOp(node, 'broadcast') || isOp(node, 'transpose') || isOp(node, 'slice');
 }
 
 /** The view of `node`'s value given the view of its operand's; undefined where only a copy can do it. */

@@ -1,6 +1,6 @@
 import * as $ from '../build.ts';
 import type { Node } from '../node.ts';
-import { elementwiseOps } from '../ops/elementwise.ts';
+import { elementwiseRow } from '../ops/map-ops.ts';
 import { sameShape } from '../ops/shape.ts';
 import { constantOf } from './pattern.ts';
 
@@ -9,7 +9,7 @@ import { constantOf } from './pattern.ts';
  * these identities gather t · a · b + t · c (a, b, c repeated along the batch) into t · (a b + c), one factor computed once.
  */
 export function sharing(node: Node): Node | undefined {
-  if (!(node.op in elementwiseOps)) return undefined;
+  if (!elementwiseRow(node)) return undefined;
   return pulledOut(node) ?? gathered(node);
 }
 

@@ -1,0 +1,47 @@
+import type { Node, Primitive } from '../node.ts';
+import type { Elementwise, ScalarCall } from '../ops/elementwise.ts';
+import { elementwiseRow } from '../ops/map-ops.ts';
+
+/**
+ * What a value is to the planner. Total by type: the planner knows every primitive or does not compile.
+ *   elementwise  computed inside the kernels that use it, unless it is given memory
+ *   constant     a number inside an instruction
+ *   view         another value's memory, with other strides
+ *   source       memory of its own type, whatever its rank
+ *   result       memory; of rank 0 it is f64
+ */
+type Kind = 'elementwise' | 'constant' | 'view' | 'source' | 'result';
+
+export type ViewPrimitive = 'reshape' | 'broadcast' | 'transpose' | 'slice';
+export type ViewNode = { [P in ViewPrimitive]: Node<P> }[ViewPrimitive];
+
+const KINDS: { readonly [P in Exclude<Primitive, Elementwise>]: P extends ViewPrimitive ? 'view' : Kind } = {
+  input: 'source',
+  constant: 'constant',
+  iota: 'source',
+  broadcast: 'view',
+  reshape: 'view',
+  transpose: 'view',
+  slice: 'view',
+  pad: 'result',
+  concat: 'result',
+  gather: 'source',
+  scatterAdd: 'source',
+  sum: 'result',
+  max: 'result',
+  matmul: 'result',
+};
+
+export function kindOf(node: Node): Kind {
+  return elementwiseRow(node) ? 'elementwise' : KINDS[node.op as Exclude<Primitive, Elementwise>];
+}
+
+export const isElementwise = (node: Node): boolean => kindOf(node) === 'elementwise';
+export const isView = (node: Node): node is ViewNode => kindOf(node) === 'view';
+
+/** How a kernel computes an element of the value; undefined where it is not elementwise. */
+export function scalarCall(node: Node): ScalarCall | undefined {
+  const call = elementwiseRow(node)?.lower(node);
+  if (call === 'operand') throw new Error(`${node.op} is its operand, and is gone when a graph is legal`);
+  return call;
+}

@@ -1,0 +1,186 @@
+import { type DType, type Node, type Primitive, sizeOf } from '../node.ts';
+import type { Elementwise } from '../ops/elementwise.ts';
+import { stridesOf } from '../ops/strided.ts';
+import { type Chain, rectangle, type Target } from './chain.ts';
+import type { AnyInstruction, MapOp } from './instruction.ts';
+import type { ViewPrimitive } from './kinds.ts';
+import { asMatrices, type MatrixAccess, type Place } from './storage.ts';
+import { isContiguous, type View } from './views.ts';
+
+/** An instruction between buffers, not yet placed in time or memory. */
+export interface Step {
+  readonly instruction: AnyInstruction<Place>;
+  /** Steps that write to the same buffer before. */
+  readonly after: readonly Step[];
+  /** The stored values that a map computes whole. */
+  readonly roots: readonly Node[];
+}
+
+/** An operand that an instruction takes whole, with the dtype and layout that it needs. */
+export interface Taken<T = unknown> {
+  readonly operand: Node;
+  readonly dtype: DType;
+  readonly accept: (view: View) => T | undefined;
+}
+
+/** What a lowering may ask for. Where the answer is undefined or no steps, some value needs memory first, and what the lowering returns is dropped. */
+export interface Context {
+  /** The value's own memory. */
+  readonly destination: Place;
+  readonly whole: <T>(taken: Taken<T>) => { readonly place: Place; readonly access: T } | undefined;
+  readonly chain: (targets: readonly Target[]) => Chain | undefined;
+  readonly map: (targets: readonly Target[], after?: readonly Step[]) => Step[];
+}
+
+/** How a primitive with memory and instructions of its own becomes steps. */
+interface Lowering<P extends Primitive> {
+  takes(node: Node<P>): readonly Taken[];
+  steps(node: Node<P>, context: Context): Step[];
+}
+
+const dense = (operand: Node, dtype: DType = operand.dtype): Taken<true> => ({
+  operand,
+  dtype,
+  accept: (view) => (isContiguous(view) ? true : undefined),
+});
+const matrices = (operand: Node): Taken<MatrixAccess> => ({ operand, dtype: 'f32', accept: asMatrices });
+
+const single = (instruction: AnyInstruction<Place>): Step[] => [{ instruction, after: [], roots: [] }];
+
+const reduce = (node: Node<'sum'> | Node<'max'>, { whole, destination }: Context): Step[] => {
+  const [x] = node.inputs;
+  const { axes } = node.attributes;
+  const source = whole(dense(x, 'f32'));
+  if (!source) return [];
+  return single({
+    kind: 'reduce',
+    reduction: node.op,
+    outer: sizeOf(x.shape.slice(0, axes[0])),
+    reduce: sizeOf(axes.map((axis) => x.shape[axis])),
+    inner: sizeOf(x.shape.slice(axes[axes.length - 1] + 1)),
+    dtype: node.shape.length === 0 ? 'f64' : 'f32',
+    destination,
+    source: source.place,
+  });
+};
+
+/** Total by type: every primitive that is neither fused nor a view. */
+export const lowerings: {
+  readonly [P in Exclude<Primitive, Elementwise | ViewPrimitive | 'constant'>]: Lowering<P>;
+} = {
+  input: { takes: () => [], steps: () => [] },
+
+  iota: {
+    takes: () => [],
+    steps: ({ dtype, shape: [n] }, { destination }) =>
+      single({ kind: 'iota', dtype, outer: 1, n, inner: 1, destination }),
+  },
+
+  // A sum over everything is fused with what it sums.
+  sum: {
+    takes: ({ shape, inputs: [x] }) => (shape.length === 0 ? [] : [dense(x)]),
+    steps: (node, context) => {
+      if (node.shape.length > 0) return reduce(node, context);
+      const { destination } = context;
+      const made = context.chain([{ node: node.inputs[0], place: destination, own: false }]);
+      if (!made) return [];
+      const { dims, reads, ops, writes } = made;
+      return single({ kind: 'mapSum', dims, reads, ops, register: writes[0].register, destination });
+    },
+  },
+
+  max: { takes: ({ inputs: [x] }) => [dense(x)], steps: reduce },
+
+  matmul: {
+    takes: ({ inputs }) => inputs.map(matrices),
+    steps: (node, { whole, destination }) => {
+      const [a, b] = node.inputs.map((x) => whole(matrices(x)));
+      return a && b ? single(matmul(node, a, b, destination)) : [];
+    },
+  },
+
+  gather: {
+    takes: ({ inputs: [table, indices] }) => [dense(table), dense(indices)],
+    steps: ({ inputs: [x, i] }, { whole, destination }) => {
+      const table = whole(dense(x, 'f32'));
+      const indices = whole(dense(i, 'i32'));
+      if (!table || !indices) return [];
+      const size = { rows: x.shape[0], width: sizeOf(x.shape.slice(1)), count: sizeOf(i.shape) };
+      return single({ kind: 'gather', ...size, table: table.place, indices: indices.place, destination });
+    },
+  },
+
+  scatterAdd: {
+    takes: ({ inputs: [indices, updates] }) => [dense(indices), dense(updates)],
+    steps: ({ shape, inputs: [i, x] }, { whole, destination }) => {
+      const indices = whole(dense(i, 'i32'));
+      const updates = whole(dense(x, 'f32'));
+      if (!indices || !updates) return [];
+      const size = { rows: shape[0], width: sizeOf(shape.slice(1)), count: sizeOf(i.shape) };
+      return single({ kind: 'scatterAdd', ...size, indices: indices.place, updates: updates.place, destination });
+    },
+  },
+
+  concat: {
+    takes: () => [],
+    steps: ({ shape, inputs, attributes: { axis } }, { map, destination: { buffer } }) => {
+      const strides = stridesOf(shape);
+      let start = 0;
+      return inputs.flatMap((node) => {
+        const place = { buffer, element: start * strides[axis] };
+        start += node.shape[axis];
+        const everywhere = node.shape.map(() => 1);
+        return map([{ node, own: false, place, atoms: rectangle(node.shape, shape, everywhere) }]);
+      });
+    },
+  },
+
+  pad: {
+    takes: () => [],
+    steps: ({ shape, inputs: [x], attributes: { low, interior } }, { map, destination }) => {
+      const strides = stridesOf(shape);
+      const place = { buffer: destination.buffer, element: low.reduce((sum, n, i) => sum + n * strides[i], 0) };
+      const between = interior.map((n) => n + 1);
+      const inside = { node: x, own: false, place, atoms: rectangle(x.shape, shape, between) };
+      const fill = sizeOf(x.shape) < sizeOf(shape) ? zeros(destination) : [];
+      return [...fill, ...map([inside], fill)];
+    },
+  },
+};
+
+/** The row of a node that is neither fused nor a view. */
+export const loweringOf = (node: Node): Lowering<Primitive> | undefined =>
+  (lowerings as { readonly [P in Primitive]?: Lowering<Primitive> })[node.op];
+
+type Operand = { readonly place: Place; readonly access: MatrixAccess };
+
+function matmul(node: Node<'matmul'>, a: Operand, b: Operand, destination: Place): AnyInstruction<Place> {
+  const [m, n] = node.shape.slice(-2);
+  const batch = sizeOf(node.shape.slice(0, -2));
+  const transposeA = node.attributes.transposeA !== a.access.transposed;
+  const transposeB = node.attributes.transposeB !== b.access.transposed;
+  const k = node.inputs[0].shape.at(node.attributes.transposeA ? -2 : -1)!;
+  // Rows of a batch that meet one shared matrix are the rows of one tall matrix.
+  const tall = batch > 1 && b.access.batchStride === 0 && !transposeA && a.access.batchStride === m * k;
+  return {
+    kind: 'matmul',
+    batch: tall ? 1 : batch,
+    m: tall ? batch * m : m,
+    n,
+    k,
+    transposeA,
+    transposeB,
+    a: a.place,
+    aBatchStride: tall ? 0 : a.access.batchStride,
+    b: b.place,
+    bBatchStride: tall ? 0 : b.access.batchStride,
+    destination,
+  };
+}
+
+function zeros(destination: Place): Step[] {
+  const zero: MapOp = { op: 'constant', operands: [], immediate: 0 };
+  const { dtype, elements } = destination.buffer;
+  const write = { dtype, ref: destination, register: 0, strides: [1] };
+  return single({ kind: 'map', dims: [elements], reads: [], ops: [zero], writes: [write] });
+}

@@ -1,0 +1,32 @@
+import { CommandList, type InputBinding, type OutputBinding } from '../../../lib/device/commands.ts';
+import type { Device } from '../../../lib/device/device.ts';
+import type { Graph } from '../../../lib/graph/node.ts';
+import { planOf } from './support.ts';
+
+/** Runs a graph on a device: one array an output, scalars (f64) as arrays of one number. Inputs are rounded to their dtype. */
+export async function runNative(
+  device: Device,
+  graph: Graph,
+  inputs: readonly (Float64Array | Float32Array | Int32Array)[],
+): Promise<(Float64Array | Float32Array)[]> {
+  const made = planOf(graph);
+  const program = await device.load(made.bytes);
+  const bindings: InputBinding[] = [];
+  for (const [i, values] of inputs.entries()) {
+    const typed = graph.inputs[i].dtype === 'i32' ? Int32Array.from(values) : Float32Array.from(values);
+    bindings.push({ buffer: await device.upload(typed), byteOffset: 0 });
+  }
+  const buffers = made.outputs.map(({ elements }) => device.allocate(4 * elements));
+  const outputs = made.outputs.map(({ dtype, elements }, slot): OutputBinding => {
+    if (dtype === 'f64') return { mode: 'addToSlot', slot, weight: 1 };
+    const whole = { offset: 0, rowLength: elements, rowStride: elements, weight: 1 };
+    return { mode: 'store', buffer: buffers[slot], ...whole };
+  });
+  const scalars = await device.submit(new CommandList(outputs.length).call(program, bindings, outputs));
+  const results: (Float64Array | Float32Array)[] = [];
+  for (const [i, { dtype }] of made.outputs.entries()) {
+    results.push(dtype === 'f64' ? scalars.slice(i, i + 1) : await buffers[i].readF32());
+  }
+  for (const held of [program, ...buffers, ...bindings.map(({ buffer }) => buffer)]) held.dispose();
+  return results;
+}
