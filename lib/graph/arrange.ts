@@ -1,5 +1,5 @@
 import { checkInteger, invalidArgument } from '../errors.ts';
-import { canonicalAxis, commonShape, nodeOf, refuse, stretch } from './broadcasting.ts';
+import { canonicalAxis, checkConstant, commonShape, nodeOf, refuse, stretch } from './broadcasting.ts';
 import * as $ from './build.ts';
 import { type DType, type Shape, sizeOf } from './node.ts';
 import { range } from './ops/op.ts';
@@ -8,6 +8,7 @@ import { Tensor } from './tensor.ts';
 
 /** One number in every element. */
 export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {
+  checkConstant('full: value', value, 'a number');
   return new Tensor($.constant(value, shape, dtype));
 }
 

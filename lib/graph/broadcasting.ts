@@ -1,4 +1,4 @@
-import { invalidArgument, ZerothError } from '../errors.ts';
+import { invalidArgument, MAX_F32, ZerothError } from '../errors.ts';
 import * as $ from './build.ts';
 import type { Node, Shape } from './node.ts';
 import { range } from './ops/op.ts';
@@ -49,9 +49,20 @@ export function stretch(x: Node, shape: Shape): Node {
   );
 }
 
+/**
+ * A number that may stand in a graph: one that f32 holds, infinities included. A NaN from JavaScript is somebody's mistake, and would only
+ * show as a loss that is NaN.
+ */
+export function checkConstant(name: string, value: unknown, expected: string): void {
+  const size = typeof value === 'number' ? Math.abs(value) : Number.NaN;
+  if (!(size <= MAX_F32 || size === Number.POSITIVE_INFINITY)) {
+    invalidArgument(name, `${expected} that f32 holds (not NaN, and no finite one beyond ±${MAX_F32})`, value);
+  }
+}
+
 /** Operands of one shape; numbers become constants of the tensors' dtype. */
 export function aligned(op: string, operands: readonly Operand[]): Node[] {
-  for (const x of operands) if (!isTensor(x) && typeof x !== 'number') invalidArgument(op, 'tensors or numbers', x);
+  for (const x of operands) if (!isTensor(x)) checkConstant(op, x, 'tensors, or numbers');
   const tensors = operands.filter(isTensor).map((x) => x.node);
   const shape = tensors.length > 0 ? commonShape(op, tensors) : [];
   const dtype = tensors[0]?.dtype ?? 'f32';

@@ -2,7 +2,7 @@ import { canonicalAxes, commonShape, nodeOf, refuse, stretch } from './broadcast
 import * as $ from './build.ts';
 import { type Node, sizeOf } from './node.ts';
 import { sameShape } from './ops/shape.ts';
-import { add, div, exp, log, mul, stopGradient, sub } from './pointwise.ts';
+import { abs, add, div, exp, log, lt, mul, select, stopGradient, sub } from './pointwise.ts';
 import { Tensor } from './tensor.ts';
 
 /** Reductions, and what is made of them: means, soft maxima, matrix products. */
@@ -43,10 +43,11 @@ export function mean(x: Tensor, axes?: Axes, options: ReductionOptions = {}): Te
   return mul(total, sizeOf(total.shape) / sizeOf(x.shape));
 }
 
-/** log Σ exp(x) along an axis, without overflow. */
+/** log Σ exp(x) along an axis, without overflow: −∞ where all x are −∞, ∞ where one is ∞ (and no derivative in either case: NaN). */
 export function logSumExp(x: Tensor, axis = -1, { keepDims = false }: ReductionOptions = {}): Tensor {
-  // The shift changes no value and no derivative, so it may be treated as a constant.
-  const shift = stopGradient(max(x, axis, { keepDims: true }));
+  // The shift changes no value and no derivative, so it may be treated as a constant; an infinite one would give ∞ − ∞.
+  const largest = stopGradient(max(x, axis, { keepDims: true }));
+  const shift = select(lt(abs(largest), Number.POSITIVE_INFINITY), largest, 0);
   const total = add(log(sum(exp(sub(x, shift)), axis, { keepDims: true })), shift);
   return keepDims ? total : sum(total, axis);
 }

@@ -1,14 +1,17 @@
+import { ZerothError } from '../errors.ts';
 import * as arrange from './arrange.ts';
 import type { Operand } from './broadcasting.ts';
 import * as contract from './contract.ts';
 import type { DType, Node, Shape } from './node.ts';
 import * as pointwise from './pointwise.ts';
+import { currentLocation } from './where.ts';
 
 /**
  * A value of a traced function: a static shape and dtype, and a node of the graph that is being recorded. It holds no numbers.
  * Tensors exist only inside the function that received them; nothing needs to be disposed.
  *
- * Every method is the free function of the same name with this tensor as its first argument.
+ * Every method is the free function of the same name with this tensor as its first argument. JavaScript's operators throw on a tensor, all
+ * but those that nobody can overload: `x === y` compares handles, and `if (x)`, `!x` and `x ? a : b` take every tensor for true.
  */
 export class Tensor {
   readonly node: Node;
@@ -27,6 +30,16 @@ export class Tensor {
 
   get rank(): number {
     return this.node.shape.length;
+  }
+
+  /** Called by JavaScript's own operators, which would go on with NaN: `x * 2`, `x > 0 ? …`, `x == 0`, `Math.exp(x)`, `${x}`. */
+  [Symbol.toPrimitive](hint: 'number' | 'string' | 'default'): never {
+    return unusable(hint === 'string' ? 'as text' : "with JavaScript's operators or Math");
+  }
+
+  /** Called by `JSON.stringify`. */
+  toJSON(): never {
+    return unusable('as JSON');
   }
 
   add(other: Operand): Tensor {
@@ -108,6 +121,15 @@ export class Tensor {
   matmul(other: Tensor): Tensor {
     return contract.matmul(this, other);
   }
+}
+
+function unusable(how: string): never {
+  const where = currentLocation();
+  throw new ZerothError(
+    'ERR_ZEROTH_TRACE',
+    `a tensor cannot be used ${how}: it stands for values that do not exist yet, while the function is traced. ` +
+      `Use add, sub, mul, div, neg, exp … for arithmetic, eq, ne, lt, le, gt, ge with select(condition, a, b) for a choice, and x.shape for its sizes.${where ? ` At ${where}` : ''}`,
+  );
 }
 
 // This file is the layer's face: whoever writes a loss imports from here.

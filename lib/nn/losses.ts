@@ -1,7 +1,7 @@
 import { checkOptions, ZerothError } from '../errors.ts';
 import { sizeOf } from '../graph/node.ts';
 import { sameShape, shapeText } from '../graph/ops/shape.ts';
-import { logSoftmax, mean, mul, neg, oneHot, square, sub, sum, type Tensor } from '../graph/tensor.ts';
+import { logSoftmax, mean, mul, neg, oneHot, reshape, select, square, sub, sum, type Tensor } from '../graph/tensor.ts';
 
 /**
  * A mean whose denominator depends on the data, as the two scalars that it is made of. Both are added over all examples, whatever parts
@@ -24,19 +24,24 @@ export function targets(loss: string, outputs: Tensor, labels: Tensor): Tensor {
   return oneHot(labels, outputs.shape[outputs.rank - 1]);
 }
 
-/** Σ over positions that count, and their number; the mean where all count. */
-export function masked(loss: string, perPosition: Tensor, mask: Tensor): WeightedSum {
-  if (mask.dtype !== 'f32' || !sameShape(mask.shape, perPosition.shape)) {
+/**
+ * Σ over positions that count of a loss of x [...n, C], and their number. What stands where nothing counts, be it NaN, reaches neither the
+ * value nor a derivative: it is replaced before `lossOf` sees it.
+ */
+function masked(loss: string, x: Tensor, mask: Tensor, lossOf: (x: Tensor) => Tensor): WeightedSum {
+  const positions = x.shape.slice(0, -1);
+  if (mask.dtype !== 'f32' || !sameShape(mask.shape, positions)) {
     throw new ZerothError(
       'ERR_ZEROTH_SHAPE',
-      `${loss}: expected an f32 mask ${shapeText(perPosition.shape)} like the labels, received ${mask.dtype}${shapeText(mask.shape)}.`,
+      `${loss}: expected an f32 mask ${shapeText(positions)} like the labels, received ${mask.dtype}${shapeText(mask.shape)}.`,
     );
   }
-  return { sum: sum(mul(mask, perPosition)), weight: sum(mask) };
+  const counted = select(reshape(mask, [...positions, 1]), x, 0);
+  return { sum: sum(mul(mask, lossOf(counted))), weight: sum(mask) };
 }
 
 export interface MaskOptions {
-  /** f32, a weight a position: 1 where it counts and 0 where not. Default: all count. */
+  /** f32, a weight a position: 1 where it counts and 0 where not, whatever stands there. Default: all count. */
   readonly mask?: Tensor;
 }
 
@@ -55,10 +60,10 @@ export function squaredLoss(outputs: Tensor, targets: Tensor, options?: { readon
 export function squaredLoss(outputs: Tensor, targets: Tensor, options: { readonly mask: Tensor }): WeightedSum;
 export function squaredLoss(outputs: Tensor, labels: Tensor, options: MaskOptions = {}): Tensor | WeightedSum {
   checkOptions('squaredLoss: options', options, MASK_OPTIONS);
-  const squares = square(sub(outputs, squaredTargets(outputs, labels)));
+  const difference = sub(outputs, squaredTargets(outputs, labels));
   const { mask } = options;
-  if (mask !== undefined) return masked('squaredLoss', mul(sum(squares, -1), 0.5), mask);
-  return mul(sum(squares), 0.5 / sizeOf(outputs.shape.slice(0, -1)));
+  if (mask !== undefined) return masked('squaredLoss', difference, mask, (x) => mul(sum(square(x), -1), 0.5));
+  return mul(sum(square(difference)), 0.5 / sizeOf(outputs.shape.slice(0, -1)));
 }
 
 function squaredTargets(outputs: Tensor, labels: Tensor): Tensor {
@@ -74,7 +79,7 @@ function squaredTargets(outputs: Tensor, labels: Tensor): Tensor {
  * Softmax cross entropy, −log softmax(logits)[label], in mean over examples and positions; result [].
  * A label outside 0 … C − 1 is no class: its position counts in the mean, with a loss of 0. Mask such positions.
  *
- * @param logits [...n, C].
+ * @param logits [...n, C]. One may be −∞, for a class that cannot be: its probability and derivatives are 0, and it costs ∞ at the label.
  * @param labels i32 [...n].
  * @param options.mask [...n]; the mean is then over the positions that count, and the result a `WeightedSum`.
  * @throws ERR_ZEROTH_SHAPE
@@ -84,7 +89,8 @@ export function softmaxCrossEntropy(logits: Tensor, labels: Tensor, options: { r
 export function softmaxCrossEntropy(logits: Tensor, labels: Tensor, options: MaskOptions = {}): Tensor | WeightedSum {
   checkOptions('softmaxCrossEntropy: options', options, MASK_OPTIONS);
   const hot = targets('softmaxCrossEntropy', logits, labels);
-  const perPosition = neg(sum(mul(hot, logSoftmax(logits)), -1));
+  // Selected, not multiplied: a logit of −∞ away from the label has a logarithm of −∞, and 0 · −∞ is NaN.
+  const lossOf = (x: Tensor): Tensor => neg(sum(select(hot, logSoftmax(x), 0), -1));
   const { mask } = options;
-  return mask === undefined ? mean(perPosition) : masked('softmaxCrossEntropy', perPosition, mask);
+  return mask === undefined ? mean(lossOf(logits)) : masked('softmaxCrossEntropy', logits, mask, lossOf);
 }

@@ -147,6 +147,17 @@ describe('arranging', () => {
 });
 
 describe('soft maxima', () => {
+  it('of infinities: log Σ exp is −∞ where all are −∞, and ∞ where one is ∞', () => {
+    const [low, high] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    const x: [number[], number[]] = [
+      [5, 2],
+      [low, low, high, 2, high, high, low, 3, high, low],
+    ];
+    expect(values((a) => t.logSumExp(a), x)).toEqual([low, high, high, 3, high]);
+    expect(values((a) => t.logSumExp(a, -1, { keepDims: true }), x)).toEqual([low, high, high, 3, high]);
+    expect(values((a) => t.logSumExp(a, 0), [[2], [low, low]])).toEqual([low]);
+  });
+
   it('do not overflow', () => {
     const x: [number[], number[]] = [[3], [1000, 999, -1000]];
     const [p, q] = [Math.E / (1 + Math.E), 1 / (1 + Math.E)];
@@ -226,6 +237,63 @@ describe('errors at trace time', () => {
     expect(failure(() => traceOf((x) => t.vmap((a: Tensor) => a, [null])(x), [{ shape: [2] }])).message).toContain(
       'at least one',
     );
+  });
+});
+
+describe("JavaScript's own operators", () => {
+  const misuses: [string, (x: Tensor) => unknown][] = [
+    ['x * 2', (x) => (x as never as number) * 2],
+    ['2 - x', (x) => 2 - (x as never as number)],
+    ['x + 1', (x) => (x as never as number) + 1],
+    ['x ** 2', (x) => (x as never as number) ** 2],
+    ['-x', (x) => -(x as never as number)],
+    ['x > 0', (x) => (x as never as number) > 0],
+    ['0 <= x', (x) => 0 <= (x as never as number)],
+    // biome-ignore lint/suspicious/noDoubleEquals: this is the misuse
+    ['x == 0', (x) => (x as never as number) == 0],
+    // biome-ignore lint/suspicious/noDoubleEquals: this is the misuse
+    ["x != 'a'", (x) => (x as never as string) != 'a'],
+    ['Math.exp(x)', (x) => Math.exp(x as never)],
+    ['Math.max(x, 0)', (x) => Math.max(x as never, 0)],
+    ['Number(x)', (x) => Number(x)],
+    ['parseFloat(x)', (x) => Number.parseFloat(x as never)],
+    ['[1, 2][x]', (x) => [1, 2][x as never]],
+    // biome-ignore lint/style/useTemplate: another way to the same
+    ["'' + x", (x) => '' + x],
+    ['`x`', (x) => `${x}`],
+    ['String(x)', (x) => String(x)],
+    ['[x].join()', (x) => [x, x].join()],
+    ['JSON.stringify', (x) => JSON.stringify({ x })],
+  ];
+
+  it.each(misuses)('%s throws, with the functions to use instead and the line', (_, misuse) => {
+    const error = failure(() => traceOf((x) => [x, misuse(x) as Tensor], [{ shape: [] }]));
+    expect(error.code).toBe('ERR_ZEROTH_TRACE');
+    expect(error.message).toMatch(/add, sub, mul, div.*select\(condition, a, b\).*tensor\.test\.ts:\d+/);
+  });
+
+  it('leave no NaN in a graph: a number is refused that is NaN or that f32 cannot hold', () => {
+    const refused: ((x: Tensor) => Tensor)[] = [
+      (x) => t.add(x, Number.NaN),
+      (x) => t.sub(Number.NaN, x),
+      (x) => x.mul(Number.NaN),
+      (x) => t.maximum(x, Number.NaN),
+      (x) => t.gt(x, Number.NaN),
+      (x) => t.select(t.gt(x, 0), x, Number.NaN),
+      () => t.exp(Number.NaN),
+      () => t.full([2], Number.NaN),
+      (x) => t.mul(x, 1e39),
+      (x) => t.add(x, undefined as never),
+      (x) => t.add(x, '1' as never),
+      (x) => t.integerPow(x, Number.NaN),
+    ];
+    for (const f of refused) {
+      const error = failure(() => traceOf(f, [{ shape: [2] }]));
+      expect(['ERR_ZEROTH_ARGUMENT', 'ERR_ZEROTH_SHAPE']).toContain(error.code);
+      expect(error.message).toMatch(/expected .* received/);
+    }
+    expect(values((x) => t.minimum(x, Number.POSITIVE_INFINITY), [[2], [1, -1]])).toEqual([1, -1]);
+    expect(values((x) => t.maximum(x, -3.4028234663852886e38), [[2], [1, -1]])).toEqual([1, -1]);
   });
 });
 
