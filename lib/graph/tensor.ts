@@ -3,6 +3,7 @@ import * as arrange from './arrange.ts';
 import type { Operand } from './broadcasting.ts';
 import * as contract from './contract.ts';
 import type { DType, Node, Shape } from './node.ts';
+import { shapeText } from './ops/shape.ts';
 import * as pointwise from './pointwise.ts';
 import { currentLocation } from './where.ts';
 
@@ -34,12 +35,17 @@ export class Tensor {
 
   /** Called by JavaScript's own operators, which would go on with NaN: `x * 2`, `x > 0 ? …`, `x == 0`, `Math.exp(x)`, `${x}`. */
   [Symbol.toPrimitive](hint: 'number' | 'string' | 'default'): never {
-    return unusable(hint === 'string' ? 'as text' : "with JavaScript's operators or Math");
+    const where = currentLocation();
+    throw new ZerothError(
+      'ERR_ZEROTH_TRACE',
+      `a tensor cannot be used ${hint === 'string' ? 'as text' : "with JavaScript's operators or Math"}: it stands for values that do not exist yet, while the function is traced. ` +
+        `Use add, sub, mul, div, neg, exp … for arithmetic, eq, ne, lt, le, gt, ge with select(condition, a, b) for a choice, and x.shape for its sizes.${where ? ` At ${where}` : ''}`,
+    );
   }
 
-  /** Called by `JSON.stringify`. */
-  toJSON(): never {
-    return unusable('as JSON');
+  /** Called by `JSON.stringify`, of loggers for example: what it is, not the graph below it. */
+  toJSON(): string {
+    return `Tensor ${this.dtype}${shapeText(this.shape)}`;
   }
 
   add(other: Operand): Tensor {
@@ -121,15 +127,6 @@ export class Tensor {
   matmul(other: Tensor): Tensor {
     return contract.matmul(this, other);
   }
-}
-
-function unusable(how: string): never {
-  const where = currentLocation();
-  throw new ZerothError(
-    'ERR_ZEROTH_TRACE',
-    `a tensor cannot be used ${how}: it stands for values that do not exist yet, while the function is traced. ` +
-      `Use add, sub, mul, div, neg, exp … for arithmetic, eq, ne, lt, le, gt, ge with select(condition, a, b) for a choice, and x.shape for its sizes.${where ? ` At ${where}` : ''}`,
-  );
 }
 
 // This file is the layer's face: whoever writes a loss imports from here.

@@ -263,13 +263,22 @@ describe("JavaScript's own operators", () => {
     ['`x`', (x) => `${x}`],
     ['String(x)', (x) => String(x)],
     ['[x].join()', (x) => [x, x].join()],
-    ['JSON.stringify', (x) => JSON.stringify({ x })],
   ];
 
   it.each(misuses)('%s throws, with the functions to use instead and the line', (_, misuse) => {
     const error = failure(() => traceOf((x) => [x, misuse(x) as Tensor], [{ shape: [] }]));
     expect(error.code).toBe('ERR_ZEROTH_TRACE');
     expect(error.message).toMatch(/add, sub, mul, div.*select\(condition, a, b\).*tensor\.test\.ts:\d+/);
+  });
+
+  it('show in JSON what a tensor is, and nothing of the graph below it', () => {
+    traceOf(
+      (x) => {
+        expect(JSON.stringify({ y: t.exp(x) })).toBe('{"y":"Tensor f32[2, 3]"}');
+        return x;
+      },
+      [{ shape: [2, 3] }],
+    );
   });
 
   it('leave no NaN in a graph: a number is refused that is NaN or that f32 cannot hold', () => {
