@@ -24,7 +24,7 @@ for await (const event of train(objective, optimizer, { steps: 2500, seed: 2, mo
   if (event.type === 'step') peak = Math.max(peak, event.loss);
   if (event.type === 'monitor' && event.step >= raised - 500) {
     const { step, loss, trace, threshold } = event;
-    if (step === raised) console.log(`step ${raised}   η is raised from ${lr(raised - 1)} to ${event.lr}`);
+    if (step === raised) console.log(`step ${raised}   η is raised from ${lr.at(raised - 1)} to ${event.lr}`);
     console.log(
       `step ${String(step).padStart(4)}   loss ${loss.toFixed(3)} (at most ${peak.toFixed(3)} since the last line)` +
         `   trace ${trace.toFixed(0).padStart(3)}   threshold ${threshold.toFixed(0)}   ratio ${(trace / threshold).toFixed(2)}`,

@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'ERR_ZEROTH_LOG'
   | 'ERR_ZEROTH_CHECKPOINT'
   | 'ERR_ZEROTH_DIVERGED'
+  | 'ERR_ZEROTH_STEP_SIZE'
   | 'ERR_ZEROTH_USAGE';
 
 /** Every error that Zeroth throws on purpose: a stable `code`, and a message that says what was expected, what was received and what to do. */

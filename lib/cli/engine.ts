@@ -9,6 +9,7 @@ import { squaredLoss } from '../nn/losses.ts';
 import { compile, type Objective } from '../objective/objective.ts';
 import type { Problem } from '../objective/problem.ts';
 import { supervised } from '../objective/supervised.ts';
+import { learningRateAt } from '../optimizers/schedules.ts';
 import { loadCheckpoint } from '../train/checkpoint.ts';
 import type { TrainEvent } from '../train/events.ts';
 import { Monitor } from '../train/monitor.ts';
@@ -82,9 +83,10 @@ async function measureCurvature(
     const checkpoint = await loadCheckpoint(folder);
     await objective.params.useStates(optimizer.rule.states, optimizer.rule.initial);
     await objective.params.restore(checkpoint.params);
-    const monitor = new Monitor(objective, optimizer, { probes, seed: BigInt(settings.seed) });
+    const run = checkpoint.identity.run as number;
+    const monitor = new Monitor(objective, optimizer, { probes, seed: BigInt(settings.seed), run });
     monitor.startFrom(checkpoint.eigenvector);
-    const measured = await monitor.measure(checkpoint.step, signal);
+    const measured = await monitor.measure(checkpoint.step, learningRateAt(optimizer, checkpoint.step), signal);
     if (!measured) {
       throw new ZerothError(
         'ERR_ZEROTH_CHECKPOINT',

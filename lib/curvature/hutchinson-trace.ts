@@ -1,5 +1,5 @@
 import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
-import { stream } from '../random/direction.ts';
+import { checkIndex, stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { applyChecked, checkOperator } from './apply.ts';
@@ -14,7 +14,7 @@ export interface HutchinsonOptions {
   /** Seed of the default probes, 0 ≤ seed < 2^64. Default 0. */
   readonly seed?: Seed;
   /** Index of the first default probe's stream; give each measurement of a run its own range. Default 0. */
-  readonly firstStream?: number;
+  readonly firstStream?: number | bigint;
   /** The i-th probe, 0 ≤ i < probes: zero mean, identity covariance, `dimension` long. In place of the default probes. */
   readonly probe?: (i: number) => Float32Array | Promise<Float32Array>;
   readonly signal?: AbortSignal;
@@ -52,8 +52,8 @@ export async function hutchinsonTrace(
   const probes = checkInteger('probes', options.probes ?? 64, 2);
   const batch = checkInteger('batch', options.batch ?? 16, 1);
   const seed = checkSeed(options.seed ?? 0);
-  const firstStream = checkInteger('firstStream', options.firstStream ?? 0, 0);
-  const probe = options.probe ?? ((i: number) => rademacherProbe(dimension, seed, firstStream + i));
+  const firstStream = checkIndex('firstStream', options.firstStream ?? 0);
+  const probe = options.probe ?? ((i: number) => rademacherProbe(dimension, seed, firstStream + BigInt(i)));
 
   // Welford's running mean and sum of squared deviations.
   let mean = 0;
@@ -81,7 +81,7 @@ export async function hutchinsonTrace(
 }
 
 /** Signs from the bits of a stream, lowest bit first, 32 elements a word. */
-function rademacherProbe(dimension: number, seed: bigint, index: number): Float32Array {
+function rademacherProbe(dimension: number, seed: bigint, index: bigint): Float32Array {
   const random = new PhiloxStream(seed, stream('probe', index));
   const z = new Float32Array(dimension);
   for (let first = 0; first < dimension; first += 32) {

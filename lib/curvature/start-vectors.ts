@@ -12,7 +12,7 @@ interface Source {
   readonly dimension: number;
   readonly seed: bigint;
   /** Index of the first vector's stream. */
-  readonly firstStream: number;
+  readonly firstStream: bigint;
   /** Rows to start from; there may be fewer than vectors asked for. */
   readonly given: Float32Array | undefined;
 }
@@ -29,7 +29,7 @@ export class StartVectors {
   next(): Float64Array {
     const { dimension, seed, firstStream, given } = this.#source;
     const index = this.#next++;
-    const random = new PhiloxStream(seed, stream('lanczos', firstStream + index));
+    const random = new PhiloxStream(seed, stream('lanczos', firstStream + BigInt(index)));
     const vector = Float64Array.from({ length: dimension }, () => random.normal());
     scale(vector, 1 / norm(vector));
     const row = given?.subarray(index * dimension, (index + 1) * dimension) ?? new Float32Array(0);

@@ -1,4 +1,5 @@
 import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
+import { checkIndex } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { applyChecked, checkOperator } from './apply.ts';
 import { lanczos } from './lanczos.ts';
@@ -21,7 +22,7 @@ export interface TopEigenvaluesOptions {
   /** Seed of the start vectors, 0 ≤ seed < 2^64. Default 0. */
   readonly seed?: Seed;
   /** Index of the first start vector's stream. Default 0. */
-  readonly firstStream?: number;
+  readonly firstStream?: number | bigint;
   readonly signal?: AbortSignal;
 }
 
@@ -67,7 +68,7 @@ export async function topEigenvalues(
   const starts = new StartVectors({
     dimension,
     seed: checkSeed(options.seed ?? 0),
-    firstStream: checkInteger('firstStream', options.firstStream ?? 0, 0),
+    firstStream: checkIndex('firstStream', options.firstStream ?? 0),
     given: checkStart(options.start, count, dimension),
   });
   const minIterations = options.start === undefined ? 1 : iterationsToNotice(dimension, method);

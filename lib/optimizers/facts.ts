@@ -1,13 +1,19 @@
+import { type Options, optionsOf } from './json.ts';
 import { momentsOf } from './moments.ts';
 import type { Optimizer } from './optimizer.ts';
 import { learningRateAt } from './schedules.ts';
+import { stepSizeOf } from './step-size.ts';
 
 /** What is worth writing down about an optimizer: plain data, in a log, a report or a calculator. */
 export interface OptimizerFacts {
   readonly name: string;
   readonly estimator: string;
   readonly rule: string;
+  /** η of the first step, or of the step asked for. */
   readonly lr: number;
+  readonly stepSize: { readonly name: string; readonly options: Options };
+  /** Whatever tells the estimator and the rule from others of their names. */
+  readonly options: { readonly estimator: Options; readonly rule: Options };
   /** Smoothing μ; absent for first-order methods. */
   readonly mu?: number;
   readonly beta?: number;
@@ -25,19 +31,23 @@ export interface OptimizerFacts {
  * @returns facts without undefined fields; `beta` is there when the rule keeps a momentum.
  * @throws ERR_ZEROTH_ARGUMENT when the dimension is needed and missing.
  * @example
- * describeOptimizer(zoGD({ lr: 0.05 }))
- * // { name: 'zo-gd', estimator: 'gaussian-two-point', rule: 'plain', lr: 0.05, mu: 0.001, moments: { s1: 2, s2: 1 } }
+ * describeOptimizer(zoGD({ lr: 0.05 })).lr // 0.05
+ * describeOptimizer(zoGD({ lr: 0.05 })).stepSize // { name: 'constant', options: { lr: 0.05 } }
+ * describeOptimizer(zoGD({ lr: 0.05 })).options // { estimator: { mu: 0.001 }, rule: {} }
  */
 export function describeOptimizer(
   optimizer: Optimizer,
   options: { dimension?: number; step?: number } = {},
 ): OptimizerFacts {
   const { estimator, rule } = optimizer;
+  const stepSize = stepSizeOf(optimizer.lr);
   return {
     name: optimizer.name,
     estimator: estimator.name,
     rule: rule.name,
     lr: learningRateAt(optimizer, options.step ?? 0),
+    stepSize: { name: stepSize.name, options: optionsOf('step size', stepSize) },
+    options: { estimator: optionsOf('estimator', estimator), rule: optionsOf('rule', rule) },
     ...(estimator.mu !== undefined && { mu: estimator.mu }),
     ...(rule.states.includes('m') && { beta: rule.beta }),
     ...(rule.beta2 !== undefined && { beta2: rule.beta2 }),

@@ -1,4 +1,8 @@
 import type { Direction } from '../random/direction.ts';
+import type { Options } from './json.ts';
+import type { LearningRate } from './step-size.ts';
+
+export type { LearningRate } from './step-size.ts';
 
 /** Moments of an estimator on the quadratic model: E[ĝĝᵀ] = s1 A + s2 tr(A) I, A = HΣH (docs/mathematics.md). */
 export interface Moments {
@@ -43,6 +47,8 @@ export interface LossOracle {
 /** How ĝ is made. Stateless: everything random comes from `direction`. */
 export interface Estimator {
   readonly name: string;
+  /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */
+  readonly options?: Options;
   /** Smoothing μ, where the estimator has one. */
   readonly mu?: number;
   /** Its half of the stability theory, for a problem of this many parameters. */
@@ -73,6 +79,8 @@ export type Update =
 /** What is done with ĝ. Its state (m, v, p) lives on the device beside θ. */
 export interface UpdateRule {
   readonly name: string;
+  /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */
+  readonly options?: Options;
   /** Momentum coefficient β (β1 of Adam); 0 without momentum. */
   readonly beta: number;
   readonly beta2?: number;
@@ -90,9 +98,6 @@ export interface UpdateRule {
   /** The diagonal of P that update number `steps` (counted from 1) divided by, from the state after it; absent where there is none. */
   preconditioner?(state: { v?: Float32Array; p?: Float32Array }, steps: number): Float64Array;
 }
-
-/** η, constant or a function of the step (the first is 0). */
-export type LearningRate = number | ((step: number) => number);
 
 /** optimizer = estimator × update rule, with its step size. */
 export interface Optimizer {

@@ -5,15 +5,17 @@ import { adamRule } from './rules/adam.ts';
 import { frozenAdam } from './rules/frozen-adam.ts';
 import { plain } from './rules/plain.ts';
 import { polyakMomentum } from './rules/polyak-momentum.ts';
-import { checkLearningRate } from './schedules.ts';
+import { stepSizeOf } from './step-size.ts';
 
 /*
- * Each recipe is an estimator times an update rule. All take `lr`, η ≥ 0 or a schedule (η = 0 moves nothing: it is how drift is
+ * Each recipe is an estimator times an update rule. All take `lr`, η ≥ 0 or a step size (η = 0 moves nothing: it is how drift is
  * measured), and throw ERR_ZEROTH_ARGUMENT for a number out of range. Zeroth-order recipes take `mu`, the smoothing μ > 0, default 1e-3.
  */
 
 function recipe(name: string, lr: LearningRate, estimator: Estimator, rule: UpdateRule): Optimizer {
-  return { name, lr: checkLearningRate(lr), estimator, rule };
+  // A function is first called when it is used: a run checks what it says.
+  if (typeof lr !== 'function') stepSizeOf(lr);
+  return { name, lr, estimator, rule };
 }
 
 /**

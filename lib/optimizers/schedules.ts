@@ -1,24 +1,21 @@
-import { checkInteger, checkNumber, invalidArgument, isWithin, MAX_F32, shown, ZerothError } from '../errors.ts';
-import type { LearningRate, Optimizer } from './optimizer.ts';
+import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
+import type { Optimizer } from './optimizer.ts';
+import { askStepSize, isSchedule, type Schedule, schedule, stepSizeOf } from './step-size.ts';
 
-/** What a device, which computes in f32, can take. */
-const RATES = { min: 0, max: MAX_F32 } as const;
-
-/** A step size as a function of the step; the first step is 0. */
-export type Schedule = (step: number) => number;
+export { type Schedule, schedule } from './step-size.ts';
 
 /**
  * The same step size at every step.
  *
  * @param lr η ≥ 0.
- * @returns a schedule.
+ * @returns a schedule; what the number itself stands for wherever a step size is expected.
  * @throws ERR_ZEROTH_ARGUMENT when η is negative or not finite.
  * @example
- * constant(0.05)(1000) // 0.05
+ * constant(0.05).at(1000) // 0.05
  */
 export function constant(lr: number): Schedule {
   checkNumber('lr', lr, { min: 0 });
-  return () => lr;
+  return schedule('constant', { lr }, () => lr);
 }
 
 /**
@@ -31,8 +28,8 @@ export function constant(lr: number): Schedule {
  * @throws ERR_ZEROTH_ARGUMENT when step 0 is missing, a step is not an integer ≥ 0, or an η is negative or not finite.
  * @example
  * const lr = piecewise({ 0: 0.03, 2000: 0.05 })
- * lr(1999) // 0.03
- * lr(2000) // 0.05
+ * lr.at(1999) // 0.03
+ * lr.at(2000) // 0.05
  */
 export function piecewise(pieces: Readonly<Record<number, number>>): Schedule {
   const entries = Object.entries(pieces).map(([key, lr]) => {
@@ -41,7 +38,8 @@ export function piecewise(pieces: Readonly<Record<number, number>>): Schedule {
   });
   entries.sort((a, b) => a.from - b.from);
   if (entries[0]?.from !== 0) invalidArgument('pieces', 'an entry for step 0', Object.keys(pieces));
-  return (step) => {
+  const options = { pieces: Object.fromEntries(entries.map(({ from, lr }) => [from, lr])) };
+  return schedule('piecewise', options, (step) => {
     let low = 0;
     for (let high = entries.length; high - low > 1; ) {
       const middle = (low + high) >> 1;
@@ -49,7 +47,7 @@ export function piecewise(pieces: Readonly<Record<number, number>>): Schedule {
       else high = middle;
     }
     return entries[low].lr;
-  };
+  });
 }
 
 /** A rise to a peak and a decay to an end. */
@@ -74,11 +72,11 @@ export interface WarmupDecay {
  * @throws ERR_ZEROTH_ARGUMENT when a number is out of range.
  * @example
  * const lr = warmupLinearDecay({ peak: 1, warmupSteps: 10, steps: 110 })
- * lr(4) // 0.5
- * lr(60) // 0.5
+ * lr.at(4) // 0.5
+ * lr.at(60) // 0.5
  */
 export function warmupLinearDecay(options: WarmupDecay): Schedule {
-  return warmupDecay(options, (x) => x);
+  return warmupDecay('warmup-linear-decay', options, (x) => x);
 }
 
 /**
@@ -91,53 +89,47 @@ export function warmupLinearDecay(options: WarmupDecay): Schedule {
  * @throws ERR_ZEROTH_ARGUMENT when a number is out of range.
  * @example
  * const lr = warmupCosineDecay({ peak: 1, warmupSteps: 0, steps: 100, end: 0.1 })
- * lr(0) // 1
- * lr(100) // 0.1
+ * lr.at(0) // 1
+ * lr.at(100) // 0.1
  * @see Loshchilov and Hutter, SGDR, arXiv 1608.03983, eq. 5.
  */
 export function warmupCosineDecay(options: WarmupDecay): Schedule {
-  return warmupDecay(options, (x) => (1 - Math.cos(Math.PI * x)) / 2);
+  return warmupDecay('warmup-cosine-decay', options, (x) => (1 - Math.cos(Math.PI * x)) / 2);
 }
 
-function warmupDecay({ peak, warmupSteps, steps, end = 0 }: WarmupDecay, shape: (x: number) => number): Schedule {
+function warmupDecay(
+  name: string,
+  { peak, warmupSteps, steps, end = 0 }: WarmupDecay,
+  shape: (x: number) => number,
+): Schedule {
   checkNumber('peak', peak, { min: 0 });
   checkNumber('end', end, { min: 0 });
   checkInteger('warmupSteps', warmupSteps, 0);
   checkInteger('steps', steps, warmupSteps + 1);
-  return (step) => {
+  return schedule(name, { peak, warmupSteps, steps, end }, (step) => {
     if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
     if (step >= steps) return end;
     return peak + (end - peak) * shape((step - warmupSteps) / (steps - warmupSteps));
-  };
+  });
 }
 
 /**
- * The step size that an optimizer uses at a step.
+ * The step size that an optimizer uses at a step, where that is known beforehand.
  *
  * @param optimizer anything with an `lr`.
  * @param step steps done before this one: the first is 0.
- * @returns η ≥ 0.
- * @throws ERR_ZEROTH_ARGUMENT when the step is not an integer ≥ 0, or the schedule returns a negative or non-finite number.
+ * @returns η ≥ 0; at step 0, of a step size that is not a schedule, what it expects before it has seen anything.
+ * @throws ERR_ZEROTH_ARGUMENT when the step is not an integer ≥ 0, the step size returns a negative or non-finite number, or a later step is
+ *   asked of a step size that goes by what the run measures.
  * @example
  * learningRateAt(zoGD({ lr: piecewise({ 0: 0.03, 2000: 0.05 }) }), 2000) // 0.05
  */
 export function learningRateAt(optimizer: Pick<Optimizer, 'lr'>, step: number): number {
   checkInteger('step', step, 0);
-  const { lr } = optimizer;
-  if (typeof lr !== 'function') return checkNumber('lr', lr, RATES);
-  const value: unknown = lr(step);
-  if (!isWithin(value, RATES)) {
-    throw new ZerothError(
-      'ERR_ZEROTH_ARGUMENT',
-      `lr(${step}): expected a finite number ≥ 0 from the schedule (in f32), received ${shown(value)}.`,
-    );
+  const stepSize = stepSizeOf(optimizer.lr);
+  if (step > 0 && !isSchedule(stepSize)) {
+    const expected = `0, because step size ${stepSize.name} goes by what the run measures: the η of other steps is in the run's log`;
+    invalidArgument('step', expected, step);
   }
-  return value;
-}
-
-/** Checks a step size as far as it can be known in advance: a number now, a schedule at each step. Returns it. */
-export function checkLearningRate(lr: LearningRate): LearningRate {
-  // 0 is allowed: a run that moves nothing is how rounding drift is measured.
-  if (typeof lr !== 'function') checkNumber('lr', lr, RATES);
-  return lr;
+  return askStepSize(stepSize, stepSize.init(), { step }).lr;
 }

@@ -23,11 +23,15 @@ export type Purpose = keyof typeof PURPOSE;
 export function stream(purpose: Purpose, index: number | bigint): bigint {
   const base = Object.hasOwn(PURPOSE, purpose) ? PURPOSE[purpose] : undefined;
   if (base === undefined) invalidArgument('purpose', `one of ${Object.keys(PURPOSE).join(', ')}`, purpose);
+  return (base << 56n) | checkIndex('index', index);
+}
+
+/** The index of a stream among those of its purpose. @throws ERR_ZEROTH_ARGUMENT: one beyond would be a stream of another purpose. */
+export function checkIndex(name: string, index: number | bigint): bigint {
   const valid =
     typeof index === 'bigint' ? index >= 0n && index < 1n << 56n : Number.isSafeInteger(index) && index >= 0;
-  // An index beyond would be a stream of another purpose.
-  if (!valid) invalidArgument('index', 'an integer from 0 to 2^56 − 1', index);
-  return (base << 56n) | BigInt(index);
+  if (!valid) invalidArgument(name, 'an integer from 0 to 2^56 − 1', index);
+  return BigInt(index);
 }
 
 const isWord64 = (value: unknown): boolean => typeof value === 'bigint' && value >= 0n && value < 1n << 64n;

@@ -1,9 +1,9 @@
-import { stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
+import { type RunPlace, runStream } from '../random/run-streams.ts';
 
 /** The mini-batch of a step: `count` distinct examples of `n`, by a partial Fisher–Yates shuffle from the step's own stream. */
-export function sampleExamples(n: number, count: number, seed: bigint, step: number): Uint32Array {
-  const random = new PhiloxStream(seed, stream('batch', step));
+export function sampleExamples(n: number, count: number, seed: bigint, place: RunPlace): Uint32Array {
+  const random = new PhiloxStream(seed, runStream('batch', place));
   const rows = Uint32Array.from({ length: n }, (_, i) => i);
   for (let i = 0; i < count; i++) {
     const j = i + random.below(n - i);

@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { shown, ZerothError } from '../errors.ts';
+import type { Json } from '../optimizers/json.ts';
 import type { Term, Update } from '../optimizers/optimizer.ts';
+import type { CurvatureReading } from '../optimizers/step-size.ts';
 import { checkTerm, type Params, type Pending, type StateName, type StoredParams } from '../params/params.ts';
 import { loadSafetensors, type SafeTensor, saveSafetensors } from '../params/safetensors.ts';
 import type { Distribution } from '../random/direction.ts';
+import type { StoredStepSize } from './step-sizer.ts';
 
 /**
  * Two files, each replaced atomically:
@@ -20,14 +23,20 @@ const STATE_NAMES: readonly StateName[] = ['m', 'v', 'p'];
 
 export interface Checkpoint {
   readonly step: number;
-  /** Fingerprint of what must be equal for a resumed run to continue the same trajectory. */
-  readonly identity: string;
+  /** What must be equal for a resumed run to continue the same trajectory. */
+  readonly identity: Identity;
   readonly params: StoredParams;
   /** Warm start of the monitor's eigenvector, so that a resumed log continues bit for bit. */
   readonly eigenvector?: Float32Array;
   /** Loss of the run's first step: divergence is measured against it. */
   readonly firstLoss?: number;
+  /** Loss of the last step so far; absent where there was none, or none that is finite. */
+  readonly lastLoss?: number;
+  readonly stepSize: StoredStepSize;
 }
+
+/** Plain JSON. */
+export type Identity = { readonly [name: string]: Json };
 
 interface TermRecord {
   distribution: Distribution;
@@ -45,7 +54,7 @@ interface PendingRecord {
 const vector = (data: Float32Array): SafeTensor => ({ dtype: 'F32', shape: [data.length], data });
 
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, params: Params): Promise<void> {
-  const { step, identity, eigenvector, firstLoss } = checkpoint;
+  const { step, identity, eigenvector, firstLoss, lastLoss, stepSize } = checkpoint;
   const { theta, states, displacement, pending } = checkpoint.params;
   const tensors = new Map<string, SafeTensor>([['theta', vector(theta)]]);
   for (const name of STATE_NAMES) {
@@ -56,10 +65,12 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, par
   await saveSafetensors(join(folder, STATE_FILE), tensors, {
     format: FORMAT,
     step: String(step),
-    identity,
+    identity: JSON.stringify(identity),
     displacement: JSON.stringify(displacement.map(toRecord)),
     pending: JSON.stringify(pending.map((entry): PendingRecord => ({ ...entry, terms: entry.terms.map(toRecord) }))),
     firstLoss: JSON.stringify(firstLoss ?? null),
+    lastLoss: JSON.stringify(lastLoss ?? null),
+    stepSize: JSON.stringify(stepSize),
   });
   await saveWeights(join(folder, WEIGHTS_FILE), params, { step: String(step) });
 }
@@ -74,8 +85,14 @@ async function saveWeights(file: string, params: Params, metadata: Record<string
   await saveSafetensors(file, tensors, { format: 'zeroth', ...metadata });
 }
 
-/** @throws ERR_ZEROTH_CHECKPOINT when the folder has no usable checkpoint, or one of another run. */
-export async function loadCheckpoint(folder: string, identity?: string): Promise<Checkpoint> {
+/**
+ * The last checkpoint of a run.
+ *
+ * @param folder its folder.
+ * @param expected the identity that the checkpoint must have, given the one that it has. Default: any.
+ * @throws ERR_ZEROTH_CHECKPOINT when the folder has no usable checkpoint, or one of another run.
+ */
+export async function loadCheckpoint(folder: string, expected?: (identity: Identity) => Identity): Promise<Checkpoint> {
   const file = join(folder, STATE_FILE);
   if (!existsSync(file)) {
     throw new ZerothError(
@@ -91,11 +108,12 @@ export async function loadCheckpoint(folder: string, identity?: string): Promise
       `${file}: expected a checkpoint of format ${FORMAT}, received format ${metadata.format ?? 'none'}.`,
     );
   }
-  const record = checkedRecord(file, metadata);
-  if (identity !== undefined && metadata.identity !== identity) {
+  const { displacement, pending, ...rest } = checkedRecord(file, metadata);
+  const differences = expected ? difference('', rest.identity, expected(rest.identity)) : [];
+  if (differences.length > 0) {
     throw new ZerothError(
       'ERR_ZEROTH_CHECKPOINT',
-      `${file}: expected a checkpoint of the same run, received one of another: ${difference(metadata.identity, identity)}. ` +
+      `${file}: expected a checkpoint of the same run, received one of another: ${differences.join('; ')}. ` +
         'Resume with the options that the run was started with, or start a new run in another folder.',
     );
   }
@@ -105,10 +123,8 @@ export async function loadCheckpoint(folder: string, identity?: string): Promise
     if (data instanceof Float32Array) states[name] = data;
   }
   const eigenvector = tensors.get('eigenvector')?.data;
-  const { displacement, pending, ...rest } = record;
   return {
     ...rest,
-    identity: metadata.identity,
     params: { theta, states, displacement, pending },
     eigenvector: eigenvector instanceof Float32Array ? eigenvector : undefined,
   };
@@ -118,23 +134,29 @@ export async function loadCheckpoint(folder: string, identity?: string): Promise
 function checkedRecord(
   file: string,
   metadata: Readonly<Record<string, string>>,
-): Pick<Checkpoint, 'step' | 'firstLoss'> & Pick<StoredParams, 'displacement' | 'pending'> {
+): Pick<Checkpoint, 'step' | 'identity' | 'firstLoss' | 'lastLoss' | 'stepSize'> &
+  Pick<StoredParams, 'displacement' | 'pending'> {
   try {
     const step = Number(metadata.step);
     if (!/^\d+$/.test(metadata.step ?? '') || !Number.isSafeInteger(step))
       throw new Error(`step ${shown(metadata.step)}`);
-    const firstLoss: unknown = JSON.parse(metadata.firstLoss);
-    if (firstLoss !== null && typeof firstLoss !== 'number') throw new Error(`first loss ${shown(firstLoss)}`);
+    const [firstLoss, lastLoss] = [metadata.firstLoss, metadata.lastLoss].map((text) => {
+      const loss: unknown = JSON.parse(text);
+      if (loss !== null && typeof loss !== 'number') throw new Error(`loss ${shown(loss)}`);
+      return loss ?? undefined;
+    });
     const displacement = JSON.parse(metadata.displacement) as TermRecord[];
     const pending = (JSON.parse(metadata.pending) as PendingRecord[]).map((entry) => ({
       ...entry,
       update: checkedUpdate(entry),
       terms: entry.terms.map(fromRecord),
     }));
-    if (typeof JSON.parse(metadata.identity) !== 'object') throw new Error('no identity');
     return {
       step,
-      firstLoss: firstLoss ?? undefined,
+      identity: record('identity', metadata.identity) as Identity,
+      firstLoss,
+      lastLoss,
+      stepSize: checkedStepSize(metadata.stepSize),
       displacement: displacement.map(fromRecord),
       pending: pending as Pending[],
     };
@@ -178,14 +200,38 @@ function fromRecord({ distribution, seed, stream, coefficient }: TermRecord): Te
   return term;
 }
 
-/** Names the settings that differ between two identities (JSON objects). */
-function difference(was: string, is: string): string {
-  const before = JSON.parse(was) as Record<string, unknown>;
-  const now = JSON.parse(is) as Record<string, unknown>;
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+function record(name: string, text: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(text);
+  if (!isRecord(value)) throw new Error(`${name} ${shown(value)}`);
+  return value;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function checkedStepSize(text: string): StoredStepSize {
+  const { state = null, reading = null } = record('step size', text);
+  if (reading !== null) {
+    const numbers = isRecord(reading) ? READING.map((field) => reading[field]) : [undefined];
+    if (!numbers.every(Number.isFinite)) throw new Error(`curvature ${shown(reading)}`);
+  }
+  return { state: state as Json, reading: reading as StoredStepSize['reading'] };
+}
+
+const READING = [
+  'step',
+  'loss',
+  'trace',
+  'traceStdErr',
+  'lambdaMax',
+] as const satisfies readonly (keyof CurvatureReading)[];
+
+/** Names the settings that differ between two identities, each by its path. */
+function difference(path: string, was: unknown, is: unknown): string[] {
+  if (isRecord(was) && isRecord(is)) {
+    const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])];
+    return keys.flatMap((key) => difference(path ? `${path}.${key}` : key, was[key], is[key]));
+  }
   const show = (value: unknown) => JSON.stringify(value) ?? 'nothing';
-  return keys
-    .filter((key) => show(before[key]) !== show(now[key]))
-    .map((key) => `${key} was ${show(before[key])} and is ${show(now[key])}`)
-    .join('; ');
+  return show(was) === show(is) ? [] : [`${path} was ${show(was)} and is ${show(is)}`];
 }

@@ -1,29 +1,56 @@
 import type { Objective } from '../objective/objective.ts';
 import { describeOptimizer } from '../optimizers/facts.ts';
+import type { Json } from '../optimizers/json.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
+import { isSchedule, stepSizeOf } from '../optimizers/step-size.ts';
 import { version } from '../version.ts';
+import type { Identity } from './checkpoint.ts';
 import type { RunEvent } from './events.ts';
 import type { RunSettings } from './options.ts';
 
-/** What must be equal for a resumed run to be the same run, as JSON. η may change in mid-run, so it is not here. */
-export function identityOf(objective: Objective, optimizer: Optimizer, settings: RunSettings): string {
+/** What is settled when a run begins, and holds whenever it is resumed. */
+export interface Settled {
+  readonly run: number;
+  readonly monitorEvery: number;
+  readonly probes: number;
+}
+
+/**
+ * What must be equal for a resumed run to be the same run: plain JSON. A constant η and a schedule may change in mid-run, so they are not
+ * here; a step size that has a state of its own is.
+ */
+export function identityOf(
+  objective: Objective,
+  optimizer: Optimizer,
+  { batch, seed }: RunSettings,
+  { run, monitorEvery, probes }: Settled,
+): Identity {
   const { name, dimension, examples } = objective;
-  const { lr: _, ...facts } = describeOptimizer(optimizer, { dimension });
-  const { batch, seed, monitorEvery, probes } = settings;
-  return JSON.stringify({
+  const { lr: _, stepSize, options, estimator, rule, ...facts } = describeOptimizer(optimizer, { dimension });
+  const rest = Object.entries(facts).filter(([key]) => !(key in options.estimator || key in options.rule));
+  return {
     problem: name,
     parameters: dimension,
     examples,
     batch,
     seed: String(seed),
-    ...facts,
+    run,
+    estimator: { name: estimator, ...options.estimator },
+    rule: { name: rule, ...options.rule },
+    ...Object.fromEntries(rest),
+    ...(isSchedule(stepSizeOf(optimizer.lr)) ? {} : { stepSize }),
     monitorEvery,
     probes,
-  });
+  } satisfies Json;
 }
 
 /** The event that opens a log. */
-export async function runEvent(objective: Objective, optimizer: Optimizer, settings: RunSettings): Promise<RunEvent> {
+export async function runEvent(
+  objective: Objective,
+  optimizer: Optimizer,
+  settings: RunSettings,
+  settled: Settled,
+): Promise<RunEvent> {
   const { device, name, dimension, examples, params } = objective;
   const { batch, steps, seed, meta } = settings;
   const rows = batch === 'full' ? examples : batch;
@@ -38,6 +65,7 @@ export async function runEvent(objective: Objective, optimizer: Optimizer, setti
     batch,
     steps,
     seed: String(seed),
+    run: settled.run,
     optimizer: describeOptimizer(optimizer, { dimension }),
     device: { kind: device.kind, description: device.description, isa: device.isa, threads: device.threads },
     memory: { arenaBytes: await objective.lossArenaBytes(rows), parameterBytes: params.byteLength },

@@ -21,6 +21,8 @@ export interface RunEvent {
   readonly batch: number | 'full';
   readonly steps: number;
   readonly seed: string;
+  /** Number of this run among those that share the seed, from 0: its directions, batches and probes are its own. */
+  readonly run: number;
   readonly optimizer: OptimizerFacts;
   readonly device: {
     readonly kind: 'cpu' | 'cuda';

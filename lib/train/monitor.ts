@@ -4,12 +4,9 @@ import { preconditionedOperator } from '../curvature/preconditioned-operator.ts'
 import { topEigenvalues } from '../curvature/top-eigenvalues.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
-import { learningRateAt } from '../optimizers/schedules.ts';
+import { runIndex } from '../random/run-streams.ts';
 import { atEdge, stabilityBounds, stabilityThreshold } from '../stability/threshold.ts';
 import type { MonitorEvent } from './events.ts';
-
-/** Probe streams that belong to one step: each measurement has its own. */
-export const MAX_PROBES = 65536;
 
 /**
  * Measures where a run stands against the edge of stability. It works on a snapshot of the parameters with probes from streams of its
@@ -24,19 +21,22 @@ export class Monitor {
   readonly #objective: Objective;
   readonly #optimizer: Optimizer;
   readonly #seed: bigint;
+  readonly #run: number;
 
-  constructor(objective: Objective, optimizer: Optimizer, options: { probes: number; seed: bigint }) {
+  constructor(objective: Objective, optimizer: Optimizer, options: { probes: number; seed: bigint; run: number }) {
     this.probes = options.probes;
     this.#objective = objective;
     this.#optimizer = optimizer;
     this.#seed = options.seed;
+    this.#run = options.run;
   }
 
   /**
    * @param step updates done so far.
+   * @param lr η that the next step is expected to take.
    * @returns undefined where P is not defined yet: an adaptive rule before its first update.
    */
-  async measure(step: number, signal?: AbortSignal): Promise<MonitorEvent | undefined> {
+  async measure(step: number, lr: number, signal?: AbortSignal): Promise<MonitorEvent | undefined> {
     const { rule } = this.#optimizer;
     if (rule.states.includes('v') && step === 0) return undefined;
     const hessian = await this.#objective.hessian();
@@ -45,10 +45,13 @@ export class Monitor {
         ? preconditionedOperator(hessian, await this.#preconditioner(step))
         : hessian;
       const loss = await hessian.loss(signal);
-      const probes = { probes: this.probes, seed: this.#seed, firstStream: step * MAX_PROBES };
+      const probes = {
+        probes: this.probes,
+        seed: this.#seed,
+        firstStream: runIndex('probe', { run: this.#run, step }),
+      };
       const trace = await hutchinsonTrace(operator, { ...probes, signal });
       const top = await this.#top(operator, step, signal);
-      const lr = learningRateAt(this.#optimizer, step);
       const optimizer = { ...this.#optimizer, lr };
       const curvature = { trace: trace.trace, lambdaMax: top.lambdaMax, dimension: this.#objective.dimension };
       const { lower, upper } = stabilityBounds(curvature, optimizer);
@@ -84,7 +87,12 @@ export class Monitor {
   }
 
   async #top(operator: LinearOperator, step: number, signal?: AbortSignal) {
-    const result = await topEigenvalues(operator, { start: this.#start, seed: this.#seed, signal });
+    const result = await topEigenvalues(operator, {
+      start: this.#start,
+      seed: this.#seed,
+      firstStream: runIndex('lanczos', { run: this.#run, step }),
+      signal,
+    });
     this.#last = { step, start: this.#start };
     this.#start = result.vectors;
     return { lambdaMax: result.values[0], residual: result.residuals[0], hvps: result.hvps };

@@ -1,13 +1,18 @@
 import { checkInteger, checkObject, invalidArgument, ZerothError } from '../errors.ts';
+import { MAX_RUNS, MAX_STEPS, MAX_VECTORS } from '../random/run-streams.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
-import { MAX_PROBES } from './monitor.ts';
 
 /** How a run goes; everything but `steps` has a default. */
 export interface TrainOptions {
-  /** Steps of the whole run; a resumed run does the rest of them. */
+  /** Steps of the whole run, below 2^28; a resumed run does the rest of them. */
   readonly steps: number;
   /** Seed of directions, batches and probes. Default 0. */
   readonly seed?: Seed;
+  /**
+   * Number of this run among those that share the seed, 0 ≤ run < 4096: each draws directions, batches and probes of its own. Default: how
+   * many runs of this objective with this seed began before, so that no two draw the same. Give it to draw again what that run drew.
+   */
+  readonly run?: number;
   /** Examples of a step, drawn without replacement, fresh each step. Default: all of them. */
   readonly batch?: number | 'full';
   /** Measure curvature before every k-th step and, when the run completes, after the last; 0 = never (default). */
@@ -30,6 +35,7 @@ export interface TrainOptions {
 export interface RunSettings {
   readonly steps: number;
   readonly seed: bigint;
+  readonly run: number | undefined;
   readonly batch: number | 'full';
   /** 0 = never. */
   readonly monitorEvery: number;
@@ -49,12 +55,13 @@ export function runSettings(options: TrainOptions, examples: number): RunSetting
   if (signal !== undefined && !(signal instanceof AbortSignal)) invalidArgument('signal', 'an AbortSignal', signal);
   checkMeta(meta);
   const settings = {
-    steps: checkInteger('steps', options.steps, 0),
+    steps: checkInteger('steps', options.steps, 0, MAX_STEPS - 1),
     seed: checkSeed(options.seed ?? 0),
+    run: options.run === undefined ? undefined : checkInteger('run', options.run, 0, MAX_RUNS - 1),
     batch: batch === 'full' ? batch : checkInteger('batch', batch, 1, examples),
     monitorEvery: checkInteger('monitorEvery', options.monitorEvery ?? 0, 0),
     checkpointEvery: checkInteger('checkpointEvery', options.checkpointEvery ?? 1000, 1),
-    probes: checkInteger('probes', options.probes ?? 64, 2, MAX_PROBES),
+    probes: checkInteger('probes', options.probes ?? 64, 2, MAX_VECTORS),
     out,
     resume,
     signal,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ZerothError } from '../errors.ts';
 import type { Params } from '../params/params.ts';
-import { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import type { TrainEvent } from './events.ts';
 import { makeFolder } from './folder.ts';
 import { lockFolder } from './lock.ts';
@@ -42,12 +42,13 @@ export class RunFolder {
   /**
    * The folder of a run that goes on from its checkpoint, of which the log is cut to what happened before.
    *
+   * @param identity that the checkpoint must have, given the one that it has.
    * @param restore takes the checkpoint; where it throws, the log is left alone.
    * @throws ERR_ZEROTH_CHECKPOINT when there is none, or one of another identity.
    */
   static async resume(
     path: string,
-    identity: string,
+    identity: (was: Identity) => Identity,
     restore: (checkpoint: Checkpoint) => Promise<void>,
   ): Promise<RunFolder> {
     const folder = new RunFolder(path);

@@ -1,19 +1,17 @@
 import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
 import { Objective } from '../objective/objective.ts';
 import type { Estimate, LossOracle, Optimizer } from '../optimizers/optimizer.ts';
-import { learningRateAt } from '../optimizers/schedules.ts';
-import { stream } from '../random/direction.ts';
+import { stepDirections } from '../random/run-streams.ts';
 import { sampleExamples } from './batch.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import { identityOf, runEvent } from './describe.ts';
+import type { Checkpoint, Identity } from './checkpoint.ts';
+import { identityOf, runEvent, type Settled } from './describe.ts';
 import { Divergence, endMessage } from './ending.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from './events.ts';
 import { Monitor } from './monitor.ts';
 import { type RunSettings, runSettings, type TrainOptions } from './options.ts';
 import { RunFolder } from './run-folder.ts';
-
-/** Streams that belong to one step: an estimator takes as many of them as it draws directions. */
-const DIRECTIONS_OF_A_STEP = 65536n;
+import { claimRunNumber, nextRunNumber } from './run-number.ts';
+import { StepSizer } from './step-sizer.ts';
 
 /**
  * Trains, as an async iterable of events. Breaking out of the loop stops the run where it is, without a last checkpoint; `signal` ends it
@@ -66,8 +64,10 @@ class Run {
   readonly #objective: Objective;
   readonly #optimizer: Optimizer;
   readonly #settings: RunSettings;
-  readonly #monitor: Monitor;
+  readonly #stepSizer: StepSizer;
   readonly #divergence = new Divergence();
+  #settled: Settled;
+  #monitor: Monitor;
   #folder: RunFolder | undefined;
   #step = 0;
   #lastLoss: number | null = null;
@@ -78,7 +78,12 @@ class Run {
     this.#objective = objective;
     this.#optimizer = optimizer;
     this.#settings = settings;
-    this.#monitor = new Monitor(objective, optimizer, settings);
+    this.#stepSizer = new StepSizer(optimizer.lr);
+    const run = settings.run ?? nextRunNumber(objective, settings.seed);
+    this.#settled = { ...settings, run };
+    this.#monitor = new Monitor(objective, optimizer, { ...settings, run });
+    // What the optimizer says of itself is checked before anything is changed.
+    this.#identity();
   }
 
   async *events(): AsyncGenerator<TrainEvent, void> {
@@ -94,11 +99,10 @@ class Run {
         reason = 'aborted';
         break;
       }
-      const lr = learningRateAt(this.#optimizer, this.#step);
       if (monitorEvery > 0 && this.#step % monitorEvery === 0) yield* this.#measure();
       if (signal?.aborted) continue;
 
-      const event = await this.#takeStep(lr);
+      const event = await this.#takeStep();
       yield this.#write(event);
       this.#step += 1;
       if (this.#divergence.found) {
@@ -121,13 +125,28 @@ class Run {
   async *#open(): AsyncGenerator<TrainEvent, void> {
     const { out, resume } = this.#settings;
     if (out !== undefined && resume) {
-      this.#folder = await RunFolder.resume(out, this.#identity(), (checkpoint) => this.#restore(checkpoint));
+      const identity = (was: Identity) => this.#settleAs(was);
+      this.#folder = await RunFolder.resume(out, identity, (checkpoint) => this.#restore(checkpoint));
+      this.#claim();
       yield this.#write({ type: 'resume', step: this.#step, startedAt: new Date().toISOString() });
       return;
     }
     if (out !== undefined) this.#folder = RunFolder.create(out);
-    yield this.#write(await runEvent(this.#objective, this.#optimizer, this.#settings));
+    this.#claim();
+    yield this.#write(await runEvent(this.#objective, this.#optimizer, this.#settings, this.#settled));
     yield* this.#checkpoint();
+  }
+
+  #claim(): void {
+    claimRunNumber(this.#objective, this.#settings.seed, this.#settled.run);
+  }
+
+  /** Takes what was settled when the run began, where the options leave it open. @returns the identity that the checkpoint must have. */
+  #settleAs(was: Identity): Identity {
+    const { run = was.run as number } = this.#settings;
+    this.#settled = { ...this.#settled, run };
+    this.#monitor = new Monitor(this.#objective, this.#optimizer, { ...this.#settings, run });
+    return this.#identity();
   }
 
   async #restore(checkpoint: Checkpoint): Promise<void> {
@@ -137,20 +156,20 @@ class Run {
     await this.#objective.params.restore(checkpoint.params);
     this.#step = checkpoint.step;
     this.#divergence.firstLoss = checkpoint.firstLoss;
+    this.#lastLoss = checkpoint.lastLoss ?? null;
+    this.#stepSizer.restore(checkpoint.stepSize);
     this.#monitor.startFrom(checkpoint.eigenvector);
   }
 
   /** One step, unless its estimate says that the run has diverged: then nothing is applied. */
-  async #takeStep(lr: number): Promise<StepEvent> {
+  async #takeStep(): Promise<StepEvent> {
     const started = performance.now();
     const step = this.#step;
     const { estimator, rule } = this.#optimizer;
-    const direction = (i: number) => ({
-      distribution: 'normal' as const,
-      seed: this.#settings.seed,
-      stream: stream('step', BigInt(step) * DIRECTIONS_OF_A_STEP + BigInt(i)),
-    });
-    const estimate = await estimator.estimate(this.#oracle(step), direction);
+    const directions = stepDirections(this.#settings.seed, this.#settled.run, step);
+    const estimate = await estimator.estimate(this.#oracle(step), directions);
+    // A step size is not asked about what is no number.
+    const lr = isMeasured(estimate) ? this.#stepSizer.decide(step, estimate) : this.#stepSizer.expected(step);
     this.#lastLoss = Number.isFinite(estimate.loss) ? estimate.loss : null;
     if (!this.#divergence.look(step, estimate, lr)) await this.#objective.params.apply(rule.update(step), estimate, lr);
     this.#stepSeconds += (performance.now() - started) / 1000;
@@ -161,20 +180,24 @@ class Run {
   #oracle(step: number): LossOracle {
     const { batch, seed } = this.#settings;
     if (batch === 'full') return this.#objective;
-    return this.#objective.batch(sampleExamples(this.#objective.examples, batch, seed, step));
+    return this.#objective.batch(
+      sampleExamples(this.#objective.examples, batch, seed, { run: this.#settled.run, step }),
+    );
   }
 
   async *#measure(): AsyncGenerator<TrainEvent, void> {
     const { signal } = this.#settings;
     let event: MonitorEvent | undefined;
     try {
-      event = await this.#monitor.measure(this.#step, signal);
+      event = await this.#monitor.measure(this.#step, this.#stepSizer.expected(this.#step), signal);
     } catch (error) {
       const known = error instanceof ZerothError ? error.code : '';
       // An abort ends the run at the loop's head. Curvature that is not finite belongs to a run that is about to be declared diverged.
       if (known !== 'ERR_ZEROTH_ABORTED' && known !== 'ERR_ZEROTH_DIVERGED' && !signal?.aborted) throw error;
     }
-    if (event) yield this.#write(event);
+    if (!event) return;
+    this.#stepSizer.hear(event);
+    yield this.#write(event);
   }
 
   async *#checkpoint(): AsyncGenerator<TrainEvent, void> {
@@ -186,6 +209,8 @@ class Run {
       params: await params.stored(),
       eigenvector: this.#monitor.startAt(this.#step),
       firstLoss: this.#divergence.firstLoss,
+      lastLoss: this.#lastLoss ?? undefined,
+      stepSize: this.#stepSizer.stored(this.#step),
     };
     if (await this.#folder.save(checkpoint, params)) yield this.#write({ type: 'checkpoint', step: this.#step });
   }
@@ -195,8 +220,8 @@ class Run {
     return event;
   }
 
-  #identity(): string {
-    return identityOf(this.#objective, this.#optimizer, this.#settings);
+  #identity(): Identity {
+    return identityOf(this.#objective, this.#optimizer, this.#settings, this.#settled);
   }
 
   #endEvent(reason: EndEvent['reason'], seconds: number): EndEvent {
@@ -220,4 +245,9 @@ function stepEvent(step: number, estimate: Estimate, lr: number): StepEvent {
     lr,
     ...(projected !== undefined && { projectedGradient: projected }),
   };
+}
+
+function isMeasured(estimate: Estimate): boolean {
+  const coefficients = estimate.kind === 'directions' ? estimate.terms.map(({ coefficient }) => coefficient) : [];
+  return [estimate.loss, ...coefficients].every(Number.isFinite);
 }

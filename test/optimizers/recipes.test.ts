@@ -4,7 +4,7 @@ import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { adamRule } from '../../lib/optimizers/rules/adam.ts';
 import { frozenAdam } from '../../lib/optimizers/rules/frozen-adam.ts';
-import { piecewise } from '../../lib/optimizers/schedules.ts';
+import { piecewise, warmupCosineDecay } from '../../lib/optimizers/schedules.ts';
 import { type Direction, stream } from '../../lib/random/direction.ts';
 import { SimulatedDevice } from './simulated-device.ts';
 
@@ -76,8 +76,34 @@ describe('recipes', () => {
       },
     ],
   ])('describes $name as plain data without undefined fields', (optimizer, facts) => {
-    expect(describeOptimizer(optimizer)).toStrictEqual(facts);
-    expect(JSON.parse(JSON.stringify(describeOptimizer(optimizer)))).toStrictEqual(facts);
+    const { stepSize, options: _, ...described } = describeOptimizer(optimizer);
+    expect(described).toStrictEqual(facts);
+    expect(stepSize).toStrictEqual({ name: 'constant', options: { lr: described.lr } });
+    expect(JSON.parse(JSON.stringify(describeOptimizer(optimizer)))).toStrictEqual(describeOptimizer(optimizer));
+  });
+
+  it('states every number that it was given as an option of its estimator, rule or step size', () => {
+    const optionsOf = (optimizer: Optimizer) => {
+      const { options, stepSize } = describeOptimizer(optimizer);
+      return [options.estimator, options.rule, stepSize];
+    };
+    const constant = { name: 'constant', options: { lr: 0.1 } };
+    expect(optionsOf(zoGD({ lr: 0.1, mu: 0.02 }))).toEqual([{ mu: 0.02 }, {}, constant]);
+    expect(optionsOf(zoGDM({ lr: 0.1, beta: 0.8 }))).toEqual([{ mu: 1e-3 }, { beta: 0.8 }, constant]);
+    const numbers = { beta1: 0.5, beta2: 0.75, epsilon: 1e-3 };
+    expect(optionsOf(zoAdam({ lr: 0.1, ...numbers }))).toEqual([{ mu: 1e-3 }, numbers, constant]);
+    expect(optionsOf(adam({ lr: 0.1, ...numbers }))).toEqual([{}, numbers, constant]);
+    const decay = { peak: 0.1, warmupSteps: 2, steps: 9, end: 0 };
+    expect(optionsOf(gd({ lr: warmupCosineDecay({ peak: 0.1, warmupSteps: 2, steps: 9 }) }))[2]).toEqual({
+      name: 'warmup-cosine-decay',
+      options: decay,
+    });
+    expect(optionsOf(gd({ lr: (step) => 1 / (1 + step) }))[2]).toEqual({ name: 'function', options: {} });
+    const digest = (...p: number[]) =>
+      optionsOf(frozenZoAdam({ lr: 0.1, beta1: 0.5, preconditioner: Float32Array.of(...p) }))[1];
+    expect(digest(1, 2)).toEqual({ beta1: 0.5, preconditioner: expect.stringMatching(/^sha256:[0-9a-f]{16}$/) });
+    expect(digest(1, 2)).toEqual(digest(1, 2));
+    expect(new Set([digest(1, 2), digest(2, 1), digest(1, 2, 3)].map((one) => JSON.stringify(one))).size).toBe(3);
   });
 
   it('describes the step size of the step asked for', () => {

@@ -12,7 +12,7 @@ import {
 describe('piecewise', () => {
   it('holds each value until the next entry, in whatever order they are given', () => {
     const lr = piecewise({ 2000: 0.05, 0: 0.03, 500: 0 });
-    expect([0, 1, 499, 500, 1999, 2000, 1e9].map(lr)).toEqual([0.03, 0.03, 0.03, 0, 0, 0.05, 0.05]);
+    expect([0, 1, 499, 500, 1999, 2000, 1e9].map(lr.at)).toEqual([0.03, 0.03, 0.03, 0, 0, 0.05, 0.05]);
   });
 
   it('agrees with a linear search for random pieces', () => {
@@ -28,7 +28,7 @@ describe('piecewise', () => {
             .map(Number)
             .filter((key) => key <= step),
         );
-        expect(piecewise(all)(step)).toBe(all[from]);
+        expect(piecewise(all).at(step)).toBe(all[from]);
       }),
       { seed: 8 },
     );
@@ -56,16 +56,16 @@ describe('warm-up and decay', () => {
     ['cosine', warmupCosineDecay, 0.4 - 0.3 * (0.5 - Math.SQRT1_2 / 2)],
   ] as const)('rises by equal amounts, peaks, and decays to the end along the %s shape', (_name, make, quarter) => {
     const lr = make(shape);
-    expect([0, 4, 9, 10].map(lr)).toEqual([0.04, 0.2, 0.4, 0.4].map((value) => expect.closeTo(value, 14)));
-    expect(lr(35)).toBeCloseTo(quarter, 14);
-    expect(lr(60)).toBeCloseTo(0.25, 14);
-    expect([110, 111, 1e6].map(lr)).toEqual([0.1, 0.1, 0.1]);
-    for (let step = 10; step < 110; step++) expect(lr(step + 1)).toBeLessThan(lr(step));
+    expect([0, 4, 9, 10].map(lr.at)).toEqual([0.04, 0.2, 0.4, 0.4].map((value) => expect.closeTo(value, 14)));
+    expect(lr.at(35)).toBeCloseTo(quarter, 14);
+    expect(lr.at(60)).toBeCloseTo(0.25, 14);
+    expect([110, 111, 1e6].map(lr.at)).toEqual([0.1, 0.1, 0.1]);
+    for (let step = 10; step < 110; step++) expect(lr.at(step + 1)).toBeLessThan(lr.at(step));
   });
 
   it('may have no warm-up, and ends at 0 unless told', () => {
     const lr = warmupLinearDecay({ peak: 1, warmupSteps: 0, steps: 4 });
-    expect([0, 1, 2, 3, 4, 5].map(lr)).toEqual([1, 0.75, 0.5, 0.25, 0, 0]);
+    expect([0, 1, 2, 3, 4, 5].map(lr.at)).toEqual([1, 0.75, 0.5, 0.25, 0, 0]);
   });
 
   it.each([

@@ -24,6 +24,7 @@ export function gaussianTwoPoint({ mu = 1e-3 }: { mu?: number } = {}): Estimator
   checkNumber('mu', mu, { min: 1e-30, max: 1e30 });
   return {
     name: 'gaussian-two-point',
+    options: { mu },
     mu,
     moments: () => ({ s1: 2, s2: 1 }),
     async estimate(oracle, direction, signal) {

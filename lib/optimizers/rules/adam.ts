@@ -26,6 +26,7 @@ export function adamRule(options: { beta1?: number; beta2?: number; epsilon?: nu
   checkNumber('epsilon', epsilon, { above: 0 });
   return {
     name: 'adam',
+    options: { beta1, beta2, epsilon },
     beta: beta1,
     beta2,
     epsilon,

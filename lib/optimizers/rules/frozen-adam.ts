@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { checkNumber, invalidArgument } from '../../errors.ts';
 import type { UpdateRule } from '../optimizer.ts';
 
@@ -31,6 +32,7 @@ export function frozenAdam(options: { beta1?: number; preconditioner: Float32Arr
   }
   return {
     name: 'frozen-adam',
+    options: { beta1, preconditioner: digest(p) },
     beta: beta1,
     gradientWeight: 1 - beta1,
     preconditioned: true,
@@ -39,4 +41,13 @@ export function frozenAdam(options: { beta1?: number; preconditioner: Float32Arr
     update: () => ({ kind: 'frozenAdam', beta1 }),
     preconditioner: (state) => Float64Array.from(state.p ?? p),
   };
+}
+
+/** Enough to tell two preconditioners apart, and no copy of one. */
+function digest(values: Float32Array): string {
+  const hash = createHash('sha256');
+  // One update takes less than 2 GiB.
+  const most = 2 ** 26;
+  for (let first = 0; first < values.length; first += most) hash.update(values.subarray(first, first + most));
+  return `sha256:${hash.digest('hex').slice(0, 16)}`;
 }

@@ -17,6 +17,7 @@ export function polyakMomentum({ beta = 0.9 }: { beta?: number } = {}): UpdateRu
   checkNumber('beta', beta, { min: 0, below: 1 });
   return {
     name: 'polyak-momentum',
+    options: { beta },
     beta,
     gradientWeight: 1,
     preconditioned: false,
