@@ -39,6 +39,7 @@ export { supervised } from './objective/supervised.ts';
 // Optimizers: an estimator times an update rule.
 export { exactGradient } from './optimizers/estimators/exact-gradient.ts';
 export { gaussianTwoPoint } from './optimizers/estimators/gaussian-two-point.ts';
+export type { Json, Options } from './optimizers/json.ts';
 export type {
   Estimate,
   Estimator,
@@ -47,6 +48,7 @@ export type {
   Optimizer,
   Point,
   Term,
+  Update,
   UpdateRule,
 } from './optimizers/optimizer.ts';
 export { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from './optimizers/recipes.ts';
@@ -55,6 +57,7 @@ export { frozenAdam } from './optimizers/rules/frozen-adam.ts';
 export { plain } from './optimizers/rules/plain.ts';
 export { polyakMomentum } from './optimizers/rules/polyak-momentum.ts';
 export * as schedules from './optimizers/schedules.ts';
+export type { CurvatureReading, LearningRate, Schedule, StepInfo, StepSize } from './optimizers/step-size.ts';
 export type { Params } from './params/params.ts';
 export { loadSafetensors, saveSafetensors } from './params/safetensors.ts';
 export { type Direction, type Distribution, stream } from './random/direction.ts';
