@@ -84,6 +84,18 @@ export function checkNumber(name: string, value: unknown, range: NumberRange = {
   return value;
 }
 
+/**
+ * A number that the devices take, which compute in f32: what it becomes there is finite and within the range, too. So a β that f32 rounds
+ * to 1 is not below 1. Returns it, unrounded.
+ */
+export function checkF32(name: string, value: unknown, range: NumberRange = {}): number {
+  const number = checkNumber(name, value, range);
+  const rounded = Math.fround(number);
+  if (!isWithin(rounded, range))
+    invalidArgument(name, `a finite number${rangeText(range)} in f32, where this is ${rounded}`, value);
+  return number;
+}
+
 /** Largest finite number in f32, the arithmetic of the devices. */
 export const MAX_F32 = 3.4028234663852886e38;
 

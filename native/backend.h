@@ -44,7 +44,7 @@ using ExecutableRef = std::shared_ptr<Executable>;
 
 // One fused update of a pass. `gradient` = Σ terms (+ denseCoefficient · dense).
 struct PassOp {
-  enum class Kind : uint32_t { add = 0, momentum = 1, adam = 2, frozenAdam = 3 };
+  enum class Kind : uint32_t { add = 0, momentum = 1, adam = 2, frozenAdam = 3, keep = 4 };
   Kind kind = Kind::add;
   std::vector<Term> terms;
   BufferRef dense;  // may be null
@@ -52,6 +52,7 @@ struct PassOp {
   double lr = 0, beta1 = 0, beta2 = 0, epsilon = 0;
   int64_t t = 0;   // Adam's step count, from 1
   BufferRef m, v;  // state; for frozenAdam v is p
+  BufferRef to;    // keep: gets the values as they are here, between the ops before and the ops after
 };
 
 struct InputBinding {

@@ -3,7 +3,7 @@ import type { DeviceBuffer, DeviceProgram } from './device.ts';
 
 /** Numbers of native/engine/job.cpp. */
 const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5, sums: 6 } as const;
-const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3 } as const;
+const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3, keep: 4 } as const;
 const OUTPUT_MODE = { addToSlot: 1, store: 2, accumulate: 3 } as const;
 const DISTRIBUTION: Record<Distribution, number> = { normal: 0, rademacher: 1, uniform: 2 };
 
@@ -21,6 +21,8 @@ export interface PassOp {
   readonly m?: DeviceBuffer;
   /** Adam's second moment, or frozen Adam's preconditioner. */
   readonly v?: DeviceBuffer;
+  /** `keep`: gets the values as they are between the ops before and the ops after. */
+  readonly to?: DeviceBuffer;
 }
 
 export interface InputBinding {
@@ -66,7 +68,7 @@ export class CommandList {
         op.beta2 ?? 0,
         op.epsilon ?? 0,
         op.t ?? 0,
-        op.m?.id ?? 0,
+        (op.kind === 'keep' ? op.to : op.m)?.id ?? 0,
         op.v?.id ?? 0,
       );
     }

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, checkObject, checkOptions, invalidArgument, MAX_F32 } from '../errors.ts';
+import { checkF32, checkInteger, checkObject, checkOptions, invalidArgument } from '../errors.ts';
 import { type HostArray, type NumberArray, typedArray } from '../graph/host-array.ts';
 import { type Shape, sizeOf } from '../graph/node.ts';
 
@@ -38,11 +38,19 @@ export function torchUniform(fanIn: number): Initialiser {
 
 /** N(0, std²). */
 export function normal(std: number): Initialiser {
-  return { kind: 'normal', std: checkNumber('std', std, { min: 0 }) };
+  return { kind: 'normal', std: checkScale('std', std, MAX_STD) };
 }
 
 export function constant(value: number): Initialiser {
-  return { kind: 'constant', value: checkNumber('value', value) };
+  return { kind: 'constant', value: checkF32('value', value) };
+}
+
+/** No element of a normal direction is beyond 7, and none of these times that beyond f32. */
+const MAX_STD = 4e37;
+
+/** 0, or what is not 0 in f32 either: a start that was asked to be random is not to be all zeros. */
+function checkScale(name: string, scale: unknown, max?: number): number {
+  return scale === 0 ? 0 : checkF32(name, scale, { above: 0, max });
 }
 
 /** @throws ERR_ZEROTH_ARGUMENT for an initialiser that is none, or whose number f32 does not hold; and for a dtype: parameters are f32. */
@@ -62,13 +70,13 @@ export function checkSpec(name: string, spec: ParameterSpec): void {
   if (known) checkOptions(what, init, ['kind', known]);
   switch (init.kind) {
     case 'uniform':
-      checkNumber(what, init.bound, { min: 0, max: MAX_F32 });
+      checkScale(what, init.bound);
       break;
     case 'normal':
-      checkNumber(what, init.std, { min: 0, max: MAX_F32 });
+      checkScale(what, init.std, MAX_STD);
       break;
     case 'constant':
-      checkNumber(what, init.value, { min: -MAX_F32, max: MAX_F32 });
+      checkF32(what, init.value);
       break;
     default:
       invalidArgument(

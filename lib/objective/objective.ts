@@ -5,7 +5,8 @@ import { dtypeOf, type HostArray } from '../graph/host-array.ts';
 import type { LossOracle, Point } from '../optimizers/optimizer.ts';
 import { createParams } from '../params/initialise.ts';
 import { Layout } from '../params/layout.ts';
-import { checkPoint, type DeviceGradient, type Params } from '../params/params.ts';
+import type { DeviceGradient, Displacement, Params } from '../params/params.ts';
+import { checkPoint } from '../params/update.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { Compiler, type ProgramKind, type Specs } from './compile.ts';
 import { DeviceData } from './device-data.ts';
@@ -22,7 +23,19 @@ export interface ObjectiveOptions {
    * example at a time is the least, whatever the budget. Default 256 MiB.
    */
   readonly arenaBudget?: number;
+  /**
+   * Where the steps of a run hold their displaced parameters.
+   * - `'copy'`: in a second vector, 4 bytes a parameter. θ keeps its bits, whatever the size of weights and displacements.
+   * - `'in-place'`: in θ itself, and take them off again. No memory, but two roundings a displacement, each within 2⁻²⁴ of the larger of
+   *   a weight and its displacement: a step with η = 0 moves weights that are small beside μ.
+   *
+   * Default: `'copy'` up to 2²⁰ parameters (4 MiB), `'in-place'` above. `losses` outside of a run never moves θ.
+   */
+  readonly displacement?: Displacement;
 }
+
+/** Up to this many parameters a copy of them is nothing beside the process that holds it. */
+const COPIED = 2 ** 20;
 
 /** What a program reads beside θ, for examples from `first` on. */
 type Inputs = (first: number) => InputBinding[];
@@ -81,12 +94,13 @@ export class Objective<P extends string = string, D extends string = string, C e
   }
 
   /**
-   * Full-batch losses at θ + Σ coefficient · z(direction), one a point; f64. `losses([[]])` is L(θ). θ itself does not change.
+   * Full-batch losses at θ + Σ coefficient · z(direction), one a point; f64. `losses([[]])` is L(θ). θ does not change by one bit, for
+   * the points are built in a copy: for the time of the call that is another 4 bytes a parameter, where steps do without (`displacement`).
    * @throws ERR_ZEROTH_ABORTED; ERR_ZEROTH_DATA where the weights of a `{ sum, weight }` add up to nothing; ERR_ZEROTH_NATIVE where the loss
    *   reads a row that is not there (`ops.gather`).
    */
   losses(points: readonly Point[], signal?: AbortSignal): Promise<Float64Array> {
-    return this.#losses(points, null, signal);
+    return this.#losses(points, null, true, signal);
   }
 
   /** Full-batch loss and gradient at θ. The gradient's buffer is reused by the next call. @throws as `losses` does. */
@@ -99,15 +113,14 @@ export class Objective<P extends string = string, D extends string = string, C e
    * @throws ERR_ZEROTH_ARGUMENT for an example that is not there, for none at all, and without data.
    */
   batch(rows: Uint32Array): LossOracle {
-    if (this.examples === 0) invalidArgument('batch', 'a problem with data: this one has no examples to choose', rows);
-    if (!(rows instanceof Uint32Array)) invalidArgument('batch', 'a Uint32Array of example numbers', rows);
-    for (const row of rows) checkInteger('example', row, 0, this.examples - 1);
-    if (rows.length === 0) invalidArgument('batch', 'at least one example', rows);
-    return {
-      dimension: this.dimension,
-      losses: (points, signal) => this.#losses(points, rows, signal),
-      gradient: (signal) => this.#lossAndGradient(rows, signal),
-    };
+    this.#checkRows(rows);
+    return this.#oracle(rows, true);
+  }
+
+  /** @internal What the steps of a run ask, of all examples or some: displaced in place where `displacement` says so. */
+  oracleOfSteps(rows: Uint32Array | null): LossOracle {
+    if (rows) this.#checkRows(rows);
+    return this.#oracle(rows, false);
   }
 
   /**
@@ -180,7 +193,27 @@ export class Objective<P extends string = string, D extends string = string, C e
     return this.dispose();
   }
 
-  async #losses(points: readonly Point[], rows: Uint32Array | null, signal?: AbortSignal): Promise<Float64Array> {
+  #checkRows(rows: Uint32Array): void {
+    if (this.examples === 0) invalidArgument('batch', 'a problem with data: this one has no examples to choose', rows);
+    if (!(rows instanceof Uint32Array)) invalidArgument('batch', 'a Uint32Array of example numbers', rows);
+    for (const row of rows) checkInteger('example', row, 0, this.examples - 1);
+    if (rows.length === 0) invalidArgument('batch', 'at least one example', rows);
+  }
+
+  #oracle(rows: Uint32Array | null, exact: boolean): LossOracle {
+    return {
+      dimension: this.dimension,
+      losses: (points, signal) => this.#losses(points, rows, exact, signal),
+      gradient: (signal) => this.#lossAndGradient(rows, signal),
+    };
+  }
+
+  async #losses(
+    points: readonly Point[],
+    rows: Uint32Array | null,
+    exact: boolean,
+    signal?: AbortSignal,
+  ): Promise<Float64Array> {
     if (!Array.isArray(points))
       invalidArgument('points', 'an array of points, each an array of { direction, coefficient }', points);
     points.forEach(checkPoint);
@@ -188,11 +221,21 @@ export class Objective<P extends string = string, D extends string = string, C e
     refuseAborted(signal);
     const list = this.#lossList(points.length);
     const data = this.#data.select(list, rows);
-    for (const [i, point] of points.entries()) {
-      this.params.moveTo(list, point);
-      this.#addLoss(list, pieces, this.params.theta, data, i);
+    const { params } = this;
+    const lent = exact && !params.copy ? this.device.allocate(params.theta.byteLength) : null;
+    const copy = params.copy ?? lent;
+    let slots: Promise<Float64Array>;
+    try {
+      for (const [i, point] of points.entries()) {
+        const theta = copy ? params.displace(list, point, copy) : params.moveTo(list, point);
+        this.#addLoss(list, pieces, theta, data, i);
+      }
+      slots = this.device.submit(list, signal);
+    } finally {
+      // Freed once the work that was submitted is done.
+      lent?.dispose();
     }
-    return this.#lossesIn(await this.device.submit(list, signal), rows?.length);
+    return this.#lossesIn(await slots, rows?.length);
   }
 
   async #lossAndGradient(
@@ -302,14 +345,17 @@ export async function compile<P extends string, D extends string = never, C exte
   options: ObjectiveOptions = {},
 ): Promise<Objective<P, D, C>> {
   if (!(device instanceof Device)) invalidArgument('device', 'a device of openDevice()', device);
-  checkOptions('options', options, ['seed', 'arenaBudget']);
+  checkOptions('options', options, ['seed', 'arenaBudget', 'displacement']);
   const { seed = 0, arenaBudget: budget = 256 * 2 ** 20 } = options;
   checkInteger('arenaBudget', budget, 1);
   checkSeed(seed);
   const { data, constants, examples } = checkProblem(problem);
   const layout = new Layout(problem.parameters);
+  const { displacement = layout.length <= COPIED ? 'copy' : 'in-place' } = options;
+  if (displacement !== 'copy' && displacement !== 'in-place')
+    invalidArgument('displacement', "'copy' or 'in-place'", displacement);
   const compiler = new Compiler(problem, layout, specsOf(data), specsOf(constants), Math.max(1, examples));
-  const params = await createParams(device, problem.parameters, checkSeed(seed));
+  const params = await createParams(device, problem.parameters, checkSeed(seed), displacement);
   const uploaded = await DeviceData.upload(device, data, constants, examples);
   return new Objective({
     device,

@@ -3,7 +3,7 @@ import type { Device } from '../device/device.ts';
 import { checkSpec, initialValues, isArrayInit, type ParameterSpec } from '../nn/parameters.ts';
 import { stream } from '../random/direction.ts';
 import { Layout } from './layout.ts';
-import { Params } from './params.ts';
+import { type Displacement, Params } from './params.ts';
 
 /**
  * Parameters on a device, initialised from one seed: tensor i (in the order of declaration) draws elements 0, 1, … of the
@@ -13,10 +13,11 @@ export async function createParams(
   device: Device,
   specs: Readonly<Record<string, ParameterSpec>>,
   seed: bigint,
+  displacement: Displacement,
 ): Promise<Params> {
   const layout = new Layout(specs);
   for (const [name, spec] of Object.entries(specs)) checkSpec(name, spec);
-  const params = new Params(device, layout);
+  const params = new Params(device, layout, displacement);
   const list = new CommandList();
   const writes: Promise<void>[] = [];
   for (const [i, { name, offset, size }] of params.layout.tensors.entries()) {

@@ -1,11 +1,13 @@
 import { CommandList, type PassOp } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
-import { checkNumber, checkObject, invalidArgument, MAX_F32, ZerothError } from '../errors.ts';
+import { checkNumber, invalidArgument, ZerothError } from '../errors.ts';
 import type { DenseGradient, Estimate, Point, Term, Update } from '../optimizers/optimizer.ts';
-import { checkDirection, type Direction } from '../random/direction.ts';
+import type { Direction } from '../random/direction.ts';
 import type { Layout } from './layout.ts';
+import { checkTerm, checkUpdate, passOp, type StateName } from './update.ts';
 
-export type StateName = 'm' | 'v' | 'p';
+/** Where displaced parameters go: into a second vector, or into θ's own, to be taken off again. */
+export type Displacement = 'copy' | 'in-place';
 
 /** A dense gradient on the device, as `Objective.gradient` makes it. */
 export interface DeviceGradient extends DenseGradient {
@@ -47,13 +49,14 @@ export interface StoredParams {
 /**
  * Named tensors in one flat f32 vector θ on a device.
  *
- * Two lazy mutations, both free until the next evaluation, which does everything that waits in one fused pass over memory:
- * - `add(direction, coefficient)` and `apply(update, …)` change θ;
- * - `moveTo(point)` makes the device hold θ + Σ coefficient · z(direction) in place of θ, for an evaluation there.
- *
- * A displacement is taken off by the opposite, separately rounded additions. That restores the bits of θ, except next to a change of
- * binade, so that in-place perturbation does not drift. (Adding the summed coefficient −2μ, as is usual, rounds to a different grid
- * point each step: 5.5e-6 relative after 10,000 steps of μ = 1e-3 on weights in ±1/8, instead of 7e-7.)
+ * Updates (`add`, `apply`) are lazy: free until the next evaluation, which does everything that waits in one fused pass over memory. An
+ * evaluation at a displaced point takes place in one of two ways.
+ * - In a copy: θ stays as it is, to the bit, whatever the point. It takes another 4 bytes a parameter.
+ * - In place (`moveTo`): θ's own vector is displaced, and the displacement is taken off later by the opposite additions, separately
+ *   rounded. Two roundings, so that a weight x comes back within 2⁻²³ (|x| + |coefficient · z|) for each term: exactly, but for changes of
+ *   binade, where the displacement is small beside x, and not where x is small beside it. No way to do it in place is better: x + δ holds
+ *   fewer bits of a small x than x does. (Adding a summed coefficient −2μ, as is usual, rounds to a different grid point each step:
+ *   5.5e-6 relative after 10,000 steps of μ = 1e-3 on weights in ±1/8, instead of 7e-7.)
  *
  * Reading never commits: every read works on a copy with the waiting changes applied.
  */
@@ -62,15 +65,23 @@ export class Params {
   readonly layout: Layout;
   /** What the device holds: θ plus the displacement, without the pending changes. */
   readonly theta: DeviceBuffer;
+  /** Where steps hold displaced parameters; null where they displace θ in place. */
+  readonly copy: DeviceBuffer | null;
   readonly #states = new Map<StateName, DeviceBuffer>();
   #displacement: Point = [];
   #pending: Pending[] = [];
   #passes = 0;
 
-  constructor(device: Device, layout: Layout) {
+  constructor(device: Device, layout: Layout, displacement: Displacement) {
     this.device = device;
     this.layout = layout;
     this.theta = device.allocate(layout.length * 4);
+    this.copy = displacement === 'copy' ? device.allocate(layout.length * 4) : null;
+  }
+
+  /** How steps displace. */
+  get displacement(): Displacement {
+    return this.copy ? 'copy' : 'in-place';
   }
 
   /** Number of parameters d. */
@@ -83,9 +94,9 @@ export class Params {
     return this.#passes;
   }
 
-  /** Bytes of θ and its state. */
+  /** Bytes of θ, its state, and the copy for displacements if there is one. */
   get byteLength(): number {
-    return this.theta.byteLength * (1 + this.#states.size);
+    return this.theta.byteLength * (1 + this.#states.size + (this.copy ? 1 : 0));
   }
 
   /** θ ← θ + coefficient · z(direction), at the next pass. Equal directions coalesce. */
@@ -98,31 +109,61 @@ export class Params {
     }
     const terms = last.terms as Term[];
     const i = terms.findIndex((term) => sameDirection(term.direction, direction));
-    if (i < 0) terms.push({ direction, coefficient });
-    else terms[i] = { direction, coefficient: terms[i].coefficient + coefficient };
+    const sum = { direction, coefficient: (terms[i]?.coefficient ?? 0) + coefficient };
+    checkTerm(sum);
+    if (i < 0) terms.push(sum);
+    else terms[i] = sum;
   }
 
   /**
    * One optimizer update. An estimate made of directions waits for the next pass; a dense one is committed at once, since its
    * gradient buffer is about to be reused.
+   * @throws ERR_ZEROTH_ARGUMENT, with nothing changed, for numbers that f32 does not hold.
    */
   async apply(update: Update, estimate: Estimate, lr: number): Promise<void> {
+    checkUpdate(update, lr);
     if (estimate.kind === 'dense') {
       const list = new CommandList();
       const dense = (estimate.gradient as DeviceGradient).buffer;
-      this.#pass(list, [], [this.#passOp(update, [], lr, undefined, dense)]);
+      this.#pass(list, this.theta, this.#advance([], [this.#passOp(update, [], lr, this.#states, dense)]));
       await this.device.submit(list);
-    } else if (update.kind === 'plain') {
-      for (const { direction, coefficient } of estimate.terms) this.add(direction, -lr * coefficient);
-    } else {
-      estimate.terms.forEach(checkTerm);
-      this.#pending.push({ update, terms: estimate.terms, lr });
+      return;
     }
+    const { terms } = estimate;
+    terms.forEach(checkTerm);
+    if (update.kind !== 'plain') {
+      this.#pending.push({ update, terms, lr });
+      return;
+    }
+    const steps = terms.map(({ direction, coefficient }) => ({ direction, coefficient: -lr * coefficient }));
+    steps.forEach(checkTerm);
+    for (const { direction, coefficient } of steps) this.add(direction, coefficient);
   }
 
-  /** Appends the pass, if one is needed, after which the device holds θ displaced to `point`. */
-  moveTo(list: CommandList, point: Point): void {
-    this.#pass(list, point, []);
+  /**
+   * Appends the pass, if one is needed, after which `theta`, which is returned, holds θ displaced to `point`.
+   * @throws ERR_ZEROTH_ARGUMENT for a coefficient that could take a parameter out of f32, from where it would not come back.
+   */
+  moveTo(list: CommandList, point: Point): DeviceBuffer {
+    for (const { coefficient } of point) checkNumber('coefficient of a displacement in place', coefficient, IN_PLACE);
+    this.#pass(list, this.theta, this.#advance(moving(point)));
+    return this.theta;
+  }
+
+  /**
+   * Appends the pass, if one is needed, after which the returned vector holds θ displaced to `point`: `into`, or `theta` where the point
+   * is θ itself. What waits is done in the same pass, and `theta` holds θ, whatever the point.
+   */
+  displace(list: CommandList, point: Point, into: DeviceBuffer): DeviceBuffer {
+    const target = moving(point);
+    const ops = this.#advance([]);
+    if (target.length === 0) {
+      this.#pass(list, this.theta, ops);
+      return this.theta;
+    }
+    if (ops.length > 0) ops.push({ kind: 'keep', terms: [], to: this.theta });
+    this.#pass(list, into, [...ops, addOp(target)]);
+    return into;
   }
 
   /** Does what waits, and leaves θ itself on the device. */
@@ -244,6 +285,7 @@ export class Params {
 
   dispose(): void {
     this.theta.dispose();
+    this.copy?.dispose();
     for (const buffer of this.#states.values()) buffer.dispose();
     this.#states.clear();
   }
@@ -273,16 +315,19 @@ export class Params {
     return ops;
   }
 
-  #pass(list: CommandList, point: Point, then: readonly PassOp[]): void {
-    const target = point.filter((term) => term.coefficient !== 0);
-    const there = then.length === 0 && this.#pending.length === 0 && samePoint(this.#displacement, target);
-    if (there) return;
+  /** The ops that bring the device from what it holds to θ at `target`, with `then` done to θ before: from now on it counts as being there. */
+  #advance(target: Point, then: readonly PassOp[] = []): PassOp[] {
+    if (then.length === 0 && this.#pending.length === 0 && samePoint(this.#displacement, target)) return [];
     const ops = [...this.#restoring(this.#states), ...then];
     if (target.length > 0) ops.push(addOp(target));
     this.#pending = [];
     this.#displacement = target;
+    return ops;
+  }
+
+  #pass(list: CommandList, to: DeviceBuffer, ops: readonly PassOp[]): void {
     if (ops.length === 0) return;
-    list.pass(this.theta, this.theta, this.length, ops);
+    list.pass(this.theta, to, this.length, ops);
     this.#passes += 1;
   }
 
@@ -317,37 +362,17 @@ export class Params {
     update: Update,
     terms: readonly Term[],
     lr: number,
-    states: ReadonlyMap<StateName, DeviceBuffer> = this.#states,
+    states: ReadonlyMap<StateName, DeviceBuffer>,
     dense?: DeviceBuffer,
   ): PassOp {
-    const gradient = { terms, dense, denseCoefficient: dense ? 1 : 0 };
-    const state = (name: StateName) => states.get(name) ?? this.#state(name);
-    switch (update.kind) {
-      case 'plain':
-        return { kind: 'add', terms, dense, denseCoefficient: -lr };
-      case 'momentum':
-        return { kind: 'momentum', ...gradient, lr, beta1: update.beta, m: state('m') };
-      case 'adam':
-        return { ...gradient, ...update, lr, m: state('m'), v: state('v') };
-      case 'frozenAdam':
-        return { kind: 'frozenAdam', ...gradient, lr, beta1: update.beta1, m: state('m'), v: state('p') };
-    }
+    return passOp(update, terms, lr, (name) => states.get(name) ?? this.#state(name), dense);
   }
 }
 
-/** @throws ERR_ZEROTH_ARGUMENT unless this is a direction with a coefficient that f32 holds: what is queued must be possible to do. */
-export function checkTerm(term: Term): void {
-  checkObject('term', term, '{ direction, coefficient }');
-  checkDirection(term.direction);
-  checkNumber('coefficient', term.coefficient, { min: -MAX_F32, max: MAX_F32 });
-}
+/** A displacement in place must leave room for z, of which no element is beyond 7, and for the parameter itself. */
+const IN_PLACE = { min: -1e30, max: 1e30 } as const;
 
-/** @throws ERR_ZEROTH_ARGUMENT unless this is a list of terms. */
-export function checkPoint(point: Point): void {
-  if (!Array.isArray(point))
-    invalidArgument('point', 'an array of { direction, coefficient }, empty for θ itself', point);
-  point.forEach(checkTerm);
-}
+const moving = (point: Point): Point => point.filter((term) => term.coefficient !== 0);
 
 const addOp = (terms: readonly Term[]): PassOp => ({ kind: 'add', terms });
 

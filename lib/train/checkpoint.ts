@@ -4,8 +4,9 @@ import { shown, ZerothError } from '../errors.ts';
 import type { Json } from '../optimizers/json.ts';
 import type { Term, Update } from '../optimizers/optimizer.ts';
 import type { CurvatureReading } from '../optimizers/step-size.ts';
-import { checkTerm, type Params, type Pending, type StateName, type StoredParams } from '../params/params.ts';
+import type { Params, Pending, StoredParams } from '../params/params.ts';
 import { loadSafetensors, type SafeTensor, saveSafetensors } from '../params/safetensors.ts';
+import { checkTerm, STATE_NAMES, type StateName } from '../params/update.ts';
 import type { Distribution } from '../random/direction.ts';
 import type { StoredStepSize } from './step-sizer.ts';
 
@@ -19,7 +20,6 @@ const WEIGHTS_FILE = 'checkpoint.safetensors';
 const STATE_FILE = 'state.safetensors';
 
 const FORMAT = '2';
-const STATE_NAMES: readonly StateName[] = ['m', 'v', 'p'];
 
 export interface Checkpoint {
   readonly step: number;

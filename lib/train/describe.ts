@@ -41,6 +41,7 @@ export function identityOf(
     ...(isSchedule(stepSizeOf(optimizer.lr)) ? {} : { stepSize }),
     monitorEvery,
     probes,
+    displacement: objective.params.displacement,
   } satisfies Json;
 }
 
@@ -68,7 +69,11 @@ export async function runEvent(
     run: settled.run,
     optimizer: describeOptimizer(optimizer, { dimension }),
     device: { kind: device.kind, description: device.description, isa: device.isa, threads: device.threads },
-    memory: { arenaBytes: await objective.lossArenaBytes(rows), parameterBytes: params.byteLength },
+    memory: {
+      arenaBytes: await objective.lossArenaBytes(rows),
+      parameterBytes: params.byteLength,
+      displacement: params.displacement,
+    },
     meta,
   };
 }

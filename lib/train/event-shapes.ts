@@ -44,7 +44,7 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
       moments: { s1: 'number', s2: 'number' },
     },
     device: { kind: ['cpu', 'cuda'], description: 'string', isa: 'string', threads: 'count' },
-    memory: { arenaBytes: 'count', parameterBytes: 'count' },
+    memory: { arenaBytes: 'count', parameterBytes: 'count', displacement: ['copy', 'in-place'] },
     meta: 'object',
   },
   step: { step: 'count', loss: 'real', lr: 'real', projectedGradient: 'real?' },

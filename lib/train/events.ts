@@ -30,8 +30,15 @@ export interface RunEvent {
     readonly isa: string;
     readonly threads: number;
   };
-  /** Bytes of the loss's working memory and of the parameters with their state, known before the first step. */
-  readonly memory: { readonly arenaBytes: number; readonly parameterBytes: number };
+  /**
+   * Bytes of the loss's working memory and of the parameters with their state, known before the first step, and where steps displace the
+   * parameters: in a copy, which `parameterBytes` counts, or in place.
+   */
+  readonly memory: {
+    readonly arenaBytes: number;
+    readonly parameterBytes: number;
+    readonly displacement: 'copy' | 'in-place';
+  };
   /** Whatever the caller wants to find again: preset, command line, data folder. */
   readonly meta: Readonly<Record<string, unknown>>;
 }

@@ -179,10 +179,9 @@ class Run {
 
   #oracle(step: number): LossOracle {
     const { batch, seed } = this.#settings;
-    if (batch === 'full') return this.#objective;
-    return this.#objective.batch(
-      sampleExamples(this.#objective.examples, batch, seed, { run: this.#settled.run, step }),
-    );
+    const { examples } = this.#objective;
+    const draw = { run: this.#settled.run, step };
+    return this.#objective.oracleOfSteps(batch === 'full' ? null : sampleExamples(examples, batch, seed, draw));
   }
 
   async *#measure(): AsyncGenerator<TrainEvent, void> {

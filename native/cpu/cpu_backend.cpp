@@ -102,6 +102,8 @@ UpdateOp updateOf(const PassOp& op) {
       return AdamUpdate{std::move(gradient), op.beta1, op.beta2, op.lr, op.epsilon, op.t, m, v};
     case PassOp::Kind::frozenAdam:
       return FrozenAdamUpdate{std::move(gradient), op.beta1, op.lr, m, v};
+    case PassOp::Kind::keep:
+      return KeepUpdate{floats(op.to)};
     case PassOp::Kind::add:
       break;
   }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "cpu/update_kernel.h"
 
@@ -45,8 +47,15 @@ void checkFinite(double value, const char* name) {
     invalid(std::string(name) + ": expected a finite number, received " + std::to_string(value));
 }
 
+void checkFloat(double value, const char* name) {
+  // Beyond the range of f32 the conversion itself would be undefined.
+  if (!(std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max())))
+    invalid(std::string(name) + ": expected a finite number in f32, received " + std::to_string(value));
+}
+
 void checkDecay(double beta, const char* name) {
-  if (!(beta >= 0 && beta < 1)) invalid(std::string(name) + ": expected 0 ≤ β < 1, received " + std::to_string(beta));
+  if (!(beta >= 0 && beta < 1 && static_cast<float>(beta) < 1))
+    invalid(std::string(name) + ": expected 0 ≤ β < 1 in f32, received " + std::to_string(beta));
 }
 
 void checkState(const void* state, const char* name) {
@@ -65,20 +74,26 @@ struct Step {
   std::vector<Run> runs;
   const float* dense = nullptr;
   float denseCoefficient = 0;
-  enum class Rule { add, momentum, adam, frozenAdam } rule = Rule::add;
+  enum class Rule { add, momentum, adam, frozenAdam, keep } rule = Rule::add;
   MomentumFactors momentum{};
   AdamFactors adam{};
   FrozenAdamFactors frozenAdam{};
   float* m = nullptr;
   float* v = nullptr;
   const float* p = nullptr;
+  float* kept = nullptr;
 
   void operator()(const AddUpdate&) { rule = Rule::add; }
+
+  void operator()(const KeepUpdate& op) {
+    rule = Rule::keep;
+    if ((kept = op.to) == nullptr) invalid("to keep values takes a pointer to where");
+  }
 
   void operator()(const MomentumUpdate& op) {
     rule = Rule::momentum;
     checkDecay(op.beta, "beta");
-    checkFinite(op.lr, "lr");
+    checkFloat(op.lr, "lr");
     checkState(m = op.m, "m");
     momentum = {static_cast<float>(op.beta), static_cast<float>(-op.lr)};
   }
@@ -87,17 +102,20 @@ struct Step {
     rule = Rule::adam;
     checkDecay(op.beta1, "beta1");
     checkDecay(op.beta2, "beta2");
-    checkFinite(op.lr, "lr");
-    if (!(op.epsilon >= 0 && std::isfinite(op.epsilon))) invalid("epsilon: expected a finite number ≥ 0");
+    checkFloat(op.lr, "lr");
+    checkFloat(op.epsilon, "epsilon");
+    if (!(static_cast<float>(op.epsilon) > 0)) invalid("epsilon: expected a number > 0 in f32");
     if (op.t < 1) invalid("t: expected Adam's step count, from 1, received " + std::to_string(op.t));
     checkState(m = op.m, "m");
     checkState(v = op.v, "v");
     const double t = static_cast<double>(op.t);
+    const double step = op.lr / (1 - std::pow(op.beta1, t));
+    checkFloat(step, "the step lr / (1 - β1^t)");
     adam = {static_cast<float>(op.beta1),
             static_cast<float>(1 - op.beta1),
             static_cast<float>(op.beta2),
             static_cast<float>(1 - op.beta2),
-            static_cast<float>(-op.lr / (1 - std::pow(op.beta1, t))),
+            static_cast<float>(-step),
             static_cast<float>(1 / (1 - std::pow(op.beta2, t))),
             static_cast<float>(op.epsilon)};
   }
@@ -105,7 +123,7 @@ struct Step {
   void operator()(const FrozenAdamUpdate& op) {
     rule = Rule::frozenAdam;
     checkDecay(op.beta1, "beta1");
-    checkFinite(op.lr, "lr");
+    checkFloat(op.lr, "lr");
     checkState(m = op.m, "m");
     checkState(p = op.p, "p");
     frozenAdam = {static_cast<float>(op.beta1), static_cast<float>(1 - op.beta1), static_cast<float>(-op.lr)};
@@ -118,12 +136,22 @@ struct Plan {
   bool gradientTile = false;
 };
 
+const Gradient& gradientOf(const UpdateOp& op) {
+  static const Gradient none;
+  return std::visit(
+      [](const auto& update) -> const Gradient& {
+        if constexpr (std::is_same_v<std::decay_t<decltype(update)>, KeepUpdate>) return none;
+        else return update.gradient;
+      },
+      op);
+}
+
 Plan planOf(const std::vector<UpdateOp>& ops) {
   Plan plan;
   for (const UpdateOp& op : ops) {
     Step step;
     std::visit(step, op);
-    const Gradient& gradient = std::visit([](const auto& update) -> const Gradient& { return update.gradient; }, op);
+    const Gradient& gradient = gradientOf(op);
     for (const Term& term : gradient.terms) {
       checkDirection(term.direction, "pass");
       checkFinite(term.coefficient, "coefficient");
@@ -135,7 +163,7 @@ Plan planOf(const std::vector<UpdateOp>& ops) {
     if (gradient.dense != nullptr) checkFinite(gradient.denseCoefficient, "dense coefficient");
     step.dense = gradient.dense;
     step.denseCoefficient = gradient.denseCoefficient;
-    plan.gradientTile = plan.gradientTile || step.rule != Step::Rule::add;
+    plan.gradientTile = plan.gradientTile || (step.rule != Step::Rule::add && step.rule != Step::Rule::keep);
 
     // An add that goes on from where the add before it ended, with nothing between, is one longer add.
     const bool joins = !plan.steps.empty() && step.rule == Step::Rule::add && !step.runs.empty() &&
@@ -201,6 +229,10 @@ class TilePass {
         from = accumulate(step, begin, count, from, to, scratch);
         continue;
       }
+      if (step.rule == Step::Rule::keep) {
+        if (step.kept + begin != from) std::memcpy(step.kept + begin, from, count * sizeof(float));
+        continue;
+      }
       float* const g = scratch.gradient.data();
       std::fill_n(g, count, 0.0f);
       accumulate(step, begin, count, g, g, scratch);
@@ -248,6 +280,7 @@ class TilePass {
       case Step::Rule::frozenAdam:
         return kernels_.frozenAdam(step.frozenAdam, g, m, step.p + begin, from, to, count);
       case Step::Rule::add:
+      case Step::Rule::keep:
         return;
     }
   }

@@ -51,7 +51,12 @@ struct FrozenAdamUpdate {
   const float* p;
 };
 
-using UpdateOp = std::variant<AddUpdate, MomentumUpdate, AdamUpdate, FrozenAdamUpdate>;
+/** to = x as it is here; x goes on. `to` may be the pass's `in`, and overlaps nothing else. */
+struct KeepUpdate {
+  float* to;
+};
+
+using UpdateOp = std::variant<AddUpdate, MomentumUpdate, AdamUpdate, FrozenAdamUpdate, KeepUpdate>;
 
 /**
  * out = ops, in order, of in; `count` elements, element i taking z's element i. One multi-threaded pass over memory:

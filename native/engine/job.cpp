@@ -109,17 +109,30 @@ void checkExtent(const Buffer& buffer, uint64_t offset, uint64_t count, uint64_t
 
 double decay(Reader& reader, const char* what) {
   const double beta = reader.finite(what);
-  if (beta < 0 || beta >= 1) {
-    throw CommandError(std::string("job: ") + what + ": expected 0 ≤ β < 1, received " + show(beta));
+  // The arithmetic is in f32, where what is close to 1 is 1.
+  if (beta < 0 || static_cast<float>(beta) >= 1) {
+    throw CommandError(std::string("job: ") + what + ": expected 0 ≤ β < 1 in f32, received " + show(beta));
   }
   return beta;
+}
+
+// What is 0 or infinite in f32 would make NaN of a gradient of 0.
+void checkAdam(const PassOp& op) {
+  if (op.t < 1) throw CommandError("job: Adam's t starts at 1");
+  if (!(static_cast<float>(op.epsilon) > 0)) {
+    throw CommandError("job: epsilon: expected a number > 0 in f32, received " + show(op.epsilon));
+  }
+  const double step = op.lr / (1 - std::pow(op.beta1, static_cast<double>(op.t)));
+  if (!(std::abs(step) <= static_cast<double>(std::numeric_limits<float>::max()))) {
+    throw CommandError("job: expected a step lr / (1 - β1^t) in the range of f32, received " + show(step));
+  }
 }
 
 // Everything that a backend could refuse is refused here: a pass that fails half-way through a job would leave the
 // parameters in a state that the caller does not know of.
 PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t count) {
   PassOp op;
-  op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 3));
+  op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 4));
   const size_t terms = reader.count("terms");
   op.terms.reserve(terms);
   for (size_t i = 0; i < terms; ++i) {
@@ -134,15 +147,19 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
   op.epsilon = reader.finiteFloat("epsilon");
   if (op.epsilon < 0) throw CommandError("job: epsilon: expected at least 0, received " + show(op.epsilon));
   op.t = static_cast<int64_t>(reader.integer("t"));
-  op.m = reader.bufferOrNull();
+  (op.kind == PassOp::Kind::keep ? op.to : op.m) = reader.bufferOrNull();
   op.v = reader.bufferOrNull();
   if (op.dense) checkExtent(*op.dense, 0, count, 4, "dense gradient");
   if (op.m) checkExtent(*op.m, 0, count, 4, "state m");
   if (op.v) checkExtent(*op.v, 0, count, 4, "state v or p");
-  const bool needsM = op.kind != PassOp::Kind::add;
+  if (op.to) checkExtent(*op.to, 0, count, 4, "kept values");
+  const bool needsM = op.kind != PassOp::Kind::add && op.kind != PassOp::Kind::keep;
   const bool needsV = op.kind == PassOp::Kind::adam || op.kind == PassOp::Kind::frozenAdam;
   if ((needsM && !op.m) || (needsV && !op.v)) throw CommandError("job: an update lacks its state buffer");
-  if (op.kind == PassOp::Kind::adam && op.t < 1) throw CommandError("job: Adam's t starts at 1");
+  if (op.kind == PassOp::Kind::keep && (!op.to || !op.terms.empty() || op.dense || op.v)) {
+    throw CommandError("job: to keep values takes a buffer for them and nothing else");
+  }
+  if (op.kind == PassOp::Kind::adam) checkAdam(op);
   const auto among = [](const BufferRef& one, std::initializer_list<const Buffer*> others) {
     for (const Buffer* other : others) {
       if (one && one.get() == other) return true;
@@ -156,6 +173,18 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
   return op;
 }
 
+// Kept values may replace the pass's source, element by element, but nothing else that the pass still uses.
+void checkKept(const PassCommand& command) {
+  for (const PassOp& keep : command.ops) {
+    if (!keep.to) continue;
+    bool taken = keep.to == command.out;
+    for (const PassOp& op : command.ops) {
+      taken = taken || keep.to == op.m || keep.to == op.v || keep.to == op.dense || (&op != &keep && keep.to == op.to);
+    }
+    if (taken) throw CommandError("job: values kept in a buffer that the pass uses: they need one of their own");
+  }
+}
+
 PassCommand readPass(Reader& reader) {
   PassCommand command;
   command.in = reader.buffer();
@@ -165,6 +194,7 @@ PassCommand readPass(Reader& reader) {
   checkExtent(*command.out, 0, command.count, 4, "pass target");
   const size_t ops = reader.count("updates");
   for (size_t i = 0; i < ops; ++i) command.ops.push_back(readPassOp(reader, *command.in, *command.out, command.count));
+  checkKept(command);
   return command;
 }
 

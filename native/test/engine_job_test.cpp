@@ -104,6 +104,10 @@ Words with(Words words, size_t at, double value) {
 // slots; command, in, out, count, updates; kind, terms, [distribution, seed ×2, stream ×2, coefficient], dense,
 // dense coefficient, lr, beta1, beta2, epsilon, t, m, v
 const Words adamJob{0, 1, 1, 2, 16, 1, 2, 1, 0, 1, 0, 2, 0, 0.5, 3, 1, 0.1, 0.9, 0.99, 1e-8, 1, 4, 5};
+// The source gets the values between two adds.
+const Words keepPass{1,    1, 2, 16, 3, 0, 1, 0, 1, 0, 2, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                     4,    0, 0, 0,  0, 0, 0, 0, 0, 1, 0, 0, 1,   0, 1, 0, 2, 0,              //
+                     0.25, 0, 0, 0,  0, 0, 0, 0, 0, 0};
 const Words plainPass{1, 1, 1, 4, 1, 0, 1, 0, 7, 0, 1, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 // slots; command, concurrent, program, inputs, [buffer, byte], outputs, [mode, slot, weight], [mode, buffer, offset,
 // row length, row stride, weight]
@@ -163,13 +167,17 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(adamJob, 2, 0), "does not exist");
   expectRefusal(with(adamJob, 4, 17), "pass source");
   expectRefusal(with(adamJob, 5, 1000), "updates exceeds the job's length");
-  expectRefusal(with(adamJob, 6, 4), "update kind");
+  expectRefusal(with(adamJob, 6, 5), "update kind");
   expectRefusal(with(adamJob, 7, 1e6), "terms exceeds the job's length");
   expectRefusal(with(adamJob, 8, 3), "distribution");
   expectRefusal(with(adamJob, 9, 4294967296.0), "seed");
   expectRefusal(with(adamJob, 13, 1e39), "coefficient: expected a number in the range of f32");
   expectRefusal(with(adamJob, 15, -1e39), "dense coefficient: expected a number in the range of f32");
-  expectRefusal(with(adamJob, 17, 1), "beta1: expected 0 ≤ β < 1, received 1");
+  expectRefusal(with(adamJob, 17, 1), "beta1: expected 0 ≤ β < 1 in f32, received 1");
+  expectRefusal(with(adamJob, 18, 1 - 0x1p-25), "beta2: expected 0 ≤ β < 1 in f32");
+  expectRefusal(with(adamJob, 19, 1e-46), "epsilon: expected a number > 0 in f32");
+  expectRefusal(with(adamJob, 16, 1e38), "expected a step lr / (1 - β1^t) in the range of f32");
+
   expectRefusal(with(adamJob, 18, -0.1), "beta2");
   expectRefusal(with(adamJob, 19, -1e-9), "epsilon");
   expectRefusal(with(adamJob, 20, 0), "Adam's t starts at 1");
@@ -178,6 +186,13 @@ void refusalsSayWhatIsWrong() {
   for (double clash : {1.0, 2.0, 3.0, 5.0}) expectRefusal(with(adamJob, 21, clash), "separate buffers");
   for (double clash : {1.0, 2.0, 3.0, 4.0}) expectRefusal(with(adamJob, 22, clash), "separate buffers");
   expectRefusal(with(adamJob, 14, 2), "separate buffers");
+  const Words keepJob = Words{0} + keepPass;
+  CHECK(refusal(keepJob).empty(), "%s", refusal(keepJob).c_str());
+  expectRefusal(with(keepJob, 32, 0), "a buffer for them and nothing else");
+  expectRefusal(with(keepJob, 33, 3), "a buffer for them and nothing else");
+  expectRefusal(with(keepJob, 25, 3), "a buffer for them and nothing else");
+  expectRefusal(with(keepJob, 32, 2), "they need one of their own");
+  expectRefusal(with(with(keepJob, 32, 3), 14, 3), "they need one of their own");
   // Calls.
   expectRefusal(with(callJob, 2, 2), "concurrent");
   expectRefusal(with(callJob, 2, 1), "without a call before it");

@@ -57,7 +57,15 @@ struct Reference {
   double x, m, v, p;
 
   void apply(const UpdateOp& op, size_t element, float dense) {
-    const Gradient& gradient = std::visit([](const auto& update) -> const Gradient& { return update.gradient; }, op);
+    const Gradient gradient = std::visit(
+        [](const auto& update) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(update)>, KeepUpdate>) {
+            return Gradient{};
+          } else {
+            return update.gradient;
+          }
+        },
+        op);
     double g = 0;
     for (const Term& term : gradient.terms) {
       g += static_cast<double>(term.coefficient) * directionElement(term.direction, element);
@@ -148,6 +156,39 @@ void theBitsDoNotDependOnHowAPassIsRun() {
   }
 }
 
+/** Values are kept as they are between two ops, in the pass's source or elsewhere, and the pass goes on as if nothing had been. */
+void valuesAreKeptInMidPass() {
+  for (size_t count : {1, 65, 2049, 50003}) {
+    const State start(count);
+    State first = start;
+    const std::vector<UpdateOp> before = first.ops();
+    const AddUpdate after{{{{z1, 0.5f}, {z0, -0.25f}}}};
+    pass(first.x.data(), first.x.data(), count, before, 1, Isa::scalar);
+    Vector last(count);
+    pass(first.x.data(), last.data(), count, {after}, 1, Isa::scalar);
+    for (Isa isa : availableIsas()) {
+      for (int threads : {1, 2, 3}) {
+        for (bool inSource : {true, false}) {
+          State state = start;
+          Vector elsewhere(count), out(count);
+          float* const kept = inSource ? state.x.data() : elsewhere.data();
+          std::vector<UpdateOp> ops = state.ops();
+          ops.push_back(KeepUpdate{kept});
+          ops.push_back(after);
+          pass(state.x.data(), out.data(), count, ops, threads, isa);
+          CHECK(std::memcmp(kept, first.x.data(), count * sizeof(float)) == 0, "%s, %zu kept", isaName(isa), count);
+          CHECK(same(out, last) && same(state.m, first.m) && same(state.v, first.v), "%s, %zu", isaName(isa), count);
+          CHECK(inSource || same(state.x, start.x), "the input is untouched");
+        }
+      }
+    }
+    // First and last among the ops: what came in, and what goes out.
+    Vector in(count), out(count), result(count);
+    pass(start.x.data(), result.data(), count, {KeepUpdate{in.data()}, after, KeepUpdate{out.data()}}, 2);
+    CHECK(same(in, start.x) && same(out, result) && !same(in, out));
+  }
+}
+
 void anEmptyPassCopies() {
   const State start(3000);
   for (const std::vector<UpdateOp>& ops : {std::vector<UpdateOp>{}, {AddUpdate{}}, {AddUpdate{}, AddUpdate{}}}) {
@@ -179,6 +220,10 @@ void badInputIsRefusedBeforeAnythingIsWritten() {
       {"dense coefficient", with(AddUpdate{{{}, start.dense.data(), INFINITY}})},
       {"distribution", with(AddUpdate{{{{{static_cast<Distribution>(9), 1, 1}, 1.0f}}}})},
       {"beta", with(MomentumUpdate{g, 1.0, 0.1, m})},
+      {"beta", with(MomentumUpdate{g, 1 - 0x1p-25, 0.1, m})},
+      {"step", with(AdamUpdate{g, 0.9, 0.999, 1e38, 1e-8, 1, m, v})},
+      {"epsilon", with(AdamUpdate{g, 0.9, 0.999, 0.1, 1e-46, 1, m, v})},
+      {"lr", with(MomentumUpdate{g, 0.9, 1e39, m})},
       {"lr", with(MomentumUpdate{g, 0.9, NAN, m})},
       {"state m", with(MomentumUpdate{g, 0.9, 0.1, nullptr})},
       {"beta1", with(AdamUpdate{g, -0.1, 0.999, 0.1, 1e-8, 1, m, v})},
@@ -186,6 +231,7 @@ void badInputIsRefusedBeforeAnythingIsWritten() {
       {"epsilon", with(AdamUpdate{g, 0.9, 0.999, 0.1, -1e-8, 1, m, v})},
       {"t: ", with(AdamUpdate{g, 0.9, 0.999, 0.1, 1e-8, 0, m, v})},
       {"state v", with(AdamUpdate{g, 0.9, 0.999, 0.1, 1e-8, 1, m, nullptr})},
+      {"to keep", with(KeepUpdate{nullptr})},
       {"state p", with(FrozenAdamUpdate{g, 0.9, 0.1, m, nullptr})},
   };
   for (const Case& bad : cases) {
@@ -207,6 +253,7 @@ int main() {
   theRulesAreTheDocumentedOnes();
   anAddIsOneRoundingASummand();
   theBitsDoNotDependOnHowAPassIsRun();
+  valuesAreKeptInMidPass();
   anEmptyPassCopies();
   badInputIsRefusedBeforeAnythingIsWritten();
   return test::summary("update_rules_test");

@@ -5,7 +5,7 @@ import { openDevice } from '../../lib/device/device.ts';
 import type { Estimate, Term, Update } from '../../lib/optimizers/optimizer.ts';
 import { createParams } from '../../lib/params/initialise.ts';
 import { Layout } from '../../lib/params/layout.ts';
-import { Params } from '../../lib/params/params.ts';
+import { type Displacement, Params } from '../../lib/params/params.ts';
 import type { Direction } from '../../lib/random/direction.ts';
 import { stream } from '../../lib/random/direction.ts';
 
@@ -15,8 +15,8 @@ afterAll(() => device.dispose());
 const LENGTH = 1000;
 const z = (i: number): Direction => ({ distribution: 'normal', seed: 42n, stream: stream('step', i) });
 
-async function fresh(): Promise<Params> {
-  const params = new Params(device, new Layout({ w: { shape: [30, 33] }, b: { shape: [10] } }));
+async function fresh(displacement: Displacement = 'in-place'): Promise<Params> {
+  const params = new Params(device, new Layout({ w: { shape: [30, 33] }, b: { shape: [10] } }), displacement);
   await params.write(await device.direction({ distribution: 'uniform', seed: 1n, stream: 0n }, LENGTH));
   return params;
 }
@@ -237,7 +237,7 @@ describe('params', () => {
       g: { shape: [100], init: { kind: 'normal' as const, std: 2 } },
       c: { shape: [3], init: { kind: 'constant' as const, value: 1.5 } },
     };
-    const params = await createParams(device, specs, 9n);
+    const params = await createParams(device, specs, 9n, 'in-place');
     const w = await params.read('w');
     const expected = await device.direction(
       { distribution: 'uniform', seed: 9n, stream: stream('initialisation', 0) },
@@ -249,8 +249,8 @@ describe('params', () => {
     expect(await params.read('g')).toEqual((await device.direction(second, 100)).map((x) => x * 2));
     expect([...(await params.read('c'))]).toEqual([1.5, 1.5, 1.5]);
     await using other = openDevice({ threads: 1 });
-    expect(await (await createParams(other, specs, 9n)).read()).toEqual(await params.read());
-    expect(await (await createParams(device, specs, 10n)).read('w')).not.toEqual(w);
+    expect(await (await createParams(other, specs, 9n, 'copy')).read()).toEqual(await params.read());
+    expect(await (await createParams(device, specs, 10n, 'in-place')).read('w')).not.toEqual(w);
   });
 
   it('coalesces equal directions into one term', async () => {

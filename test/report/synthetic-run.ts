@@ -52,7 +52,7 @@ export function syntheticRun(options: SyntheticRun = {}): TrainEvent[] {
         moments: { s1: 2, s2: 1 },
       },
       device: { kind: 'cpu', description: 'a processor', isa: 'avx2', threads: 2 },
-      memory: { arenaBytes: 2 ** 20, parameterBytes: 11008 },
+      memory: { arenaBytes: 2 ** 20, parameterBytes: 11008, displacement: 'copy' },
       meta: options.meta ?? {},
     },
   ];

@@ -32,7 +32,7 @@ const runEvent: RunEvent = {
     moments: { s1: 1, s2: 0 },
   },
   device: { kind: 'cpu', description: 'a processor', isa: 'avx2', threads: 2 },
-  memory: { arenaBytes: 1, parameterBytes: 48 },
+  memory: { arenaBytes: 1, parameterBytes: 48, displacement: 'copy' },
   meta: { nested: [1, 'ü', null] },
 };
 const resumeEvent = (step: number): TrainEvent => ({ type: 'resume', step, startedAt: '2026-01-02T00:00:00.000Z' });

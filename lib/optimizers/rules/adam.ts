@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, invalidArgument } from '../../errors.ts';
+import { checkF32, checkInteger, invalidArgument } from '../../errors.ts';
 import type { UpdateRule } from '../optimizer.ts';
 
 /**
@@ -14,16 +14,16 @@ import type { UpdateRule } from '../optimizer.ts';
  * @param options.beta2 memory of the squares 0 ≤ β2 < 1. Default 0.999.
  * @param options.epsilon ε > 0, in units of the gradient. Default 1e-8.
  * @returns an update rule with two state vectors, m and v (the ν above). Its `preconditioner` throws before the first update, where P is not defined.
- * @throws ERR_ZEROTH_ARGUMENT when a number is out of range.
+ * @throws ERR_ZEROTH_ARGUMENT when a number is out of range, also after f32, in which the update runs, has rounded it.
  * @example
  * adamRule().update(0) // { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, t: 1 }
  * @see Kingma and Ba, Adam, arXiv 1412.6980, algorithm 1; Song et al., arXiv 2604.14669, eqs 6–9.
  */
 export function adamRule(options: { beta1?: number; beta2?: number; epsilon?: number } = {}): UpdateRule {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  checkNumber('beta1', beta1, { min: 0, below: 1 });
-  checkNumber('beta2', beta2, { min: 0, below: 1 });
-  checkNumber('epsilon', epsilon, { above: 0 });
+  checkF32('beta1', beta1, { min: 0, below: 1 });
+  checkF32('beta2', beta2, { min: 0, below: 1 });
+  checkF32('epsilon', epsilon, { above: 0 });
   return {
     name: 'adam',
     options: { beta1, beta2, epsilon },

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { checkNumber, invalidArgument } from '../../errors.ts';
+import { checkF32, invalidArgument } from '../../errors.ts';
 import type { UpdateRule } from '../optimizer.ts';
 
 /**
@@ -19,7 +19,7 @@ import type { UpdateRule } from '../optimizer.ts';
  */
 export function frozenAdam(options: { beta1?: number; preconditioner: Float32Array }): UpdateRule {
   const { beta1 = 0.9, preconditioner } = options;
-  checkNumber('beta1', beta1, { min: 0, below: 1 });
+  checkF32('beta1', beta1, { min: 0, below: 1 });
   if (!(preconditioner instanceof Float32Array) || preconditioner.length === 0) {
     invalidArgument('preconditioner', 'a Float32Array with one value a parameter', preconditioner);
   }

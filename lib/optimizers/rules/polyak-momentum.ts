@@ -1,4 +1,4 @@
-import { checkNumber } from '../../errors.ts';
+import { checkF32 } from '../../errors.ts';
 import type { UpdateRule } from '../optimizer.ts';
 
 /**
@@ -8,13 +8,13 @@ import type { UpdateRule } from '../optimizer.ts';
  *
  * @param options.beta momentum 0 ≤ β < 1. Default 0.9.
  * @returns an update rule with one state vector, m.
- * @throws ERR_ZEROTH_ARGUMENT when β is out of range.
+ * @throws ERR_ZEROTH_ARGUMENT when β is out of range, also after f32, in which the update runs, has rounded it.
  * @example
  * polyakMomentum({ beta: 0.9 }).update(0) // { kind: 'momentum', beta: 0.9 }
  * @see Polyak, Some methods of speeding up the convergence of iteration methods, 1964; Song et al., arXiv 2604.14669, eq. 5.
  */
 export function polyakMomentum({ beta = 0.9 }: { beta?: number } = {}): UpdateRule {
-  checkNumber('beta', beta, { min: 0, below: 1 });
+  checkF32('beta', beta, { min: 0, below: 1 });
   return {
     name: 'polyak-momentum',
     options: { beta },

@@ -1,0 +1,72 @@
+import type { PassOp } from '../device/commands.ts';
+import type { DeviceBuffer } from '../device/device.ts';
+import { checkF32, checkInteger, checkObject, invalidArgument } from '../errors.ts';
+import type { Point, Term, Update } from '../optimizers/optimizer.ts';
+import { checkDirection } from '../random/direction.ts';
+
+/** State vectors of update rules, each as long as θ: momentum, second moment, fixed preconditioner. */
+export const STATE_NAMES = ['m', 'v', 'p'] as const;
+
+export type StateName = (typeof STATE_NAMES)[number];
+
+/** @throws ERR_ZEROTH_ARGUMENT unless this is a direction with a coefficient that f32 holds: what is queued must be possible to do. */
+export function checkTerm(term: Term): void {
+  checkObject('term', term, '{ direction, coefficient }');
+  checkDirection(term.direction);
+  checkF32('coefficient', term.coefficient);
+}
+
+/** @throws ERR_ZEROTH_ARGUMENT unless this is a list of terms. */
+export function checkPoint(point: Point): void {
+  if (!Array.isArray(point))
+    invalidArgument('point', 'an array of { direction, coefficient }, empty for θ itself', point);
+  point.forEach(checkTerm);
+}
+
+/** @throws ERR_ZEROTH_ARGUMENT unless the device, which computes in f32, can do this update with any gradient, 0 included. */
+export function checkUpdate(update: Update, lr: number): void {
+  checkF32('lr', lr);
+  const decay = (name: string, beta: number) => checkF32(name, beta, { min: 0, below: 1 });
+  switch (update.kind) {
+    case 'plain':
+      break;
+    case 'momentum':
+      decay('beta', update.beta);
+      break;
+    case 'frozenAdam':
+      decay('beta1', update.beta1);
+      break;
+    case 'adam': {
+      const { beta1, beta2, epsilon, t } = update;
+      decay('beta1', beta1);
+      decay('beta2', beta2);
+      checkF32('epsilon', epsilon, { above: 0 });
+      checkInteger('t', t, 1);
+      checkF32(`lr / (1 − beta1^t) at t = ${t}`, lr / (1 - beta1 ** t));
+      break;
+    }
+    default:
+      invalidArgument('update', 'kind plain, momentum, adam or frozenAdam', (update as { kind: unknown }).kind);
+  }
+}
+
+/** One update inside a pass. `state` gives the buffers of the rule's states. */
+export function passOp(
+  update: Update,
+  terms: readonly Term[],
+  lr: number,
+  state: (name: StateName) => DeviceBuffer,
+  dense?: DeviceBuffer,
+): PassOp {
+  const gradient = { terms, dense, denseCoefficient: dense ? 1 : 0 };
+  switch (update.kind) {
+    case 'plain':
+      return { kind: 'add', terms, dense, denseCoefficient: -lr };
+    case 'momentum':
+      return { kind: 'momentum', ...gradient, lr, beta1: update.beta, m: state('m') };
+    case 'adam':
+      return { ...gradient, ...update, lr, m: state('m'), v: state('v') };
+    case 'frozenAdam':
+      return { kind: 'frozenAdam', ...gradient, lr, beta1: update.beta1, m: state('m'), v: state('p') };
+  }
+}
