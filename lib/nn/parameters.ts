@@ -50,7 +50,8 @@ const MAX_STD = 4e37;
 
 /** 0, or what is not 0 in f32 either: a start that was asked to be random is not to be all zeros. */
 function checkScale(name: string, scale: unknown, max?: number): number {
-  return scale === 0 ? 0 : checkF32(name, scale, { above: 0, max });
+  const checked = checkF32(name, scale, { min: 0, max });
+  return checked === 0 ? 0 : checkF32(name, checked, { above: 0 });
 }
 
 /** @throws ERR_ZEROTH_ARGUMENT for an initialiser that is none, or whose number f32 does not hold; and for a dtype: parameters are f32. */
