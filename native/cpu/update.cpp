@@ -111,12 +111,9 @@ struct Step {
     const double t = static_cast<double>(op.t);
     const double step = op.lr / (1 - std::pow(op.beta1, t));
     checkFloat(step, "the step lr / (1 - β1^t)");
-    adam = {static_cast<float>(op.beta1),
-            static_cast<float>(1 - op.beta1),
-            static_cast<float>(op.beta2),
-            static_cast<float>(1 - op.beta2),
-            static_cast<float>(-step),
-            static_cast<float>(1 / (1 - std::pow(op.beta2, t))),
+    adam = {static_cast<float>(op.beta1),  static_cast<float>(1 - op.beta1),
+            static_cast<float>(op.beta2),  static_cast<float>(1 - op.beta2),
+            static_cast<float>(-step),     static_cast<float>(1 / (1 - std::pow(op.beta2, t))),
             static_cast<float>(op.epsilon)};
   }
 
@@ -140,8 +137,10 @@ const Gradient& gradientOf(const UpdateOp& op) {
   static const Gradient none;
   return std::visit(
       [](const auto& update) -> const Gradient& {
-        if constexpr (std::is_same_v<std::decay_t<decltype(update)>, KeepUpdate>) return none;
-        else return update.gradient;
+        if constexpr (std::is_same_v<std::decay_t<decltype(update)>, KeepUpdate>)
+          return none;
+        else
+          return update.gradient;
       },
       op);
 }

@@ -156,7 +156,8 @@ void theBitsDoNotDependOnHowAPassIsRun() {
   }
 }
 
-/** Values are kept as they are between two ops, in the pass's source or elsewhere, and the pass goes on as if nothing had been. */
+/** Values are kept as they are between two ops, in the pass's source or elsewhere, and the pass goes on as if nothing
+ * had been. */
 void valuesAreKeptInMidPass() {
   for (size_t count : {1, 65, 2049, 50003}) {
     const State start(count);
