@@ -1,10 +1,10 @@
 import { CommandList, type OutputBinding } from '../device/commands.ts';
-import type { Device, DeviceBuffer } from '../device/device.ts';
+import type { Device, DeviceBuffer, DeviceProgram } from '../device/device.ts';
 import { invalidArgument } from '../errors.ts';
 import { type Shape, sizeOf } from '../graph/node.ts';
 import type { Plan } from '../graph/plan/plan.ts';
-import type { Tensor } from '../graph/tensor.ts';
-import { mapTensors, tensorsOf } from '../graph/trace.ts';
+import { Tensor } from '../graph/tensor.ts';
+import { tensorsOf } from '../graph/trace.ts';
 import type { Compiler, Specs } from './compile.ts';
 import type { DeviceData } from './device-data.ts';
 import type { Tensors } from './problem.ts';
@@ -67,7 +67,12 @@ export async function evaluateFunction<Result>(
   }
   const values = await run(traced, shapes, rows, whole, context, signal);
   let next = 0;
-  return mapTensors('result', result, () => ({ shape: shapes[next], data: values[next++] })) as Evaluated<Result>;
+  const filled = (node: unknown): unknown => {
+    if (node instanceof Tensor) return { shape: shapes[next], data: values[next++] };
+    if (Array.isArray(node)) return node.map(filled);
+    return Object.fromEntries(Object.entries(node as object).map(([name, child]) => [name, filled(child)]));
+  };
+  return filled(result) as Evaluated<Result>;
 }
 
 function trace(f: (p: Tensors, d: Tensors, c: Tensors) => unknown, { compiler, specs }: EvaluationContext): Traced {
@@ -81,14 +86,11 @@ function trace(f: (p: Tensors, d: Tensors, c: Tensors) => unknown, { compiler, s
   return {
     shapesOf: (rows) => graphOf(rows).outputs.map(({ shape }) => shape),
     planOf: (rows) => {
+      const known = plans.get(rows);
+      if (known) return known;
       const graph = graphOf(rows);
-      const plan =
-        plans.get(rows) ??
-        compiler.plan(
-          graph,
-          specs,
-          graph.outputs.map(({ shape }) => (shape.length === 0 ? 'f64' : 'f32')),
-        );
+      const outputs = graph.outputs.map(({ shape }) => (shape.length === 0 ? 'f64' : 'f32'));
+      const plan = compiler.plan(graph, specs, outputs);
       plans.set(rows, plan);
       return plan;
     },
@@ -132,11 +134,16 @@ async function run(
   { device, theta, data }: EvaluationContext,
   signal?: AbortSignal,
 ): Promise<(Float32Array | Float64Array)[]> {
-  const sizes = [...new Set([rows, examples % rows || rows])];
-  const programs = await Promise.all(sizes.map(async (size) => [size, await device.load(planOf(size).bytes)] as const));
-  const programOf = new Map(programs);
-  const results = shapes.map((shape) => (shape.length === 0 ? undefined : device.allocate(sizeOf(shape) * 4)));
+  const held: { dispose(): void }[] = [];
+  const keep = <Handle extends { dispose(): void }>(handle: Handle): Handle => {
+    held.push(handle);
+    return handle;
+  };
   try {
+    const programs = new Map<number, DeviceProgram>();
+    for (const size of [rows, examples % rows])
+      if (size > 0 && !programs.has(size)) programs.set(size, keep(await device.load(planOf(size).bytes)));
+    const results = shapes.map((shape) => (shape.length === 0 ? undefined : keep(device.allocate(sizeOf(shape) * 4))));
     const list = new CommandList(shapes.length);
     const inputs = data.select(list, null);
     for (let first = 0; first < examples; first += rows) {
@@ -144,23 +151,16 @@ async function run(
       const outputs = shapes.map((shape, i): OutputBinding => {
         const buffer = results[i];
         if (!buffer) return { mode: 'addToSlot', slot: i, weight: 1 };
-        // One row of the binding is the piece's whole part of the result.
-        const width = sizeOf(shape) / examples;
-        return {
-          mode: 'store',
-          buffer,
-          offset: first * width,
-          rowLength: size * width,
-          rowStride: size * width,
-          weight: 1,
-        };
+        // The piece's part of a result is one row of the binding.
+        const rowLength = (sizeOf(shape) / examples) * size;
+        const offset = (sizeOf(shape) / examples) * first;
+        return { mode: 'store', buffer, offset, rowLength, rowStride: rowLength, weight: 1 };
       });
-      list.call(programOf.get(size)!, [{ buffer: theta, byteOffset: 0 }, ...inputs(first)], outputs);
+      list.call(programs.get(size)!, [{ buffer: theta, byteOffset: 0 }, ...inputs(first)], outputs);
     }
     const slots = await device.submit(list, signal);
     return await Promise.all(results.map((buffer, i) => buffer?.readF32() ?? Float64Array.of(slots[i])));
   } finally {
-    for (const buffer of results) buffer?.dispose();
-    for (const program of programOf.values()) program.dispose();
+    for (const handle of held) handle.dispose();
   }
 }

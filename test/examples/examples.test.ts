@@ -89,9 +89,29 @@ it('catapult.js shows the loss jump after the step size, and the trace fall back
   expect(text).toContain('Completed 2500 steps.');
 });
 
+it('classifier.js scores rows held out far above chance, and predicts with loaded weights what the saved ones do', async () => {
+  const text = await run('classifier.js');
+  const rows = numbers(text, /step +(\d+) {3}loss ([\d.]+) {3}accuracy on rows held out ([\d.]+)/g);
+  expect(rows.map(([step]) => step)).toEqual([0, 500, 1000, 1500]);
+  expect(rows[3][1]).toBeLessThan(rows[0][1] / 3);
+  // Three rings 1 apart whose points scatter by 0.3: 5 % of the points of a ring lie beyond each of its borders, 6.3 % of all.
+  expect(rows[3][2]).toBeGreaterThan(0.85);
+  const predictions = (who: string) =>
+    text
+      .split('\n')
+      .filter((line) => line.startsWith(who))
+      .map((line) => line.slice(who.length));
+  expect(predictions('trained: ')).toHaveLength(3);
+  expect(predictions('loaded: ')).toEqual(predictions('trained: '));
+  for (const line of predictions('loaded: ')) {
+    const shares = numbers(line, /(?:inner|middle|outer) ([\d.]+)/g).flat();
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 2);
+  }
+});
+
 it('every example is tested here, is short, and says on top what one sees', () => {
   const names = readdirSync(folder).sort();
-  expect(names).toEqual(['catapult.js', 'edge.js', 'hessian.js', 'own-loss.js']);
+  expect(names).toEqual(['catapult.js', 'classifier.js', 'edge.js', 'hessian.js', 'own-loss.js']);
   for (const name of names) {
     const lines = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n');
     expect(lines.length, name).toBeLessThanOrEqual(50);

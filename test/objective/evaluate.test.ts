@@ -1,0 +1,188 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { openDevice } from '../../lib/device/device.ts';
+import { matmul, max, mean, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { accuracy } from '../../lib/nn/metrics.ts';
+import { compile, type Objective } from '../../lib/objective/objective.ts';
+import { PhiloxStream } from '../../lib/random/philox.ts';
+
+const device = openDevice({ threads: 2 });
+afterAll(() => device.dispose());
+
+const N = 300;
+const random = new PhiloxStream(2n, 2n);
+const x = { shape: [N, 2], data: Float32Array.from({ length: 2 * N }, () => random.normal()) };
+const weights = [
+  [1, -2, 0.5],
+  [3, 1, -1],
+];
+
+const linearModel = (arenaBudget?: number) =>
+  compile(
+    device,
+    {
+      parameters: { w: { shape: [2, 3], init: weights } },
+      data: { x },
+      constants: { shift: [10, 20, 30] },
+      loss: ({ w }, { x }) => mean(matmul(x, w).square()),
+    },
+    { arenaBudget },
+  );
+
+/** x W + shift in f64. */
+const outputs = (rows: ArrayLike<number>, shift = [0, 0, 0]) =>
+  Array.from({ length: (rows.length / 2) * 3 }, (_, e) => {
+    const [i, c] = [Math.floor(e / 3), e % 3];
+    return rows[2 * i] * weights[0][c] + rows[2 * i + 1] * weights[1][c] + shift[c];
+  });
+
+function expectValues(got: ArrayLike<number>, expected: readonly number[]) {
+  expect(got.length).toBe(expected.length);
+  for (const [i, value] of expected.entries()) expect(got[i]).toBeCloseTo(value, 4);
+}
+
+describe('evaluate', () => {
+  it('gives what a traced function says of the own data, whole and in pieces, with constants', async () => {
+    for (const budget of [undefined, 4000, 1]) {
+      await using objective = await linearModel(budget);
+      const before = device.memory();
+      const result = await objective.evaluate(({ w }, { x }, { shift }) => ({
+        scores: matmul(x, w).add(shift),
+        errors: [sum(matmul(x, w), -1)],
+      }));
+      expect([result.scores.shape, result.errors[0].shape]).toEqual([[N, 3], [N]]);
+      const plain = outputs(x.data);
+      expectValues(result.scores.data, outputs(x.data, [10, 20, 30]));
+      expectValues(
+        result.errors[0].data,
+        Array.from({ length: N }, (_, i) => plain[3 * i] + plain[3 * i + 1] + plain[3 * i + 2]),
+      );
+      expect(result.scores.data).toBeInstanceOf(Float32Array);
+      expect(device.memory()).toEqual(before);
+    }
+  });
+
+  it('takes other data, of other names and any form, one example or many', async () => {
+    await using objective = await linearModel();
+    const predict = (data: { q: number[][] }) => objective.evaluate(({ w }, { q }) => matmul(q, w), data);
+    for (const q of [
+      [[1, 2]],
+      [
+        [1, 2],
+        [-3, 0.5],
+      ],
+      [
+        [0, 0],
+        [1, 0],
+        [0, 1],
+      ],
+    ]) {
+      const { shape, data } = await predict({ q });
+      expect(shape).toEqual([q.length, 3]);
+      expectValues(data, outputs(q.flat()));
+    }
+  });
+
+  it('evaluates whole what does not go example by example: scalars, shares, and rows that see one another', async () => {
+    for (const budget of [undefined, 1]) {
+      await using objective = await linearModel(budget);
+      const centred = (x: Tensor) => sub(x, mean(x, 0));
+      const result = await objective.evaluate((_, { x }) => ({ total: sum(x), top: max(x, 0), whole: x }));
+      expect(result.total.shape).toEqual([]);
+      expect(result.total.data).toBeInstanceOf(Float64Array);
+      expect(result.total.data[0]).toBeCloseTo(
+        x.data.reduce((s, value) => s + value, 0),
+        3,
+      );
+      expect(result.top.data[0]).toBe(Math.max(...x.data.filter((_, i) => i % 2 === 0)));
+      expect(result.whole.data).toEqual(x.data);
+      // Its rows are as many as the examples, and yet each needs them all.
+      const { data } = await objective.evaluate((_, { x }) => centred(x));
+      const average = [0, 1].map((c) => x.data.filter((_, i) => i % 2 === c).reduce((s, value) => s + value, 0) / N);
+      expectValues(
+        data,
+        Array.from(x.data, (value, i) => value - average[i % 2]),
+      );
+    }
+  });
+
+  it('is at θ itself, with what waits for it, and changes no bit of it', async () => {
+    const [watched, alone] = [await linearModel(), await linearModel()];
+    const direction = { distribution: 'normal' as const, seed: 1n, stream: 4n };
+    const steps = async (objective: Objective, watch: boolean) => {
+      for (let k = 0; k < 3; k++) {
+        await objective.losses([[{ direction, coefficient: 0.1 }], [{ direction, coefficient: -0.1 }]]);
+        objective.params.add(direction, -0.01);
+        if (watch) await objective.evaluate((p) => p.w);
+      }
+    };
+    await steps(watched as Objective, true);
+    await steps(alone as Objective, false);
+    expect(await watched.params.stored()).toEqual(await alone.params.stored());
+    const { shape, data } = await watched.evaluate((p) => p.w);
+    expect(shape).toEqual([2, 3]);
+    expect(data).toEqual(await watched.params.read());
+  });
+
+  it('scores a classifier on data that it has not seen', async () => {
+    await using objective = await linearModel();
+    const test = {
+      x: [
+        [1, 0],
+        [0, 1],
+        [-1, 0],
+        [1, 1],
+      ],
+      y: { data: [0, 0, 1, 1], dtype: 'i32' as const },
+    };
+    // Outputs [1, −2, 0.5], [3, 1, −1], [−1, 2, −0.5], [4, −1, −0.5].
+    const { data } = await objective.evaluate(({ w }, { x, y }) => accuracy(matmul(x, w), y), test);
+    expect([...data]).toEqual([0.75]);
+  });
+
+  it.each<[string, (objective: Objective) => Promise<unknown>, string, RegExp]>([
+    ['no function', (o) => o.evaluate(undefined as never), 'ERR_ZEROTH_ARGUMENT', /a function of parameters/],
+    [
+      'a result that is no tensor',
+      (o) => o.evaluate(() => 3),
+      'ERR_ZEROTH_ARGUMENT',
+      /result of the evaluated function/,
+    ],
+    ['a promise', (o) => o.evaluate(async (p) => p.w), 'ERR_ZEROTH_ARGUMENT', /Promise/],
+    ['an empty result', (o) => o.evaluate(() => []), 'ERR_ZEROTH_TRACE', /no tensor/],
+    ['integers', (o) => o.evaluate((_, d) => d.k, { k: { data: [1], dtype: 'i32' } }), 'ERR_ZEROTH_ARGUMENT', /f32/],
+    ['an unknown name', (o) => o.evaluate((p) => p.v), 'ERR_ZEROTH_ARGUMENT', /parameters\.v: expected one of w/],
+    [
+      'own data beside other data',
+      // @ts-expect-error: a type error, too.
+      (o) => o.evaluate((_, d) => d.x, { q: [1] }),
+      'ERR_ZEROTH_ARGUMENT',
+      /data\.x: expected one of q/,
+    ],
+    [
+      'shapes that do not fit',
+      (o) => o.evaluate((p, d) => matmul(d.x, p.w), { x: [[1]] }),
+      'ERR_ZEROTH_SHAPE',
+      /matmul/,
+    ],
+    ['data that is NaN', (o) => o.evaluate((_, d) => d.x, { x: [Number.NaN] }), 'ERR_ZEROTH_DATA', /NaN/],
+    ['no arrays', (o) => o.evaluate((p) => p.w, {}), 'ERR_ZEROTH_ARGUMENT', /at least one named array/],
+    ['an aborted signal', (o) => o.evaluate((p) => p.w, undefined, AbortSignal.abort()), 'ERR_ZEROTH_ABORTED', /abort/],
+  ])('refuses %s, and leaves nothing behind', async (_, attempt, code, message) => {
+    await using objective = await linearModel();
+    const before = device.memory();
+    await expect(attempt(objective as Objective)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+    expect(device.memory()).toEqual(before);
+  });
+
+  it('works without data, of the parameters alone, and on data that is brought', async () => {
+    const objective = await compile(device, {
+      parameters: { w: { shape: [], init: [3] } },
+      loss: ({ w }) => w.square(),
+    });
+    expect((await objective.evaluate(({ w }) => w.mul(2))).data).toEqual(Float64Array.of(6));
+    expect((await objective.evaluate(({ w }, { x }) => w.mul(x), { x: [1, 2] })).data).toEqual(Float32Array.of(3, 6));
+  });
+});
