@@ -8,6 +8,7 @@ import { Layout } from '../params/layout.ts';
 import type { DeviceGradient, Displacement, Params } from '../params/params.ts';
 import { checkPoint } from '../params/update.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
+import { checkMean } from './check-mean.ts';
 import { Compiler, type ProgramKind, type Specs } from './compile.ts';
 import { DeviceData } from './device-data.ts';
 import { type Evaluated, evaluateFunction } from './evaluate.ts';
@@ -337,7 +338,8 @@ export class Objective<P extends string = string, D extends string = string, C e
  * Puts a problem on a device: checks its data and its loss, uploads the data, initialises the parameters from `seed`.
  * Programs are planned when they are first needed; one that the device then refuses is ERR_ZEROTH_PROGRAM.
  *
- * @throws ERR_ZEROTH_DATA, ERR_ZEROTH_ARGUMENT for bad data; ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE for a loss that does not fit together.
+ * @throws ERR_ZEROTH_DATA, ERR_ZEROTH_ARGUMENT for bad data; ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE for a loss that does not fit together;
+ *   ERR_ZEROTH_LOSS for one that, on the first two examples, is no mean over examples (a sum, say).
  */
 export async function compile<P extends string, D extends string = never, C extends string = never>(
   device: Device,
@@ -357,6 +359,13 @@ export async function compile<P extends string, D extends string = never, C exte
   const compiler = new Compiler(problem, layout, specsOf(data), specsOf(constants), Math.max(1, examples));
   const params = await createParams(device, problem.parameters, checkSeed(seed), displacement);
   const uploaded = await DeviceData.upload(device, data, constants, examples);
+  try {
+    await checkMean(device, compiler, params, uploaded, examples);
+  } catch (error) {
+    uploaded.dispose();
+    params.dispose();
+    throw error;
+  }
   return new Objective({
     device,
     name: problem.name ?? 'objective',
