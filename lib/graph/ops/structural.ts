@@ -134,14 +134,21 @@ export const pad: Op<'pad'> = {
   },
 };
 
-/** Where each part of a concatenation starts. */
-function partStarts(y: Node<'concat'>): number[] {
-  let start = 0;
-  return y.inputs.map((x) => {
-    start += x.shape[y.attributes.axis];
-    return start - x.shape[y.attributes.axis];
-  });
+/** Where the parts of a concatenation end along its axis; remembered, for a recurrence may have thousands and ask for each. */
+export function partEnds(y: Node<'concat'>): readonly number[] {
+  let ends = endsOf.get(y);
+  if (!ends) {
+    let end = 0;
+    ends = y.inputs.map((x) => {
+      end += x.shape[y.attributes.axis];
+      return end;
+    });
+    endsOf.set(y, ends);
+  }
+  return ends;
 }
+const endsOf = new WeakMap<Node, readonly number[]>();
+const partStarts = (y: Node<'concat'>): number[] => [0, ...partEnds(y).slice(0, -1)];
 
 export const concat: Op<'concat'> = {
   shape: shapes.concatShape,

@@ -2,9 +2,9 @@ import { isOp } from '../build.ts';
 import { type Node, sizeOf } from '../node.ts';
 import { stridesOf } from '../ops/strided.ts';
 import { MAX_MAP_OPS, MAX_MAP_READS, MAX_MAP_WRITES, MAX_RANK } from './format.ts';
-import { pathKey } from './fuse.ts';
 import type { MapOp, MapRead, MapWrite } from './instruction.ts';
 import { isView, scalarCall, type ViewNode } from './kinds.ts';
+import { Path } from './path.ts';
 import { type Place, type Stored, viewAlong } from './storage.ts';
 import { type Atom, commonSpace, flatAtoms, normalized } from './views.ts';
 
@@ -25,6 +25,8 @@ export interface Chain {
   readonly writes: MapWrite<Place>[];
   /** The values read, which must exist before. */
   readonly leaves: Set<Node>;
+  /** The values that have no memory of their own and are computed here. */
+  readonly computed: Set<Node>;
 }
 
 /** A chain, or the value that needs memory before there can be one. */
@@ -37,12 +39,26 @@ interface Read {
   readonly path: readonly ViewNode[];
 }
 
+/** A value whose operands are being computed. */
+interface Frame {
+  readonly node: Node;
+  readonly path: Path;
+  readonly key: string;
+  readonly operands: number[];
+  /** How long the chain was when it began. */
+  readonly ops: number;
+  readonly reads: number;
+}
+
 /** An elementwise value computed in the chain: what it added to it, to choose where to cut a chain that is too long. */
 interface Extent {
   readonly node: Node;
   readonly ops: number;
   readonly reads: number;
 }
+
+/** A chain so much longer than a kernel can be is cut before all of it is seen: what a cut costs must not grow with the program. */
+const FAR_TOO_LONG = 4;
 
 /**
  * Builds the register program of one kernel that computes `targets`, all of `elements` elements. A view above an elementwise operation
@@ -52,10 +68,12 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
   const roots = new Set(targets.filter((target) => target.own).map((target) => target.node));
   const scalar = targets[0].node.shape.length === 0;
   const elements = sizeOf(targets[0].node.shape);
+  const whole = Path.root();
   const reads: Read[] = [];
   const ops: MapOp[] = [];
   const registers = new Map<string, number>();
   const extents: Extent[] = [];
+  const computed = new Set<Node>();
   let store: Node | undefined;
 
   // While building, op i is register i and read i is register −1 − i: how many reads there will be is not yet known.
@@ -93,33 +111,58 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
     return -1 - (known >= 0 ? known : reads.push({ place, atoms, leaf, path }) - 1);
   };
 
-  const value = (node: Node, path: readonly ViewNode[]): number => {
+  /** The register of a value that needs no computing here, or of one that has been computed. */
+  const known = (node: Node, path: Path): number | undefined => {
     if (isOp(node, 'constant')) {
       return memo(`constant ${Object.is(node.attributes.value, -0) ? '-0' : node.attributes.value}`, () =>
         push({ op: 'constant', operands: [], immediate: node.attributes.value }),
       );
     }
-    return memo(`${node.id}: ${pathKey(path)}`, () => (stored.has(node) ? read(node, path) : compute(node, path)));
+    const key = `${node.id}: ${path.key}`;
+    return stored.has(node) ? memo(key, () => read(node, path.views())) : registers.get(key);
   };
 
-  const compute = (node: Node, path: readonly ViewNode[]): number => {
-    if (isView(node)) return value(node.inputs[0], [node, ...path]);
-    const call = scalarCall(node);
-    if (call === undefined) return value(node, path);
-    const before = { ops: ops.length, reads: reads.length };
-    const operands = node.inputs.map((x) => value(x, path));
-    const register = push({ ...call, operands });
-    extents.push({ node, ops: ops.length - before.ops, reads: reads.length - before.reads });
+  const frame = (node: Node, path: Path): Frame => {
+    computed.add(node);
+    return { node, path, key: `${node.id}: ${path.key}`, operands: [], ops: ops.length, reads: reads.length };
+  };
+
+  const longerThan = (kernels: number) => reads.length > kernels * MAX_MAP_READS || ops.length > kernels * MAX_MAP_OPS;
+
+  /** Operands first. The stack is explicit, for a chain may be deeper than the call stack. */
+  const compute = (root: Node): number => {
+    const stack = [frame(root, whole)];
+    let register = 0;
+    while (stack.length > 0 && !longerThan(FAR_TOO_LONG)) {
+      const { node, path, key, operands, ops: opsBefore, reads: readsBefore } = stack[stack.length - 1];
+      const inner = isView(node) ? path.below(node) : path;
+      if (operands.length < node.inputs.length) {
+        const operand = node.inputs[operands.length];
+        const found = known(operand, inner);
+        if (found !== undefined) operands.push(found);
+        else stack.push(frame(operand, inner));
+        continue;
+      }
+      const call = scalarCall(node);
+      if (call === undefined) {
+        [register] = operands;
+      } else {
+        register = push({ ...call, operands });
+        extents.push({ node, ops: ops.length - opsBefore, reads: reads.length - readsBefore });
+      }
+      registers.set(key, register);
+      stack.pop();
+      stack[stack.length - 1]?.operands.push(register);
+    }
     return register;
   };
 
-  const results = targets.map(({ node }) =>
-    roots.has(node) ? memo(`${node.id}: `, () => compute(node, [])) : value(node, []),
-  );
+  const results = targets.map(({ node }) => {
+    if (!roots.has(node)) return known(node, whole) ?? compute(node);
+    return registers.get(`${node.id}: 0`) ?? (isOp(node, 'constant') ? known(node, whole)! : compute(node));
+  });
   if (store) return { store };
-  if (reads.length > MAX_MAP_READS || ops.length > MAX_MAP_OPS || targets.length > MAX_MAP_WRITES) {
-    return { store: cut(extents, roots) };
-  }
+  if (longerThan(1) || targets.length > MAX_MAP_WRITES) return { store: cut(extents, roots) ?? targets[0].node };
 
   const accesses = [...reads, ...targets].map((access) => access.atoms ?? normalized([{ size: elements, stride: 1 }]));
   const space = commonSpace(elements, accesses);
@@ -145,17 +188,20 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
         strides: strides(reads.length + i, false),
       })),
       leaves: new Set(reads.map((x) => x.leaf)),
+      computed,
     },
   };
 }
 
 /** Where to cut a chain that is too long: the largest part that is at most half of what one kernel may hold. */
-function cut(extents: readonly Extent[], roots: ReadonlySet<Node>): Node {
+function cut(extents: readonly Extent[], roots: ReadonlySet<Node>): Node | undefined {
   const candidates = extents.filter(
     ({ node, ops, reads }) => !roots.has(node) && ops <= MAX_MAP_OPS / 2 && reads <= MAX_MAP_READS / 2,
   );
   const weight = ({ ops, reads }: Extent) => Math.max(ops / MAX_MAP_OPS, reads / MAX_MAP_READS);
-  return candidates.reduce((best, extent) => (weight(extent) > weight(best) ? extent : best)).node;
+  let best: Extent | undefined = candidates[0];
+  for (const extent of candidates) if (weight(extent) > weight(best)) best = extent;
+  return best?.node;
 }
 
 /** Accesses that split the index space in ways that do not nest: one of them becomes a dense copy. */

@@ -1,6 +1,7 @@
 import { isOp } from '../build.ts';
 import { type Node, sizeOf } from '../node.ts';
 import { mapOps } from '../ops/map-ops.ts';
+import { MAX_MAP_OPS } from './format.ts';
 import { isElementwise, isView, scalarCall, type ViewNode } from './kinds.ts';
 import { topological } from './legalize.ts';
 import { loweringOf } from './lowerings.ts';
@@ -13,6 +14,10 @@ import { baseOf, locate, type Stored } from './storage.ts';
 
 const MOST_REPEATED_OPS = 4;
 const MOST_REPETITIONS = 4;
+const MOST_LARGE = 1;
+/** Far more views than anybody stacks, and several times what one kernel can hold. */
+const MOST_VIEWS = 64;
+const MOST_DEPTH = 4 * MAX_MAP_OPS;
 
 interface Use {
   readonly consumer: Node;
@@ -22,6 +27,7 @@ interface Use {
 
 export function chooseStored(outputs: readonly Node[], stored: Stored): void {
   const order = topological(outputs);
+  boundRuns(order, stored, MOST_VIEWS, isView);
   for (const node of order) {
     for (const { operand, dtype, accept } of loweringOf(node)?.takes(node) ?? []) {
       const found = locate(operand, dtype, stored, accept);
@@ -51,11 +57,24 @@ export function chooseStored(outputs: readonly Node[], stored: Stored): void {
       paths.add(key);
     }
     const cost = repetition.get(node)!;
-    const repeatable = cost.ops <= MOST_REPEATED_OPS && cost.large.size <= 1;
+    const repeatable = cost.ops <= MOST_REPEATED_OPS && cost.large.size <= MOST_LARGE;
     if (own.size > 1 && !(repeatable && own.size <= MOST_REPETITIONS)) separate = true;
     if (paths.size > 1 && computed > sizeOf(node.shape) && !repeatable) separate = true;
     if (separate) stored.add(node);
     else kernels.set(node, own);
+  }
+  boundRuns(order, stored, MOST_DEPTH, isElementwise);
+}
+
+/** Gives memory to a value wherever more than `most` of a kind would follow one another without, so that no step of planning looks further down than that. */
+function boundRuns(order: readonly Node[], stored: Stored, most: number, isKind: (node: Node) => boolean): void {
+  const runs = new Map<Node, number>();
+  const runOf = (node: Node) => (stored.has(node) ? 0 : (runs.get(node) ?? 0));
+  for (const node of order) {
+    const below = node.inputs.reduce((longest, x) => Math.max(longest, runOf(x)), 0);
+    const run = isKind(node) ? below + 1 : isView(node) ? below : 0;
+    runs.set(node, run);
+    if (run > most) stored.add(node);
   }
 }
 
@@ -92,7 +111,7 @@ function collectUses(order: readonly Node[], stored: Stored): Map<Node, Use[]> {
 
 interface Repetition {
   readonly ops: number;
-  /** Arena values of about the result's size that must live on for a repetition to read them. */
+  /** Arena values of about the result's size that must live on for a repetition to read them; beyond `MOST_LARGE` not all are named. */
   readonly large: ReadonlySet<Node>;
 }
 
@@ -109,7 +128,7 @@ function repetitionCosts(order: readonly Node[], stored: Stored): Map<Node, Repe
       const inner = stored.has(base) ? undefined : costs.get(base);
       if (inner && Number.isFinite(inner.ops)) {
         ops += inner.ops;
-        for (const leaf of inner.large) large.add(leaf);
+        for (const leaf of inner.large) if (large.size <= MOST_LARGE) large.add(leaf);
       } else if (!isOp(base, 'input') && !isOp(base, 'constant') && 4 * sizeOf(base.shape) >= sizeOf(node.shape)) {
         large.add(base);
       }

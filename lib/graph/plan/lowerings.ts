@@ -1,6 +1,7 @@
 import { type DType, type Node, type Primitive, sizeOf } from '../node.ts';
 import type { Elementwise } from '../ops/elementwise.ts';
 import { stridesOf } from '../ops/strided.ts';
+import { partEnds } from '../ops/structural.ts';
 import { type Chain, rectangle, type Target } from './chain.ts';
 import type { AnyInstruction, MapOp } from './instruction.ts';
 import type { ViewPrimitive } from './kinds.ts';
@@ -35,7 +36,10 @@ export interface Context {
 /** How a primitive with memory and instructions of its own becomes steps. */
 interface Lowering<P extends Primitive> {
   takes(node: Node<P>): readonly Taken[];
-  steps(node: Node<P>, context: Context): Step[];
+  /** Of one part of it, where it has several. */
+  steps(node: Node<P>, context: Context, part: number): Step[];
+  /** How many parts are made apart, in any number. Default 1. */
+  parts?(node: Node<P>): number;
 }
 
 const dense = (operand: Node, dtype: DType = operand.dtype): Taken<true> => ({
@@ -123,15 +127,14 @@ export const lowerings: {
 
   concat: {
     takes: () => [],
-    steps: ({ shape, inputs, attributes: { axis } }, { map, destination: { buffer } }) => {
-      const strides = stridesOf(shape);
-      let start = 0;
-      return inputs.flatMap((node) => {
-        const place = { buffer, element: start * strides[axis] };
-        start += node.shape[axis];
-        const everywhere = node.shape.map(() => 1);
-        return map([{ node, own: false, place, atoms: rectangle(node.shape, shape, everywhere) }]);
-      });
+    parts: ({ inputs }) => inputs.length,
+    steps: (y, { map, destination: { buffer } }, part) => {
+      const { shape, inputs, attributes } = y;
+      const start = part === 0 ? 0 : partEnds(y)[part - 1];
+      const place = { buffer, element: start * stridesOf(shape)[attributes.axis] };
+      const everywhere = shape.map(() => 1);
+      const node = inputs[part];
+      return map([{ node, own: false, place, atoms: rectangle(node.shape, shape, everywhere) }]);
     },
   },
 

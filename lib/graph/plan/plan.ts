@@ -10,7 +10,7 @@ import type { Instruction, StorageType } from './instruction.ts';
 import { mapRefs } from './instruction.ts';
 import { memoryProblem } from './jobs.ts';
 import { legalize, topological } from './legalize.ts';
-import { lower } from './lower.ts';
+import { lower, type Step } from './lower.ts';
 import { lifetimesOf, schedule } from './schedule.ts';
 import { type Draft, shareKernels } from './share.ts';
 import { type Buffer, type Place, type PlannedOutput, placeOutputs, Stored } from './storage.ts';
@@ -69,24 +69,19 @@ export function plan(
   const targets = outputs.map(({ node }) => node);
   chooseStored(targets, stored);
 
-  const order = topological(targets);
-  const draft = (mates: ReadonlyMap<Node, readonly Node[]>): Draft | undefined => {
-    const result = lower(order, targets, stored, places, mates);
-    if ('store' in result) {
-      if (mates.size > 0) return undefined;
-      if (!stored.add(result.store)) throw new Error(`planning does not advance at ${result.store.op}`);
-      return draft(mates);
-    }
-    const problem = memoryProblem(result.steps, targets.map(result.bufferOf));
-    const quick = schedule(problem, 'quick');
-    return quick && { problem, schedule: quick };
-  };
-  const single = draft(new Map());
-  if (!single) throw new Error('the instructions of a plan depend on each other in a circle');
-  const { problem, schedule: quick } = shareKernels(single, draft);
-  const thorough = schedule(problem, 'thorough')!;
-  return finish({ problem, schedule: thorough.peak < quick.peak ? thorough : quick }, slots, outputs);
+  const { steps, bufferOf, together } = lower(topological(targets), targets, stored, places);
+  const problemOf = (list: readonly Step[]) => memoryProblem(list, targets.map(bufferOf));
+  const problem = problemOf(steps);
+  const quick = schedule(problem, 'quick');
+  if (!quick) throw new Error('the instructions of a plan depend on each other in a circle');
+  const shared = shareKernels({ problem, schedule: quick }, { problemOf, together }, { left: SHARING });
+  const thorough = schedule(shared.problem, 'thorough')!;
+  const best = thorough.peak < shared.schedule.peak ? thorough : shared.schedule;
+  return finish({ problem: shared.problem, schedule: best }, slots, outputs);
 }
+
+/** What the trials of `shareKernels` may look at; programs of a few hundred instructions use half of it. */
+const SHARING = 400_000;
 
 function finish(
   { problem, schedule: { order, peak } }: Draft,

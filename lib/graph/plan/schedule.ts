@@ -1,6 +1,9 @@
+import { Heap } from './heap.ts';
+import { orderBySearch } from './search.ts';
+
 /**
- * Orders jobs for the least peak memory. Level by level over the sets of jobs that may have run: exact while a level fits into the
- * search width (always for small programs), else a beam search; the given order and a depth-first order compete with it.
+ * Orders jobs for the least peak memory: the given order and a depth-first order compete with a beam search over the sets of jobs that may
+ * have run, which is exact for small programs.
  */
 
 export interface Job {
@@ -34,115 +37,143 @@ export interface Lifetime {
   readonly reuses?: number;
 }
 
-interface Relations {
-  readonly before: readonly (readonly number[])[];
-  readonly next: readonly (readonly number[])[];
-  /** Jobs that read each buffer. */
+/** Who waits for whom: a job that reads a buffer waits for all who write it. One entry a read, a write or an `after`, so linear in the program. */
+export interface Relations {
+  /** Jobs that write each buffer, and that read it. */
+  readonly writers: readonly (readonly number[])[];
   readonly readers: readonly (readonly number[])[];
+  /** Jobs that name each job in their `after`. */
+  readonly followers: readonly (readonly number[])[];
+  /** How many buffers with writers, and jobs of `after`, each job waits for. */
+  readonly waits: readonly number[];
 }
 
-/** States a level holds: of a program of up to `SMALL` jobs, and times the number of jobs of a larger one. */
+/**
+ * Work that planning may still do, in units of about one candidate looked at. Counted and never timed, so that plans are the same on every
+ * machine; when it is used up, what searches goes on greedily.
+ */
+export interface Allowance {
+  left: number;
+}
+
+/** States a level of the search holds: of a program of up to `SMALL` jobs, and times the number of jobs of a larger one. */
 const WIDTHS = { quick: { small: 50, work: 400 }, thorough: { small: 2500, work: 6000 } };
 const SMALL = 24;
+const LEAST_WIDTH = 4;
+/** A search of a large program: 9,000 jobs four states wide, each with a few dozen choices. */
+const ALLOWED = 1_500_000;
+
+/** States that a level of the search holds. */
+export function searchWidth(jobs: number, effort: keyof typeof WIDTHS): number {
+  const { small, work } = WIDTHS[effort];
+  return jobs <= SMALL ? small : Math.max(LEAST_WIDTH, Math.round(work / jobs));
+}
 
 /** @returns the best order found; undefined where the jobs depend on each other in a circle. */
-export function schedule(problem: ScheduleProblem, effort: keyof typeof WIDTHS): Schedule | undefined {
+export function schedule(
+  problem: ScheduleProblem,
+  effort: keyof typeof WIDTHS,
+  allowance: Allowance = { left: ALLOWED },
+): Schedule | undefined {
   const relations = relate(problem);
-  const natural = naturalOrder(relations);
+  const natural = orderBy(relations, (a, b) => a - b);
   if (!natural) return undefined;
   const candidates = [natural, depthFirst(problem, relations)].map((order) => simulate(problem, order));
   let best: Schedule = candidates.reduce((a, b) => (b.peak < a.peak ? b : a));
-  const { length } = problem.jobs;
-  const { small, work } = WIDTHS[effort];
-  const width = length <= SMALL ? small : Math.max(4, Math.round(work / length));
-  best = search(problem, relations, width, best.peak) ?? best;
+  const width = searchWidth(problem.jobs.length, effort);
+  best = orderBySearch(problem, relations, { width, bound: best.peak, allowance }) ?? best;
   return { order: best.order, peak: best.peak };
+}
+
+/** The jobs sorted by `rank` as far as their dependences allow it, and the peak of that; undefined where they depend on each other in a circle. */
+export function scheduleByRank(problem: ScheduleProblem, rank: readonly number[]): Schedule | undefined {
+  const order = orderBy(relate(problem), (a, b) => rank[a] - rank[b] || a - b);
+  return order && { order, peak: simulate(problem, order).peak };
 }
 
 function relate({ jobs, bytes }: ScheduleProblem): Relations {
   const writers: number[][] = bytes.map(() => []);
   const readers: number[][] = bytes.map(() => []);
+  const followers: number[][] = jobs.map(() => []);
   jobs.forEach((job, j) => {
     for (const b of job.writes) writers[b].push(j);
     for (const b of job.reads) readers[b].push(j);
+    for (const i of job.after) followers[i].push(j);
   });
-  const before = jobs.map((job) => [...new Set([...job.reads.flatMap((b) => writers[b]), ...job.after])]);
-  const next: number[][] = jobs.map(() => []);
-  before.forEach((list, j) => {
-    for (const i of list) next[i].push(j);
-  });
-  return { before, next, readers };
+  const waits = jobs.map(
+    ({ reads, after }) => after.length + reads.reduce((n, b) => n + (writers[b].length > 0 ? 1 : 0), 0),
+  );
+  return { writers, readers, followers, waits };
 }
 
-/** The given order as far as the dependences allow it. */
-function naturalOrder({ before, next }: Relations): number[] | undefined {
-  const waiting = before.map((list) => list.length);
-  const done = new Array<boolean>(before.length).fill(false);
+/** Always the first of the jobs that can run. */
+function orderBy(
+  { writers, readers, followers, waits }: Relations,
+  compare: (a: number, b: number) => number,
+): number[] | undefined {
+  const waiting = [...waits];
+  const unwritten = writers.map((list) => list.length);
+  const written: number[][] = waits.map(() => []);
+  writers.forEach((list, b) => {
+    for (const j of list) written[j].push(b);
+  });
+  const ready = new Heap(compare);
+  waiting.forEach((count, j) => {
+    if (count === 0) ready.push(j);
+  });
+  const release = (j: number) => {
+    if (--waiting[j] === 0) ready.push(j);
+  };
   const order: number[] = [];
-  let from = 0;
-  while (order.length < before.length) {
-    let j = from;
-    while (j < before.length && (done[j] || waiting[j] > 0)) j++;
-    if (j === before.length) return undefined;
-    done[j] = true;
+  for (let j = ready.pop(); j !== undefined; j = ready.pop()) {
     order.push(j);
-    from = j + 1;
-    for (const k of next[j]) if (--waiting[k] === 0) from = Math.min(from, k);
-    while (from > 0 && !done[from - 1] && waiting[from - 1] === 0) from--;
+    for (const b of written[j]) if (--unwritten[b] === 0) readers[b].forEach(release);
+    followers[j].forEach(release);
   }
-  return order;
+  return order.length === waits.length ? order : undefined;
 }
 
 /** Runs what a job needs right before it, the operand that needs most memory first. */
-function depthFirst({ jobs, bytes }: ScheduleProblem, { before, next }: Relations): number[] {
+function depthFirst({ jobs, bytes }: ScheduleProblem, { writers, followers, readers }: Relations): number[] {
+  const size = jobs.map(({ writes }) => writes.reduce((sum, b) => sum + bytes[b], 0));
+  const larger = (a: number, b: number) => size[b] - size[a] || a - b;
+  /** Jobs to run before what needs them; those before `next` have been visited. All who read a buffer share its group. */
+  const group = (list: readonly number[]) => ({ jobs: list.toSorted(larger), next: 0 });
+  const ofBuffer = writers.map(group);
+  const groupsOf = ({ reads, after }: Job) =>
+    [...reads.map((b) => ofBuffer[b]), ...after.map((i) => group([i]))]
+      .filter(({ jobs }) => jobs.length > 0)
+      .sort((a, b) => larger(a.jobs[0], b.jobs[0]));
   const order: number[] = [];
-  const seen = new Set<number>();
-  const size = (j: number) => jobs[j].writes.reduce((sum, b) => sum + bytes[b], 0);
-  const sorted = before.map((list) => list.toSorted((a, b) => size(b) - size(a) || a - b));
-  const visit = (root: number): void => {
-    const stack = [{ job: root, next: 0 }];
-    seen.add(root);
+  const seen = new Array<boolean>(jobs.length).fill(false);
+  jobs.forEach((root, j) => {
+    if (followers[j].length > 0 || root.writes.some((b) => readers[b].length > 0)) return;
+    const stack = [{ job: j, groups: groupsOf(root), at: 0 }];
+    seen[j] = true;
     while (stack.length > 0) {
       const top = stack[stack.length - 1];
-      if (top.next === sorted[top.job].length) {
+      if (top.at === top.groups.length) {
         order.push(top.job);
         stack.pop();
-      } else {
-        const operand = sorted[top.job][top.next++];
-        if (!seen.has(operand)) {
-          seen.add(operand);
-          stack.push({ job: operand, next: 0 });
-        }
+        continue;
       }
+      const wanted = top.groups[top.at];
+      if (wanted.next === wanted.jobs.length) {
+        top.at++;
+        continue;
+      }
+      const operand = wanted.jobs[wanted.next++];
+      if (seen[operand]) continue;
+      seen[operand] = true;
+      stack.push({ job: operand, groups: groupsOf(jobs[operand]), at: 0 });
     }
-  };
-  jobs.forEach((_, j) => {
-    if (next[j].length === 0) visit(j);
   });
   return order;
 }
 
-/** What running a job does to memory, given which buffers exist already and which of its reads die. */
-function effect(
-  { bytes, kept }: ScheduleProblem,
-  job: Job,
-  exists: (b: number) => boolean,
-  dies: (b: number) => boolean,
-) {
-  let allocated = 0;
-  let freed = 0;
-  for (const b of job.writes) if (!exists(b)) allocated += bytes[b];
-  for (const b of job.reads) if (!kept[b] && dies(b)) freed += bytes[b];
-  const reuses = matched(
-    job,
-    (b) => !exists(b),
-    (b) => !kept[b] && dies(b),
-  );
-  const saved = reuses.reduce((sum, { read }) => sum + bytes[read], 0);
-  return { atOnce: allocated - saved, change: allocated - freed, reuses };
-}
-
+/** Pairs of a job's `reuses` that come about, given which of its writes are new and which of its reads die. */
 function matched(job: Job, fresh: (b: number) => boolean, dies: (b: number) => boolean): Job['reuses'] {
+  if (job.reuses.length === 0) return job.reuses;
   const taken = new Set<number>();
   return job.reuses.filter(({ write, read }) => {
     if (!fresh(write) || !dies(read) || taken.has(write) || taken.has(read)) return false;
@@ -151,89 +182,51 @@ function matched(job: Job, fresh: (b: number) => boolean, dies: (b: number) => b
   });
 }
 
-function simulate(problem: ScheduleProblem, order: readonly number[]): Schedule & { readonly lifetimes: Lifetime[] } {
+/** An order run through: the memory in use at each moment, and how long each buffer lives. */
+export interface Simulation extends Schedule {
+  /** Bytes in use while each job of the order runs. */
+  readonly profile: readonly number[];
+  readonly lifetimes: readonly Lifetime[];
+}
+
+export function simulate(problem: ScheduleProblem, order: readonly number[]): Simulation {
   const { jobs, bytes, kept } = problem;
   const last = new Array<number>(bytes.length).fill(-1);
   const start = new Array<number>(bytes.length).fill(-1);
   const reused = new Array<number | undefined>(bytes.length).fill(undefined);
   order.forEach((j, at) => {
-    for (const b of [...jobs[j].reads, ...jobs[j].writes]) last[b] = at;
+    for (const b of jobs[j].reads) last[b] = at;
+    for (const b of jobs[j].writes) last[b] = at;
   });
   let live = 0;
-  let peak = 0;
-  order.forEach((j, at) => {
-    const { atOnce, change, reuses } = effect(
-      problem,
-      jobs[j],
-      (b) => start[b] >= 0,
-      (b) => last[b] === at,
+  const profile = order.map((j, at) => {
+    const job = jobs[j];
+    let allocated = 0;
+    let freed = 0;
+    for (const b of job.writes) if (start[b] < 0) allocated += bytes[b];
+    for (const b of job.reads) if (!kept[b] && last[b] === at) freed += bytes[b];
+    const reuses = matched(
+      job,
+      (b) => start[b] < 0,
+      (b) => !kept[b] && last[b] === at,
     );
+    const saved = reuses.reduce((sum, { read }) => sum + bytes[read], 0);
     for (const { write, read } of reuses) reused[write] = read;
-    for (const b of jobs[j].writes) if (start[b] < 0) start[b] = at;
-    peak = Math.max(peak, live + atOnce);
-    live += change;
+    for (const b of job.writes) if (start[b] < 0) start[b] = at;
+    const during = live + allocated - saved;
+    live += allocated - freed;
+    return during;
   });
   const end = (b: number) => (kept[b] ? order.length : last[b]);
-  return { order, peak, lifetimes: bytes.map((_, b) => ({ start: start[b], end: end(b), reuses: reused[b] })) };
+  return {
+    order,
+    peak: profile.reduce((most, n) => Math.max(most, n), 0),
+    profile,
+    lifetimes: bytes.map((_, b) => ({ start: start[b], end: end(b), reuses: reused[b] })),
+  };
 }
 
 /** Lifetimes of the buffers when the jobs run in `order`. */
-export function lifetimesOf(problem: ScheduleProblem, order: readonly number[]): Lifetime[] {
+export function lifetimesOf(problem: ScheduleProblem, order: readonly number[]): readonly Lifetime[] {
   return simulate(problem, order).lifetimes;
-}
-
-interface State {
-  readonly done: bigint;
-  readonly ready: readonly number[];
-  readonly live: number;
-  readonly peak: number;
-  readonly parent?: State;
-  readonly job?: number;
-}
-
-/** The best order with a peak below `bound` among those that a search of this width meets. */
-function search(problem: ScheduleProblem, relations: Relations, width: number, bound: number): Schedule | undefined {
-  const { jobs, bytes } = problem;
-  const bits = jobs.map((_, j) => 1n << BigInt(j));
-  const maskOf = (list: readonly number[]) => list.reduce((mask, j) => mask | bits[j], 0n);
-  const beforeMask = relations.before.map(maskOf);
-  const readersMask = relations.readers.map(maskOf);
-  const writersMask = bytes.map(() => 0n);
-  jobs.forEach((job, j) => {
-    for (const b of job.writes) writersMask[b] |= bits[j];
-  });
-
-  const ready = jobs.map((_, j) => j).filter((j) => beforeMask[j] === 0n);
-  let level: State[] = [{ done: 0n, ready, live: 0, peak: 0 }];
-  for (let depth = 0; depth < jobs.length; depth++) {
-    const children = new Map<bigint, State>();
-    for (const state of level) {
-      for (const j of state.ready) {
-        const { atOnce, change } = effect(
-          problem,
-          jobs[j],
-          (b) => (writersMask[b] & state.done) !== 0n,
-          (b) => (readersMask[b] & ~state.done) === bits[j],
-        );
-        const peak = Math.max(state.peak, state.live + atOnce);
-        if (peak >= bound) continue;
-        const done = state.done | bits[j];
-        const known = children.get(done);
-        if (known && known.peak <= peak) continue;
-        const opened = relations.next[j].filter((k) => (beforeMask[k] & ~done) === 0n);
-        const rest = state.ready.filter((k) => k !== j).concat(opened);
-        children.set(done, { done, ready: rest, live: state.live + change, peak, parent: state, job: j });
-      }
-    }
-    level = [...children.values()];
-    if (level.length > width) {
-      level.sort((a, b) => a.peak - b.peak || a.live - b.live);
-      level.length = width;
-    }
-  }
-  if (level.length === 0) return undefined;
-  const order: number[] = [];
-  for (let state: State | undefined = level[0]; state?.job !== undefined; state = state.parent)
-    order.unshift(state.job);
-  return { order, peak: level[0].peak };
 }

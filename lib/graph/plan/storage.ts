@@ -33,10 +33,10 @@ export function baseOf(node: Node, stored: Stored): { base: Node; path: ViewNode
   const path: ViewNode[] = [];
   let base = node;
   while (isView(base) && !stored.has(base)) {
-    path.unshift(base);
+    path.push(base);
     base = base.inputs[0];
   }
-  return { base, path };
+  return { base, path: path.reverse() };
 }
 
 /** The view that a chain of views makes of dense memory. */
@@ -52,12 +52,12 @@ export function locate<T>(
   dtype: DType,
   stored: Stored,
   accept: (view: View) => T | undefined,
-): { base: Node; element: number; access: T } | undefined {
+): { base: Node; path: readonly ViewNode[]; element: number; access: T } | undefined {
   const { base, path } = baseOf(node, stored);
   if ((isOp(base, 'constant') && !stored.has(base)) || storageType(base) !== dtype) return undefined;
   const view = viewAlong(base.shape, path);
   const access = view && accept(view);
-  return view && access !== undefined ? { base, element: view.offset, access } : undefined;
+  return view && access !== undefined ? { base, path, element: view.offset, access } : undefined;
 }
 
 export interface MatrixAccess {
