@@ -20,10 +20,8 @@ export function simplify(graph: Graph): Graph {
   const known = new Set<Node>();
   const done = new Map<Node, Node>();
 
-  /** The canonical node equal to a node whose operands are canonical. */
+  /** The canonical node equal to a node whose operands are canonical, unless a rewrite says it in another way. */
   const settle = (node: Node): Node => {
-    const rewritten = node.op === 'input' ? undefined : rewrite(node);
-    if (rewritten) return normalise(rewritten);
     const key = keyOf(node);
     const same = canonical.get(key);
     if (same) return same;
@@ -32,19 +30,40 @@ export function simplify(graph: Graph): Graph {
     return node;
   };
 
-  /** The canonical node equal to what a rewrite returned: canonical nodes with a few new ones on top. */
-  const normalise = (node: Node): Node => {
-    if (known.has(node)) return node;
-    const inputs = node.inputs.map(normalise);
-    return settle(inputs.every((x, i) => x === node.inputs[i]) ? node : remake(node, inputs));
+  /**
+   * The canonical node equal to `node`, whose operands have `canonicalInputs`. What a rewrite returns is canonical nodes with a few new ones on
+   * top, which are rewritten in turn: for as long as it takes, so the stack is explicit.
+   */
+  const canonicalOf = (node: Node, canonicalInputs: Node[]): Node => {
+    const stack = [{ node, inputs: canonicalInputs }];
+    for (;;) {
+      const top = stack[stack.length - 1];
+      if (top.inputs.length < top.node.inputs.length) {
+        const operand = top.node.inputs[top.inputs.length];
+        if (known.has(operand)) top.inputs.push(operand);
+        else stack.push({ node: operand, inputs: [] });
+        continue;
+      }
+      const same = top.inputs.every((x, i) => x === top.node.inputs[i]);
+      const made = same ? top.node : remake(top.node, top.inputs);
+      const rewritten = made.op === 'input' ? undefined : rewrite(made);
+      if (rewritten && !known.has(rewritten)) {
+        stack[stack.length - 1] = { node: rewritten, inputs: [] };
+        continue;
+      }
+      const result = rewritten ?? settle(made);
+      stack.pop();
+      if (stack.length === 0) return result;
+      stack[stack.length - 1].inputs.push(result);
+    }
   };
 
   for (const node of reachable(graph.outputs, graph.inputs)) {
     const inputs = node.inputs.map((x) => done.get(x)!);
-    const result = withOrigin(originOf(node), () =>
-      settle(inputs.every((x, i) => x === node.inputs[i]) ? node : remake(node, inputs)),
+    done.set(
+      node,
+      withOrigin(originOf(node), () => canonicalOf(node, inputs)),
     );
-    done.set(node, result);
   }
   return { inputs: graph.inputs, outputs: graph.outputs.map((node) => done.get(node)!) };
 }

@@ -12,7 +12,7 @@ import { withOrigin } from './where.ts';
 
 /** What `outputs` are made of and depends on `from`, operands first. `from` itself is included where it is reachable. */
 function dependents(outputs: readonly Node[], from: readonly Node[]): Node[] {
-  const oldest = Math.min(...from.map((node) => node.id));
+  const oldest = from.reduce((least, node) => Math.min(least, node.id), Number.POSITIVE_INFINITY);
   const roots = new Set(from);
   const depends = new Map<Node, boolean>();
   const order: Node[] = [];
@@ -32,7 +32,7 @@ function dependents(outputs: readonly Node[], from: readonly Node[]): Node[] {
     }
     const pending = node.inputs.filter((x) => !depends.has(x));
     if (pending.length > 0) {
-      stack.push(...pending);
+      for (const x of pending) stack.push(x);
       continue;
     }
     stack.pop();
@@ -125,7 +125,7 @@ export function reachable(outputs: readonly Node[], inputs: readonly Node[]): No
     const node = stack.pop()!;
     if (seen.has(node)) continue;
     seen.add(node);
-    stack.push(...node.inputs);
+    for (const x of node.inputs) stack.push(x);
     if (node.op === 'input' && !known.has(node)) {
       const { name } = (node as Node<'input'>).attributes;
       throw new ZerothError(

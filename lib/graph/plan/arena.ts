@@ -1,4 +1,7 @@
-/** Places blocks with known lifetimes in one arena: best of several first-fit orders, then of orders that put first what ended up on top. */
+/**
+ * Places blocks with known lifetimes in one arena: the best of several first-fit orders, then of orders that put first what ended up on top.
+ * Where too many blocks meet for that, of two runs through time, one in each direction.
+ */
 
 export interface Block {
   readonly bytes: number;
@@ -15,22 +18,37 @@ export interface Arena {
 
 const ALIGNMENT = 64;
 const PROMOTIONS = 60;
+/** Pairs of blocks that live at the same time: of a program that is placed in many orders, and of all orders together. */
+const MOST_PAIRS = 200_000;
+const MOST_WORK = 3_000_000;
+/** Gaps that a run through time looks at before it takes new memory. */
+const MOST_GAPS = 512;
 const roundUp = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** Most bytes live at once: no arena is smaller. */
 export function liveBytes(blocks: readonly Block[]): number {
-  const starts = new Set(blocks.map((block) => block.start));
+  let live = 0;
   let most = 0;
-  for (const at of starts) {
-    let live = 0;
-    for (const { start, end, bytes } of blocks) if (start <= at && at <= end) live += roundUp(bytes);
-    most = Math.max(most, live);
-  }
+  inTime(blocks, {
+    begin: (i) => {
+      live += roundUp(blocks[i].bytes);
+      most = Math.max(most, live);
+    },
+    end: (i) => {
+      live -= roundUp(blocks[i].bytes);
+    },
+  });
   return most;
 }
 
 /** @returns offsets, multiples of 64 bytes; blocks that live at the same time do not overlap. */
 export function allocate(blocks: readonly Block[]): Arena {
+  const meetings = meetingsOf(blocks);
+  if (!meetings) {
+    const reversed = blocks.map(({ bytes, start, end }) => ({ bytes, start: -end, end: -start }));
+    const [forward, backward] = [throughTime(blocks), throughTime(reversed)];
+    return backward.bytes < forward.bytes ? backward : forward;
+  }
   const bound = liveBytes(blocks);
   const length = ({ start, end }: Block) => end - start + 1;
   const orders: ((a: Block, b: Block) => number)[] = [
@@ -44,13 +62,14 @@ export function allocate(blocks: readonly Block[]): Arena {
   const indices = blocks.map((_, i) => i);
   let best: { arena: Arena; order: readonly number[] } | undefined;
   const attempt = (order: readonly number[]): Arena => {
-    const arena = firstFit(blocks, order);
+    const arena = firstFit(blocks, order, meetings.of);
     if (!best || arena.bytes < best.arena.bytes) best = { arena, order };
     return arena;
   };
   for (const compare of orders) attempt(indices.toSorted((i, j) => compare(blocks[i], blocks[j]) || i - j));
   let order = best!.order;
-  for (let round = 0; round < PROMOTIONS && best!.arena.bytes > bound; round++) {
+  const rounds = Math.min(PROMOTIONS, Math.floor(MOST_WORK / (blocks.length + meetings.pairs)));
+  for (let round = 0; round < rounds && best!.arena.bytes > bound; round++) {
     const { offsets, bytes } = attempt(order);
     const top = order.find((i) => offsets[i] + roundUp(blocks[i].bytes) === bytes)!;
     order = [top, ...order.filter((i) => i !== top)];
@@ -58,24 +77,102 @@ export function allocate(blocks: readonly Block[]): Arena {
   return best!.arena;
 }
 
-function firstFit(blocks: readonly Block[], order: readonly number[]): Arena {
-  const offsets = new Array<number>(blocks.length).fill(0);
-  const placed: number[] = [];
+/** Tells of every block when it begins and when it has ended, in time; an end comes before what begins at the next moment. */
+function inTime(
+  blocks: readonly Block[],
+  { begin, end }: { begin: (i: number) => void; end: (i: number) => void },
+): void {
+  const byStart = blocks.map((_, i) => i).sort((a, b) => blocks[a].start - blocks[b].start || a - b);
+  const byEnd = byStart.toSorted((a, b) => blocks[a].end - blocks[b].end || a - b);
+  let ended = 0;
+  for (const i of byStart) {
+    while (blocks[byEnd[ended]].end < blocks[i].start) end(byEnd[ended++]);
+    begin(i);
+  }
+}
+
+/** For each block those that live at the same time as it; undefined where there are more than `MOST_PAIRS`. */
+function meetingsOf(blocks: readonly Block[]): { of: readonly (readonly number[])[]; pairs: number } | undefined {
+  const meetings: number[][] = blocks.map(() => []);
+  const live = new Set<number>();
+  let pairs = 0;
+  inTime(blocks, {
+    begin: (i) => {
+      pairs += live.size;
+      if (pairs <= MOST_PAIRS) {
+        for (const j of live) {
+          meetings[i].push(j);
+          meetings[j].push(i);
+        }
+      }
+      live.add(i);
+    },
+    end: (i) => live.delete(i),
+  });
+  return pairs <= MOST_PAIRS ? { of: meetings, pairs } : undefined;
+}
+
+function firstFit(blocks: readonly Block[], order: readonly number[], meetings: readonly (readonly number[])[]): Arena {
+  const offsets = new Array<number>(blocks.length).fill(-1);
   let total = 0;
   for (const i of order) {
-    const { start, end } = blocks[i];
     const bytes = roundUp(blocks[i].bytes);
-    const others = placed
-      .filter((j) => blocks[j].start <= end && start <= blocks[j].end)
-      .sort((j, k) => offsets[j] - offsets[k]);
+    const others = meetings[i].filter((j) => offsets[j] >= 0).sort((j, k) => offsets[j] - offsets[k]);
     let offset = 0;
     for (const j of others) {
       if (offset + bytes <= offsets[j]) break;
       offset = Math.max(offset, offsets[j] + roundUp(blocks[j].bytes));
     }
     offsets[i] = offset;
-    placed.push(i);
     total = Math.max(total, offset + bytes);
   }
   return { offsets, bytes: total };
+}
+
+/** Each block when it begins, in the lowest gap that holds it. */
+function throughTime(blocks: readonly Block[]): Arena {
+  const offsets = new Array<number>(blocks.length).fill(0);
+  /** Free memory below `top`, by offset; no two gaps touch, and none touches `top`. */
+  const gaps: { offset: number; bytes: number }[] = [];
+  let top = 0;
+  let total = 0;
+  inTime(blocks, {
+    begin: (i) => {
+      const bytes = roundUp(blocks[i].bytes);
+      let at = 0;
+      while (at < gaps.length && at < MOST_GAPS && gaps[at].bytes < bytes) at++;
+      if (at === gaps.length || at === MOST_GAPS) {
+        offsets[i] = top;
+        top += bytes;
+        total = Math.max(total, top);
+      } else {
+        offsets[i] = gaps[at].offset;
+        if (gaps[at].bytes === bytes) gaps.splice(at, 1);
+        else gaps[at] = { offset: gaps[at].offset + bytes, bytes: gaps[at].bytes - bytes };
+      }
+    },
+    end: (i) => {
+      let [offset, bytes] = [offsets[i], roundUp(blocks[i].bytes)];
+      let at = firstAbove(gaps, offset);
+      if (at < gaps.length && offset + bytes === gaps[at].offset) bytes += gaps.splice(at, 1)[0].bytes;
+      if (at > 0 && gaps[at - 1].offset + gaps[at - 1].bytes === offset) {
+        const [before] = gaps.splice(--at, 1);
+        offset = before.offset;
+        bytes += before.bytes;
+      }
+      if (offset + bytes === top) top = offset;
+      else gaps.splice(at, 0, { offset, bytes });
+    },
+  });
+  return { offsets, bytes: total };
+}
+
+function firstAbove(gaps: readonly { readonly offset: number }[], offset: number): number {
+  let [low, high] = [0, gaps.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (gaps[middle].offset > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -24,16 +24,16 @@ export function memoryProblem(steps: readonly Step[], outputs: readonly Buffer[]
     }
     return number;
   };
-  const inArena = (places: readonly Place[]) => [
-    ...new Set(places.filter(({ buffer }) => buffer.slot === undefined).map(({ buffer }) => numberOf(buffer))),
-  ];
   const position = new Map(steps.map((step, i) => [step, i]));
-  const jobs: Job[] = steps.map(({ instruction, after }) => ({
-    reads: inArena(sourcesOf(instruction)),
-    writes: inArena(destinationsOf(instruction)),
-    after: after.map((step) => position.get(step)!),
-    reuses: reusesOf(instruction).map(({ write, read }) => ({ write: numberOf(write), read: numberOf(read) })),
-  }));
+  const jobs: Job[] = steps.map((step) => {
+    const { reads, writes, reuses } = footprintOf(step);
+    return {
+      reads: reads.map(numberOf),
+      writes: writes.map(numberOf),
+      after: step.after.map((before) => position.get(before)!),
+      reuses: reuses.map(({ write, read }) => ({ write: numberOf(write), read: numberOf(read) })),
+    };
+  });
   const keptBuffers = new Set(outputs);
   return {
     steps,
@@ -43,6 +43,30 @@ export function memoryProblem(steps: readonly Step[], outputs: readonly Buffer[]
     bytes: buffers.map(bytesOf),
     kept: buffers.map((buffer) => keptBuffers.has(buffer)),
   };
+}
+
+/** What a step does to the arena: buffers, each once. */
+export interface Footprint {
+  readonly reads: readonly Buffer[];
+  readonly writes: readonly Buffer[];
+  readonly reuses: readonly { readonly write: Buffer; readonly read: Buffer }[];
+}
+
+/** Remembered, for the same steps are planned in many combinations. */
+const footprints = new WeakMap<Step, Footprint>();
+
+export function footprintOf(step: Step): Footprint {
+  let footprint = footprints.get(step);
+  if (!footprint) {
+    const inArena = (places: readonly Place[]) => [
+      ...new Set(places.filter(({ buffer }) => buffer.slot === undefined).map(({ buffer }) => buffer)),
+    ];
+    const { instruction } = step;
+    const [reads, writes] = [inArena(sourcesOf(instruction)), inArena(destinationsOf(instruction))];
+    footprint = { reads, writes, reuses: reusesOf(instruction) };
+    footprints.set(step, footprint);
+  }
+  return footprint;
 }
 
 /** Pairs of a write and a read of one map that visit whole buffers of one size in one order: the write may be in place. */

@@ -1,7 +1,8 @@
 import { type Node, sizeOf } from '../node.ts';
-import type { MemoryProblem } from './jobs.ts';
-import type { Step } from './lower.ts';
+import { footprintOf, type MemoryProblem } from './jobs.ts';
+import type { Step } from './lowerings.ts';
 import { type Allowance, type Schedule, schedule, scheduleByRank, simulate } from './schedule.ts';
+import type { Buffer } from './storage.ts';
 
 /**
  * Lets one kernel compute several stored values where that saves a pass over memory and costs none: two kernels of one index space, one
@@ -35,7 +36,7 @@ interface Pair {
 const MOST_TRIALS = 40;
 const MOST_JOBS_TO_TRY = 400;
 /** Work of the schedules of whole batches, in steps. */
-const BATCH_WORK = 200_000;
+const BATCH_WORK = 40_000;
 const LEAST_BATCHES = 6;
 /** Kernels that are joined in a batch are at most so many steps apart. */
 const NEAR = 48;
@@ -45,7 +46,8 @@ const MOST_PARTNERS = 32;
 export function shareKernels(start: Draft, kernels: Kernels, allowance: Allowance): Draft {
   const refused = new Set<string>();
   const { length } = start.problem.steps;
-  const tried = length <= MOST_JOBS_TO_TRY ? oneByOne(start, kernels, refused, allowance) : { draft: start, more: true };
+  const tried =
+    length <= MOST_JOBS_TO_TRY ? oneByOne(start, kernels, refused, allowance) : { draft: start, more: true };
   return tried.more ? inBatches(tried.draft, kernels, refused) : tried.draft;
 }
 
@@ -132,7 +134,7 @@ function promising({ problem, schedule: { order } }: Draft, refused: ReadonlySet
     if (refused.has(key)) continue;
     const needed = jobs[early].writes.some((b) => readers[b].some((j) => j !== late && position[j] <= to));
     const held = jobs[early].reads.reduce((sum, b) => sum + (!kept[b] && lifetimes[b].end === from ? bytes[b] : 0), 0);
-    const fits = () => profile.slice(from + 1, to + 1).every((live) => live + held <= peak);
+    const fits = () => held === 0 || profile.slice(from + 1, to + 1).every((live) => live + held <= peak);
     if (needed || !fits() || !kernels.together(rootsOf(problem, pair))) continue;
     busy.add(early).add(late);
     found.push({ pair, key, steps: [steps[pair.first], steps[pair.second]] });
@@ -152,6 +154,19 @@ function join(
   pairs: readonly Pair[],
   kernels: Kernels,
 ): { problem: MemoryProblem; from: readonly (readonly number[])[] } | undefined {
+  const readers = new Map<Buffer, Step[]>();
+  for (const step of problem.steps) {
+    for (const buffer of footprintOf(step).reads) {
+      const list = readers.get(buffer);
+      if (list) list.push(step);
+      else readers.set(buffer, [step]);
+    }
+  }
+  const outputs = new Set(problem.outputs);
+  const wanted = (buffer: Buffer, { first, second }: Pair): boolean => {
+    const own = [problem.steps[first], problem.steps[second]];
+    return outputs.has(buffer) || (readers.get(buffer) ?? []).some((step) => !own.includes(step));
+  };
   const partner = new Map(pairs.map((pair) => [pair.second, pair]));
   const gone = new Set(pairs.map(({ first }) => first));
   const joined: Step[] = [];
@@ -161,10 +176,18 @@ function join(
     const pair = partner.get(number);
     const made = pair ? kernels.together(rootsOf(problem, pair)) : step;
     if (!made) return undefined;
-    joined.push(made);
+    joined.push(pair ? withoutUnread(made, (buffer) => wanted(buffer, pair)) : made);
     from.push(pair ? [pair.first, number] : [number]);
   }
   return { problem: kernels.problemOf(joined), from };
+}
+
+/** A map that writes only what is wanted: what only the other half read stays in a register. */
+function withoutUnread(step: Step, wanted: (buffer: Buffer) => boolean): Step {
+  const { instruction } = step;
+  if (instruction.kind !== 'map') return step;
+  const writes = instruction.writes.filter(({ ref }) => wanted(ref.buffer));
+  return writes.length === instruction.writes.length ? step : { ...step, instruction: { ...instruction, writes } };
 }
 
 /** Where steps stood in an order; a joined one where its later part stood. */

@@ -2,7 +2,7 @@ import * as $ from '../build.ts';
 import { type Node, type Primitive, sizeOf } from '../node.ts';
 import { range } from '../ops/op.ts';
 import { sameShape } from '../ops/shape.ts';
-import { inversePermutation } from '../ops/structural.ts';
+import { inversePermutation, partEnds } from '../ops/structural.ts';
 import { constantOf, isConstant } from './pattern.ts';
 
 type Rewrite<P extends Primitive> = (node: Node<P>) => Node | undefined;
@@ -165,7 +165,7 @@ function sumOfBroadcast(y: Node<'sum'>, x: Node<'broadcast'>): Node | undefined 
   return $.mul(spread, like(y, sizeOf(repeated.map((axis) => x.shape[axis]))));
 }
 
-/** A slice that lies within one part of a concatenation. */
+/** A slice that lies within one part of a concatenation, which may be one itself. */
 function sliceOfConcat(
   x: Node<'concat'>,
   starts: readonly number[],
@@ -173,16 +173,31 @@ function sliceOfConcat(
   strides: readonly number[],
 ): Node | undefined {
   const { axis } = x.attributes;
-  let offset = 0;
-  for (const part of x.inputs) {
-    const end = offset + part.shape[axis];
-    if (starts[axis] >= offset && limits[axis] <= end) {
-      const shift = (list: readonly number[]) => list.map((n, i) => (i === axis ? n - offset : n));
-      return $.slice(part, shift(starts), shift(limits), strides);
-    }
-    offset = end;
+  let whole: Node = x;
+  let [start, limit] = [starts[axis], limits[axis]];
+  while ($.isOp(whole, 'concat') && whole.attributes.axis === axis) {
+    const ends = partEnds(whole);
+    const part = firstBeyond(ends, start);
+    if (limit > ends[part]) break;
+    const offset = part > 0 ? ends[part - 1] : 0;
+    start -= offset;
+    limit -= offset;
+    whole = whole.inputs[part];
   }
-  return undefined;
+  if (whole === x) return undefined;
+  const along = (list: readonly number[], n: number) => list.map((m, i) => (i === axis ? n : m));
+  return $.slice(whole, along(starts, start), along(limits, limit), strides);
+}
+
+/** The number of the first of some increasing numbers that is greater than n. */
+function firstBeyond(increasing: readonly number[], n: number): number {
+  let [low, high] = [0, increasing.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (increasing[middle] > n) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Transposes the last two axes and nothing else. */
