@@ -112,7 +112,7 @@ interface Named {
 }
 
 /** Pairs of which the first can be put off until the second runs: nothing between needs it, and there is room for what it keeps alive. Each kernel once. */
-function promising({ problem, schedule: { order } }: Draft, refused: ReadonlySet<string>, kernels: Kernels): Named[] {
+function promising({ problem, schedule: { order } }: Draft, refused: Set<string>, kernels: Kernels): Named[] {
   const { jobs, bytes, kept, steps } = problem;
   const { profile, peak, lifetimes } = simulate(problem, order);
   const position = new Array<number>(order.length);
@@ -135,7 +135,11 @@ function promising({ problem, schedule: { order } }: Draft, refused: ReadonlySet
     const needed = jobs[early].writes.some((b) => readers[b].some((j) => j !== late && position[j] <= to));
     const held = jobs[early].reads.reduce((sum, b) => sum + (!kept[b] && lifetimes[b].end === from ? bytes[b] : 0), 0);
     const fits = () => held === 0 || profile.slice(from + 1, to + 1).every((live) => live + held <= peak);
-    if (needed || !fits() || !kernels.together(rootsOf(problem, pair))) continue;
+    if (needed || !fits()) continue;
+    if (!kernels.together(rootsOf(problem, pair))) {
+      refused.add(key);
+      continue;
+    }
     busy.add(early).add(late);
     found.push({ pair, key, steps: [steps[pair.first], steps[pair.second]] });
   }
