@@ -1,4 +1,5 @@
-import type { MonitorEvent, TrainEvent } from '../train/events.ts';
+import type { TrainEvent } from '../train/events.ts';
+import type { Measurement } from '../train/monitor.ts';
 import type { TrainSettings } from './settings.ts';
 
 /** Everything that the commands ask of the engine. `engine.ts` is the real one; tests pass their own. */
@@ -27,7 +28,7 @@ export interface CurvatureRequest {
 }
 
 /** Curvature at a checkpoint, and where it stands against the edge. */
-export type CurvatureMeasurement = Omit<MonitorEvent, 'type'>;
+export type CurvatureMeasurement = Omit<Measurement, 'type'>;
 
 export interface DeviceListing {
   readonly kind: 'cpu' | 'cuda';

@@ -9,6 +9,7 @@ import { loadSafetensors, type SafeTensor, saveSafetensors } from '../params/saf
 import { checkTerm, STATE_NAMES, type StateName } from '../params/update.ts';
 import type { Distribution } from '../random/direction.ts';
 import type { StoredStepSize } from './step-sizer.ts';
+import { checkedWatchState, type WatchState } from './watch-state.ts';
 
 /**
  * Two files, each replaced atomically:
@@ -28,11 +29,10 @@ export interface Checkpoint {
   readonly params: StoredParams;
   /** Warm start of the monitor's eigenvector, so that a resumed log continues bit for bit. */
   readonly eigenvector?: Float32Array;
-  /** Loss of the run's first step: divergence is measured against it. */
-  readonly firstLoss?: number;
   /** Loss of the last step so far; absent where there was none, or none that is finite. */
   readonly lastLoss?: number;
   readonly stepSize: StoredStepSize;
+  readonly watch: WatchState;
 }
 
 /** Plain JSON. */
@@ -54,7 +54,7 @@ interface PendingRecord {
 const vector = (data: Float32Array): SafeTensor => ({ dtype: 'F32', shape: [data.length], data });
 
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, params: Params): Promise<void> {
-  const { step, identity, eigenvector, firstLoss, lastLoss, stepSize } = checkpoint;
+  const { step, identity, eigenvector, lastLoss, stepSize, watch } = checkpoint;
   const { theta, states, displacement, pending } = checkpoint.params;
   const tensors = new Map<string, SafeTensor>([['theta', vector(theta)]]);
   for (const name of STATE_NAMES) {
@@ -68,9 +68,9 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, par
     identity: JSON.stringify(identity),
     displacement: JSON.stringify(displacement.map(toRecord)),
     pending: JSON.stringify(pending.map((entry): PendingRecord => ({ ...entry, terms: entry.terms.map(toRecord) }))),
-    firstLoss: JSON.stringify(firstLoss ?? null),
     lastLoss: JSON.stringify(lastLoss ?? null),
     stepSize: JSON.stringify(stepSize),
+    watch: JSON.stringify(watch),
   });
   await saveWeights(join(folder, WEIGHTS_FILE), params, { step: String(step) });
 }
@@ -134,17 +134,14 @@ export async function loadCheckpoint(folder: string, expected?: (identity: Ident
 function checkedRecord(
   file: string,
   metadata: Readonly<Record<string, string>>,
-): Pick<Checkpoint, 'step' | 'identity' | 'firstLoss' | 'lastLoss' | 'stepSize'> &
+): Pick<Checkpoint, 'step' | 'identity' | 'lastLoss' | 'stepSize' | 'watch'> &
   Pick<StoredParams, 'displacement' | 'pending'> {
   try {
     const step = Number(metadata.step);
     if (!/^\d+$/.test(metadata.step ?? '') || !Number.isSafeInteger(step))
       throw new Error(`step ${shown(metadata.step)}`);
-    const [firstLoss, lastLoss] = [metadata.firstLoss, metadata.lastLoss].map((text) => {
-      const loss: unknown = JSON.parse(text);
-      if (loss !== null && typeof loss !== 'number') throw new Error(`loss ${shown(loss)}`);
-      return loss ?? undefined;
-    });
+    const lastLoss: unknown = JSON.parse(metadata.lastLoss);
+    if (lastLoss !== null && typeof lastLoss !== 'number') throw new Error(`loss ${shown(lastLoss)}`);
     const displacement = JSON.parse(metadata.displacement) as TermRecord[];
     const pending = (JSON.parse(metadata.pending) as PendingRecord[]).map((entry) => ({
       ...entry,
@@ -154,9 +151,9 @@ function checkedRecord(
     return {
       step,
       identity: record('identity', metadata.identity) as Identity,
-      firstLoss,
-      lastLoss,
+      lastLoss: lastLoss ?? undefined,
       stepSize: checkedStepSize(metadata.stepSize),
+      watch: checkedWatchState(JSON.parse(metadata.watch)),
       displacement: displacement.map(fromRecord),
       pending: pending as Pending[],
     };

@@ -45,12 +45,13 @@ export function identityOf(
   } satisfies Json;
 }
 
-/** The event that opens a log. */
+/** The event that opens a log. @param squaredNorm ‖θ‖². */
 export async function runEvent(
   objective: Objective,
   optimizer: Optimizer,
   settings: RunSettings,
   settled: Settled,
+  squaredNorm: number,
 ): Promise<RunEvent> {
   const { device, name, dimension, examples, params } = objective;
   const { batch, steps, seed, meta } = settings;
@@ -69,6 +70,7 @@ export async function runEvent(
     run: settled.run,
     optimizer: describeOptimizer(optimizer, { dimension }),
     device: { kind: device.kind, description: device.description, isa: device.isa, threads: device.threads },
+    squaredNorm,
     memory: {
       arenaBytes: await objective.lossArenaBytes(rows),
       parameterBytes: params.byteLength,

@@ -1,52 +1,127 @@
-import type { Estimate } from '../optimizers/optimizer.ts';
-import type { EndEvent } from './events.ts';
+import type { EndEvent, WarningEvent } from './events.ts';
+import type { Trouble } from './watch.ts';
 
-/** A loss this many times the run's first is taken as divergence: catapults at the edge of stability stay far below. */
-const EXPLOSION = 1e3;
+/** What is worth remembering of the last measurement of curvature. */
+export interface LastMeasured {
+  readonly step: number;
+  readonly lr: number;
+  /** What has a limit: λmax for exact gradients, else the trace. */
+  readonly quantity: 'λmax' | 'trace';
+  readonly value: number;
+  /** Curvature ÷ its own limit: 1 is the edge. */
+  readonly ratio: number;
+  /** ‖θ‖² then, and what noise had added to it. */
+  readonly squaredNorm: number;
+  readonly diffusion: number | null;
+}
 
-/** What a run looks at in each step to see whether it can go on. */
-export class Divergence {
-  /** Loss of the run's first step: an explosion is measured against it. */
-  firstLoss: number | undefined;
-  /** Why the run cannot go on, in words for a person; empty while it can. */
-  found = '';
+/** What a run has to say of itself at its end. */
+export interface RunFacts {
+  readonly step: number;
+  readonly steps: number;
+  /** Whether the run has a folder. */
+  readonly kept: boolean;
+  readonly trouble: Trouble | undefined;
+  readonly warnings: readonly WarningEvent[];
+  /** Loss of the last step, where it lies far above the first ones; `usual` is their median. */
+  readonly risen: { readonly loss: number; readonly usual: number } | undefined;
+  readonly measured: LastMeasured | undefined;
+  readonly batch: number | 'full';
+  readonly examples: number;
+  /** ‖θ‖² at the start and last, and what noise has added. */
+  readonly growth: { readonly start: number; readonly now: number; readonly diffusion: number | null };
+}
 
-  /** Looks at the estimate of a step before it is applied. @returns whether the run has diverged. */
-  look(step: number, estimate: Estimate, lr: number): boolean {
-    this.firstLoss ??= estimate.loss;
-    this.found = reason(step, estimate, lr, this.firstLoss);
-    return this.found !== '';
+/** How a run ended, for a person; for a diverged one what was seen, and what may help. */
+export function endMessage(reason: EndEvent['reason'], run: RunFacts): string {
+  const sentences =
+    reason === 'diverged' && run.trouble
+      ? [run.trouble.text, ...advice(run, run.trouble), run.kept ? 'The last finite checkpoint is kept.' : '']
+      : [outcome(reason, run), ...run.warnings.map((warning) => `Warning: ${latest(warning, run)}`)];
+  return sentences.filter(Boolean).join(' ');
+}
+
+/** What a warning says by now. */
+const latest = ({ code, message }: WarningEvent, run: RunFacts): string =>
+  (code === 'weights-diffuse' && grown(run)) || message;
+
+function outcome(reason: EndEvent['reason'], { step, steps, kept, risen }: RunFacts): string {
+  if (reason === 'aborted') return `Stopped after ${step} of ${stepsText(steps)}${kept ? '; resume to go on' : ''}.`;
+  const above = risen ? `, with a loss of ${brief(risen.loss)}, far above its first ones (${brief(risen.usual)})` : '';
+  return `Completed ${stepsText(step)}${above}.`;
+}
+
+function advice(run: RunFacts, { cause, lies }: Trouble): string[] {
+  switch (lies) {
+    case 'in the start':
+      return ['No step had been taken: look at the loss, its data and the initial parameters.'];
+    case 'in μ':
+      return ['No step had been taken: use a smaller μ, or look at where the loss is defined.'];
+    case 'in the derivative':
+      return [
+        'The derivative of the loss is not defined there, or overflows f32 (a root at 0, a division by 0, a constant that is too large): look at the loss; a smaller η does not mend that.',
+      ];
+    case 'in the scale':
+      return ['Numbers of this size leave f32: scale the loss or its data down; a smaller η does not mend that.'];
+    case 'in the dynamics': {
+      const seen = [curvature(run), noisier(run), grown(run)];
+      const option =
+        cause === 'loss-rose' ? 'Where that is no divergence, raise divergenceLimit or set it to off.' : '';
+      return [...seen, remedies(run), option];
+    }
   }
 }
 
-function reason(step: number, estimate: Estimate, lr: number, firstLoss: number): string {
-  const finite = (values: readonly number[]) => values.every((value) => Number.isFinite(Math.fround(value)));
-  const coefficients = estimate.kind === 'directions' ? estimate.terms.map((term) => term.coefficient) : [];
-  if (!finite([estimate.loss, ...coefficients])) return `The loss is not a finite number at step ${step}.`;
-  if (!finite(coefficients.map((coefficient) => lr * coefficient)))
-    return `The update of step ${step} is not a finite number.`;
-  const limit = EXPLOSION * Math.max(Math.abs(firstLoss), 1e-6);
-  if (Math.abs(estimate.loss) <= limit) return '';
-  return `The loss exploded to ${estimate.loss.toPrecision(3)} at step ${step} (it began at ${firstLoss.toPrecision(3)}).`;
+function curvature({ measured, step }: RunFacts): string {
+  if (!measured) return 'The curvature was not measured.';
+  const { quantity, value, ratio, lr } = measured;
+  const when = `At the last measurement, ${stepsText(step - measured.step)} before,`;
+  const name = quantity === 'trace' ? 'the trace' : quantity;
+  return `${when} ${name} was ${brief(value)}, ${times(ratio)} its limit at η = ${brief(lr)}.`;
 }
 
-/** One sentence or two for a person: how a run ended, and what to do. */
-export function endMessage(
-  reason: EndEvent['reason'],
-  run: {
-    readonly step: number;
-    readonly steps: number;
-    /** Whether the run has a folder. */
-    readonly kept: boolean;
-    readonly divergence: Divergence;
-  },
-): string {
-  const { step, steps, kept, divergence } = run;
-  if (reason === 'completed') return `Completed ${step} steps.`;
-  if (reason === 'aborted') return `Stopped after ${step} of ${steps} steps${kept ? '; resume to go on' : ''}.`;
-  // A loss that is not finite before anything has moved says nothing about η.
-  const advice = Number.isFinite(divergence.firstLoss ?? 0)
-    ? 'The step size is beyond the edge of stability: use a smaller η.'
-    : 'No step had been taken: look at the loss, its data and the initial parameters.';
-  return `${divergence.found} ${advice}${kept ? ' The last finite checkpoint is kept.' : ''}`;
+function noisier({ batch, examples, measured }: RunFacts): string {
+  if (batch === 'full' || batch >= examples) return '';
+  const limit = measured ? ', which that limit knows nothing of' : '';
+  return `Each step saw ${batch} of ${examples} examples: noise${limit}.`;
 }
+
+/** How ‖θ‖² has grown: up to the last measurement where the run has run away since, for what a runaway leaves says nothing. */
+function growthOf({ growth, measured, trouble }: RunFacts): RunFacts['growth'] {
+  if (!trouble || !measured) return growth;
+  return { start: growth.start, now: measured.squaredNorm, diffusion: measured.diffusion };
+}
+
+function grown(run: RunFacts): string {
+  const { start, now, diffusion } = growthOf(run);
+  if (!Number.isFinite(now) || !(now > 1.1 * start)) return '';
+  const until = run.trouble && run.measured ? 'had grown' : 'has grown';
+  const noise =
+    diffusion === null
+      ? 'what noise has added to it is not known for this optimizer'
+      : `the noise of the steps alone adds ${brief(diffusion)}`;
+  return `‖θ‖² ${until} from ${brief(start)} to ${brief(now)}; ${noise}.`;
+}
+
+function remedies(run: RunFacts): string {
+  const { start, now, diffusion } = growthOf(run);
+  const minibatch = run.batch !== 'full' && run.batch < run.examples;
+  const diffuses = diffusion !== null && diffusion > 0 && now > 1.1 * start && diffusion >= (now - start) / 2;
+  const ways = ['a smaller η'];
+  if (minibatch) ways.push('a larger batch');
+  if (diffuses) ways.push('fewer or narrower trained parameters', 'decoupled weight decay', 'more queries a step');
+  // Far below the limit, as far as was measured: η may be innocent.
+  const doubt = run.measured !== undefined && run.measured.ratio < 0.5 && !minibatch && !diffuses;
+  const last = ways.pop();
+  const list = ways.length > 0 ? `${ways.join(', ')} or ${last}` : last;
+  return doubt
+    ? 'That was far from the edge of stability: measure more often (monitorEvery), and look at the loss and its data, before trying a smaller η.'
+    : `What may help: ${list}.`;
+}
+
+/** 1 step, 2 steps. */
+export const stepsText = (count: number): string => `${count} ${count === 1 ? 'step' : 'steps'}`;
+
+const times = (ratio: number): string => (ratio < 10 ? `${Math.round(100 * ratio)} % of` : `${brief(ratio)} times`);
+
+const brief = (value: number): string => String(Number(value.toPrecision(3)));

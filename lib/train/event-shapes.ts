@@ -44,6 +44,7 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
       moments: { s1: 'number', s2: 'number' },
     },
     device: { kind: ['cpu', 'cuda'], description: 'string', isa: 'string', threads: 'count' },
+    squaredNorm: 'real',
     memory: { arenaBytes: 'count', parameterBytes: 'count', displacement: ['copy', 'in-place'] },
     meta: 'object',
   },
@@ -62,6 +63,14 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
     upper: 'real',
     atEdge: 'boolean',
     hvps: 'count',
+    squaredNorm: 'real',
+    diffusion: 'number|null',
+  },
+  warning: {
+    step: 'count',
+    // Codes of a newer version are read, too.
+    code: 'string',
+    message: 'string',
   },
   checkpoint: { step: 'count' },
   resume: { step: 'count', startedAt: 'string' },
@@ -71,6 +80,8 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
     seconds: 'number',
     stepsPerSecond: 'number',
     loss: 'number|null',
+    squaredNorm: 'number|null',
+    diffusion: 'number|null',
     message: 'string',
   },
 };

@@ -30,6 +30,8 @@ export interface RunEvent {
     readonly isa: string;
     readonly threads: number;
   };
+  /** ‖θ‖² at the start. */
+  readonly squaredNorm: number;
   /**
    * Bytes of the loss's working memory and of the parameters with their state, known before the first step, and where steps displace the
    * parameters: in a copy, which `parameterBytes` counts, or in place.
@@ -75,6 +77,10 @@ export interface MonitorEvent {
   readonly atEdge: boolean;
   /** Hessian-vector products that this measurement took. */
   readonly hvps: number;
+  /** ‖θ‖². */
+  readonly squaredNorm: number;
+  /** What the noise of the estimates has added to ‖θ‖² since the start; null where that is not known (Adam; mini-batch gradients). */
+  readonly diffusion: number | null;
 }
 
 export interface CheckpointEvent {
@@ -89,9 +95,55 @@ export interface ResumeEvent {
   readonly startedAt: string;
 }
 
+/** What a run does although it should not, while it goes on. Each code comes once a run. */
+export type WarningCode =
+  /** The two losses of a step are equal: μ is below the spacing of f32 at most parameters, … */
+  | 'mu-lost'
+  /** … or their difference is below the resolution of the loss, … */
+  | 'loss-unresolved'
+  /** … or the loss is constant around θ, … */
+  | 'loss-plateau'
+  /** … or symmetric about it, … */
+  | 'loss-stationary'
+  /** … or does not depend on the parameters, … */
+  | 'loss-flat'
+  /** … or that of the mini-batches does not. */
+  | 'batch-flat'
+  /** The gradient is exactly 0, although the loss depends on the parameters. */
+  | 'gradient-zero'
+  /** The estimate of an estimator that is not known here is exactly 0. */
+  | 'estimate-zero'
+  /** Steps were taken, and no parameter is another number than before. */
+  | 'parameters-stuck'
+  /** ‖θ‖² has more than doubled, and most of that is noise. */
+  | 'weights-diffuse';
+
+export interface WarningEvent {
+  readonly type: 'warning';
+  /** The step that showed it; for what was measured, the steps done before. */
+  readonly step: number;
+  readonly code: WarningCode;
+  /** A sentence or two for a person: what was seen, its cause as far as it can be told, and what to do. */
+  readonly message: string;
+}
+
+/** What made it impossible to go on. */
+export type EndCause =
+  | 'loss-not-finite'
+  | 'loss-rose'
+  /** The loss is finite, and its gradient is not. */
+  | 'gradient-not-finite'
+  /** The estimate, or η times it, is beyond f32. */
+  | 'update-not-finite'
+  | 'parameters-not-finite'
+  /** A state vector of the update rule. */
+  | 'state-not-finite';
+
 export interface EndEvent {
   readonly type: 'end';
   readonly reason: 'completed' | 'aborted' | 'diverged';
+  /** Of a diverged run. */
+  readonly cause?: EndCause;
   /** Steps done. */
   readonly steps: number;
   /** Wall-clock seconds since this process began or resumed the run, monitors included. */
@@ -100,8 +152,12 @@ export interface EndEvent {
   readonly stepsPerSecond: number;
   /** Loss of the last step. Null when it is not a finite number. */
   readonly loss: number | null;
-  /** One sentence for a person: for a diverged run, what happened and what to do. */
+  /** ‖θ‖² at the end. Null when it is not finite. */
+  readonly squaredNorm: number | null;
+  /** As in the monitor. */
+  readonly diffusion: number | null;
+  /** For a person: how the run ended; for a diverged one, what was seen and what to do; whatever it was warned of. */
   readonly message: string;
 }
 
-export type TrainEvent = RunEvent | StepEvent | MonitorEvent | CheckpointEvent | ResumeEvent | EndEvent;
+export type TrainEvent = RunEvent | StepEvent | MonitorEvent | WarningEvent | CheckpointEvent | ResumeEvent | EndEvent;

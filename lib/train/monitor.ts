@@ -8,6 +8,9 @@ import { runIndex } from '../random/run-streams.ts';
 import { atEdge, stabilityBounds, stabilityThreshold } from '../stability/threshold.ts';
 import type { MonitorEvent } from './events.ts';
 
+/** What the monitor knows of a monitor event. */
+export type Measurement = Omit<MonitorEvent, 'squaredNorm' | 'diffusion'>;
+
 /**
  * Measures where a run stands against the edge of stability. It works on a snapshot of the parameters with probes from streams of its
  * own, so it cannot change the run's trajectory.
@@ -36,7 +39,7 @@ export class Monitor {
    * @param lr η that the next step is expected to take.
    * @returns undefined where P is not defined yet: an adaptive rule before its first update.
    */
-  async measure(step: number, lr: number, signal?: AbortSignal): Promise<MonitorEvent | undefined> {
+  async measure(step: number, lr: number, signal?: AbortSignal): Promise<Measurement | undefined> {
     const { rule } = this.#optimizer;
     if (rule.states.includes('v') && step === 0) return undefined;
     const hessian = await this.#objective.hessian();

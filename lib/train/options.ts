@@ -1,4 +1,4 @@
-import { checkInteger, checkObject, invalidArgument, ZerothError } from '../errors.ts';
+import { checkInteger, checkNumber, checkObject, invalidArgument, ZerothError } from '../errors.ts';
 import { MAX_RUNS, MAX_STEPS, MAX_VECTORS } from '../random/run-streams.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 
@@ -25,6 +25,11 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /** Steps between checkpoints. Default 1000. There is one at the start and one at the end, too, unless the run diverges. */
   readonly checkpointEvery?: number;
+  /**
+   * A run has diverged when its loss has risen above its first losses by this many times their scale, in 8 steps in a row; `off` leaves it
+   * to numbers that are not finite. Default 1000: catapults at the edge of stability stay far below. May change at a resume.
+   */
+  readonly divergenceLimit?: number | 'off';
   /** Ends the run after the step under way, with a checkpoint. */
   readonly signal?: AbortSignal;
   /** For the log: what the caller wants to find again. */
@@ -43,6 +48,8 @@ export interface RunSettings {
   readonly out: string | undefined;
   readonly resume: boolean;
   readonly checkpointEvery: number;
+  /** Infinity where it is off. */
+  readonly divergenceLimit: number;
   readonly signal: AbortSignal | undefined;
   readonly meta: Readonly<Record<string, unknown>>;
 }
@@ -50,7 +57,7 @@ export interface RunSettings {
 /** @throws ERR_ZEROTH_ARGUMENT */
 export function runSettings(options: TrainOptions, examples: number): RunSettings {
   checkObject('options', options, '{ steps, … }');
-  const { batch = 'full', out, resume = false, signal, meta = {} } = options;
+  const { batch = 'full', out, resume = false, divergenceLimit = 1000, signal, meta = {} } = options;
   if (out !== undefined && (typeof out !== 'string' || out === '')) invalidArgument('out', 'the path of a folder', out);
   if (signal !== undefined && !(signal instanceof AbortSignal)) invalidArgument('signal', 'an AbortSignal', signal);
   checkMeta(meta);
@@ -61,6 +68,10 @@ export function runSettings(options: TrainOptions, examples: number): RunSetting
     batch: batch === 'full' ? batch : checkInteger('batch', batch, 1, examples),
     monitorEvery: checkInteger('monitorEvery', options.monitorEvery ?? 0, 0),
     checkpointEvery: checkInteger('checkpointEvery', options.checkpointEvery ?? 1000, 1),
+    divergenceLimit:
+      divergenceLimit === 'off'
+        ? Number.POSITIVE_INFINITY
+        : checkNumber('divergenceLimit', divergenceLimit, { min: 1 }),
     probes: checkInteger('probes', options.probes ?? 64, 2, MAX_VECTORS),
     out,
     resume,

@@ -69,13 +69,10 @@ export class RunFolder {
     this.#log?.append(event);
   }
 
-  /** Saves a checkpoint, once the log up to it is on the disk. @returns whether it was one to go back to. */
-  async save(checkpoint: Checkpoint, params: Params): Promise<boolean> {
-    // What is no longer finite does not replace the last good one.
-    if (!checkpoint.params.theta.every(Number.isFinite)) return false;
+  /** Saves a checkpoint, once the log up to it is on the disk. */
+  async save(checkpoint: Checkpoint, params: Params): Promise<void> {
     this.#log?.flush();
     await saveCheckpoint(this.#path, checkpoint, params);
-    return true;
   }
 
   close(): void {

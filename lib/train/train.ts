@@ -1,17 +1,19 @@
 import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
 import { Objective } from '../objective/objective.ts';
+import { describeOptimizer } from '../optimizers/facts.ts';
 import type { Estimate, LossOracle, Optimizer } from '../optimizers/optimizer.ts';
 import { stepDirections } from '../random/run-streams.ts';
 import { sampleExamples } from './batch.ts';
 import type { Checkpoint, Identity } from './checkpoint.ts';
 import { identityOf, runEvent, type Settled } from './describe.ts';
-import { Divergence, endMessage } from './ending.ts';
+import { endMessage } from './ending.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from './events.ts';
-import { Monitor } from './monitor.ts';
+import { type Measurement, Monitor } from './monitor.ts';
 import { type RunSettings, runSettings, type TrainOptions } from './options.ts';
 import { RunFolder } from './run-folder.ts';
 import { claimRunNumber, nextRunNumber } from './run-number.ts';
 import { StepSizer } from './step-sizer.ts';
+import { Watch } from './watch.ts';
 
 /**
  * Trains, as an async iterable of events. Breaking out of the loop stops the run where it is, without a last checkpoint; `signal` ends it
@@ -65,7 +67,7 @@ class Run {
   readonly #optimizer: Optimizer;
   readonly #settings: RunSettings;
   readonly #stepSizer: StepSizer;
-  readonly #divergence = new Divergence();
+  readonly #watch: Watch;
   #settled: Settled;
   #monitor: Monitor;
   #folder: RunFolder | undefined;
@@ -79,6 +81,7 @@ class Run {
     this.#optimizer = optimizer;
     this.#settings = settings;
     this.#stepSizer = new StepSizer(optimizer.lr);
+    this.#watch = new Watch(objective, optimizer, settings);
     const run = settings.run ?? nextRunNumber(objective, settings.seed);
     this.#settled = { ...settings, run };
     this.#monitor = new Monitor(objective, optimizer, { ...settings, run });
@@ -93,27 +96,24 @@ class Run {
     await this.#objective.params.useStates(rule.states, rule.initial);
     yield* this.#open();
 
-    let reason: EndEvent['reason'] = 'completed';
-    while (this.#step < steps) {
-      if (signal?.aborted) {
-        reason = 'aborted';
-        break;
-      }
+    while (this.#step < steps && !signal?.aborted && !this.#watch.trouble) {
       if (monitorEvery > 0 && this.#step % monitorEvery === 0) yield* this.#measure();
-      if (signal?.aborted) continue;
+      if (signal?.aborted || this.#watch.trouble) continue;
 
       const event = await this.#takeStep();
       yield this.#write(event);
       this.#step += 1;
-      if (this.#divergence.found) {
-        reason = 'diverged';
-        break;
+      if (this.#watch.due) {
+        await this.#watch.check(event.step);
+        yield* this.#warnings();
       }
       if (this.#step % checkpointEvery === 0 && this.#step < steps) yield* this.#checkpoint();
     }
 
-    if (reason === 'completed' && monitorEvery > 0 && steps > 0) yield* this.#measure();
-    if (reason !== 'diverged') yield* this.#checkpoint();
+    const completed = this.#step === steps && !this.#watch.trouble;
+    if (completed) yield* this.#measure(true);
+    yield* this.#checkpoint();
+    const reason = this.#watch.trouble ? 'diverged' : completed ? 'completed' : 'aborted';
     yield this.#write(this.#endEvent(reason, (performance.now() - begun) / 1000));
   }
 
@@ -133,7 +133,9 @@ class Run {
     }
     if (out !== undefined) this.#folder = RunFolder.create(out);
     this.#claim();
-    yield this.#write(await runEvent(this.#objective, this.#optimizer, this.#settings, this.#settled));
+    await this.#watch.begin();
+    const { start } = this.#watch.growth;
+    yield this.#write(await runEvent(this.#objective, this.#optimizer, this.#settings, this.#settled, start));
     yield* this.#checkpoint();
   }
 
@@ -155,9 +157,9 @@ class Run {
       invalidArgument('steps', `at least the ${checkpoint.step} that the run in ${out} has done`, steps);
     await this.#objective.params.restore(checkpoint.params);
     this.#step = checkpoint.step;
-    this.#divergence.firstLoss = checkpoint.firstLoss;
     this.#lastLoss = checkpoint.lastLoss ?? null;
     this.#stepSizer.restore(checkpoint.stepSize);
+    this.#watch.restore(checkpoint.watch);
     this.#monitor.startFrom(checkpoint.eigenvector);
   }
 
@@ -171,7 +173,14 @@ class Run {
     // A step size is not asked about what is no number.
     const lr = isMeasured(estimate) ? this.#stepSizer.decide(step, estimate) : this.#stepSizer.expected(step);
     this.#lastLoss = Number.isFinite(estimate.loss) ? estimate.loss : null;
-    if (!this.#divergence.look(step, estimate, lr)) await this.#objective.params.apply(rule.update(step), estimate, lr);
+    const cause = this.#watch.look(estimate, lr);
+    if (cause) {
+      await this.#watch.giveUp(cause, step, estimate, lr);
+    } else {
+      const update = rule.update(step);
+      await this.#objective.params.apply(update, estimate, lr);
+      this.#watch.stepped(step, { update, estimate, lr, directions });
+    }
     this.#stepSeconds += (performance.now() - started) / 1000;
     this.#stepsHere += 1;
     return stepEvent(step, estimate, lr);
@@ -184,34 +193,47 @@ class Run {
     return this.#objective.oracleOfSteps(batch === 'full' ? null : sampleExamples(examples, batch, seed, draw));
   }
 
-  async *#measure(): AsyncGenerator<TrainEvent, void> {
-    const { signal } = this.#settings;
-    let event: MonitorEvent | undefined;
+  /** @param last whether the run is about to end. */
+  async *#measure(last = false): AsyncGenerator<TrainEvent, void> {
+    const { monitorEvery, signal } = this.#settings;
+    await this.#watch.measure(this.#step, last);
+    yield* this.#warnings();
+    if (this.#watch.trouble || monitorEvery === 0 || this.#settings.steps === 0) return;
+    let measured: Measurement | undefined;
     try {
-      event = await this.#monitor.measure(this.#step, this.#stepSizer.expected(this.#step), signal);
+      measured = await this.#monitor.measure(this.#step, this.#stepSizer.expected(this.#step), signal);
     } catch (error) {
       const known = error instanceof ZerothError ? error.code : '';
       // An abort ends the run at the loop's head. Curvature that is not finite belongs to a run that is about to be declared diverged.
       if (known !== 'ERR_ZEROTH_ABORTED' && known !== 'ERR_ZEROTH_DIVERGED' && !signal?.aborted) throw error;
     }
-    if (!event) return;
+    if (!measured) return;
+    const { now, diffusion } = this.#watch.growth;
+    const event: MonitorEvent = { ...measured, squaredNorm: now, diffusion };
     this.#stepSizer.hear(event);
+    this.#watch.remember(event, describeOptimizer(this.#optimizer, this.#objective).moments.s2 === 0);
     yield this.#write(event);
   }
 
+  *#warnings(): Generator<TrainEvent, void> {
+    for (const warning of this.#watch.takeWarnings()) yield this.#write(warning);
+  }
+
   async *#checkpoint(): AsyncGenerator<TrainEvent, void> {
-    if (!this.#folder) return;
+    // What is no longer finite does not replace the last good one.
+    if (!this.#folder || this.#watch.trouble || !(await this.#watch.isFinite(this.#step))) return;
     const { params } = this.#objective;
     const checkpoint = {
       step: this.#step,
       identity: this.#identity(),
       params: await params.stored(),
       eigenvector: this.#monitor.startAt(this.#step),
-      firstLoss: this.#divergence.firstLoss,
       lastLoss: this.#lastLoss ?? undefined,
       stepSize: this.#stepSizer.stored(this.#step),
+      watch: this.#watch.stateAt(this.#step),
     };
-    if (await this.#folder.save(checkpoint, params)) yield this.#write({ type: 'checkpoint', step: this.#step });
+    await this.#folder.save(checkpoint, params);
+    yield this.#write({ type: 'checkpoint', step: this.#step });
   }
 
   #write<Event extends TrainEvent>(event: Event): Event {
@@ -224,14 +246,33 @@ class Run {
   }
 
   #endEvent(reason: EndEvent['reason'], seconds: number): EndEvent {
+    const { trouble, warnings, growth, measured, usualLoss } = this.#watch;
+    const { steps, batch } = this.#settings;
+    const loss = this.#lastLoss;
     const message = endMessage(reason, {
       step: this.#step,
-      steps: this.#settings.steps,
+      steps,
       kept: this.#folder !== undefined,
-      divergence: this.#divergence,
+      trouble,
+      warnings,
+      risen: usualLoss === undefined || loss === null ? undefined : { loss, usual: usualLoss },
+      measured,
+      batch,
+      examples: this.#objective.examples,
+      growth,
     });
-    const stepsPerSecond = this.#stepSeconds > 0 ? this.#stepsHere / this.#stepSeconds : 0;
-    return { type: 'end', reason, steps: this.#step, seconds, stepsPerSecond, loss: this.#lastLoss, message };
+    return {
+      type: 'end',
+      reason,
+      ...(trouble && { cause: trouble.cause }),
+      steps: this.#step,
+      seconds,
+      stepsPerSecond: this.#stepSeconds > 0 ? this.#stepsHere / this.#stepSeconds : 0,
+      loss,
+      squaredNorm: Number.isFinite(growth.now) ? growth.now : null,
+      diffusion: growth.diffusion,
+      message,
+    };
   }
 }
 
@@ -247,6 +288,9 @@ function stepEvent(step: number, estimate: Estimate, lr: number): StepEvent {
 }
 
 function isMeasured(estimate: Estimate): boolean {
-  const coefficients = estimate.kind === 'directions' ? estimate.terms.map(({ coefficient }) => coefficient) : [];
-  return [estimate.loss, ...coefficients].every(Number.isFinite);
+  const numbers =
+    estimate.kind === 'directions'
+      ? estimate.terms.map(({ coefficient }) => coefficient)
+      : [estimate.gradient.squaredNorm];
+  return [estimate.loss, ...numbers].every(Number.isFinite);
 }

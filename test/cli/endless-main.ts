@@ -25,6 +25,8 @@ session.startRun = async ({ signal, out }) => {
       seconds: 1,
       stepsPerSecond: 1,
       loss: 1,
+      squaredNorm: 50,
+      diffusion: 0,
       message: 'Stopped in time.',
     };
   })();

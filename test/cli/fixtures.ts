@@ -56,6 +56,8 @@ export class FakeSession implements Session {
           seconds: 1,
           stepsPerSecond: 1,
           loss: 1,
+          squaredNorm: 50,
+          diffusion: 0,
           message: 'Stopped.',
         };
         const next = signal.aborted ? stopped : event;

@@ -52,6 +52,7 @@ export function syntheticRun(options: SyntheticRun = {}): TrainEvent[] {
         moments: { s1: 2, s2: 1 },
       },
       device: { kind: 'cpu', description: 'a processor', isa: 'avx2', threads: 2 },
+      squaredNorm: 50,
       memory: { arenaBytes: 2 ** 20, parameterBytes: 11008, displacement: 'copy' },
       meta: options.meta ?? {},
     },
@@ -73,6 +74,8 @@ export function syntheticRun(options: SyntheticRun = {}): TrainEvent[] {
       seconds: 2,
       stepsPerSecond: 500,
       loss: Number.isFinite(last) ? last : null,
+      squaredNorm: 50 + steps / 10,
+      diffusion: preconditioned ? null : steps / 11,
       message: `Made up: ${end}.`,
     });
   }
@@ -101,6 +104,8 @@ export function monitorAt(
     upper,
     atEdge: threshold >= 0.8 * lower && threshold <= 1.25 * upper,
     hvps: 96,
+    squaredNorm: 50 + step / 10,
+    diffusion: preconditioned ? null : step / 11,
   };
 }
 

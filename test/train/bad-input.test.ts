@@ -296,13 +296,37 @@ describe('a resume', () => {
     ['displacement', '[{"distribution":"normal","seed":"1","stream":"1","coefficient":null}]'],
     ['displacement', 'null'],
     ['displacement', ''],
-    ['firstLoss', '"x"'],
+    ['watch', '"x"'],
+    ['watch', '{}'],
+    ['watch', 'null'],
     ['identity', 'nonsense'],
   ])('from a state whose %s was changed to %s is refused', async (field, value) => {
     const file = join(folder, 'state.safetensors');
     const { tensors, metadata } = loadSafetensors(file);
     saveSafetensors(file, tensors, { ...metadata, [field]: value });
     await expect(resume()).rejects.toMatchObject({ code: 'ERR_ZEROTH_CHECKPOINT' });
+  });
+
+  it.each([
+    ['still', '"3"'],
+    ['pushed', '1'],
+    ['start', 'null'],
+    ['last', '{"sum":1}'],
+    ['divergence', '{"early":[1,"2"],"beyond":0}'],
+    ['divergence', '{"early":1,"beyond":0}'],
+    ['diffusion', '{"xx":1,"xm":1}'],
+    ['measureAt', '"soon"'],
+    ['measured', '{"step":1,"lr":1,"value":1,"ratio":null}'],
+    ['warnings', '["loss-flat"]'],
+  ])('from a state whose watch has %s = %s is refused', async (field, value) => {
+    const file = join(folder, 'state.safetensors');
+    const { tensors, metadata } = loadSafetensors(file);
+    const watch = JSON.stringify({ ...JSON.parse(metadata.watch), [field]: JSON.parse(value) });
+    saveSafetensors(file, tensors, { ...metadata, watch });
+    await expect(resume()).rejects.toMatchObject({
+      code: 'ERR_ZEROTH_CHECKPOINT',
+      message: expect.stringContaining('watch'),
+    });
   });
 
   it('from a state whose vectors are missing, too many or too short is refused', async () => {

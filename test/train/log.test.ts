@@ -32,6 +32,7 @@ const runEvent: RunEvent = {
     moments: { s1: 1, s2: 0 },
   },
   device: { kind: 'cpu', description: 'a processor', isa: 'avx2', threads: 2 },
+  squaredNorm: 50.5,
   memory: { arenaBytes: 1, parameterBytes: 48, displacement: 'copy' },
   meta: { nested: [1, 'ü', null] },
 };
@@ -56,6 +57,8 @@ const monitorAt = (step: number) =>
     upper: real,
     atEdge: fc.boolean(),
     hvps: fc.nat(),
+    squaredNorm: real,
+    diffusion: fc.option(real, { nil: null }),
   });
 /** A run's events in the order in which `train` emits them: monitors before their step, checkpoints after it, perhaps an end. */
 const runEvents: fc.Arbitrary<TrainEvent[]> = fc
@@ -65,6 +68,7 @@ const runEvents: fc.Arbitrary<TrainEvent[]> = fc
     for (let step = 0; step < steps; step++) {
       if (step % every === 0) events.push(monitorAt(step));
       events.push(stepAt(step));
+      if (step === 4) events.push(fc.constant({ type: 'warning', step, code: 'loss-flat', message: 'Flat.' }));
       if ((step + 1) % 3 === 0) events.push(fc.constant({ type: 'checkpoint', step: step + 1 }));
     }
     if (ended) {
@@ -76,6 +80,8 @@ const runEvents: fc.Arbitrary<TrainEvent[]> = fc
         seconds: 1,
         stepsPerSecond: 2,
         loss: null,
+        squaredNorm: null,
+        diffusion: null,
         message,
       } as const;
       events.push(fc.constant(end));

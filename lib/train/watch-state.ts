@@ -1,0 +1,57 @@
+import { shown } from '../errors.ts';
+import type { VectorSums } from '../params/params.ts';
+import type { DiffusionState } from './diffusion.ts';
+import type { DivergenceState } from './divergence.ts';
+import type { LastMeasured } from './ending.ts';
+import type { WarningEvent } from './events.ts';
+
+/** What a resumed run needs to see what it would have seen. */
+export interface WatchState {
+  readonly divergence: DivergenceState;
+  readonly diffusion: DiffusionState;
+  /** ‖θ‖² at the start of the run. */
+  readonly start: number;
+  /** Steps in a row whose estimate was exactly 0. */
+  readonly still: number;
+  /** θ when it was last compared, and whether an update that should have moved it came since. */
+  readonly last: VectorSums;
+  readonly pushed: boolean;
+  /** ‖θ‖² is measured when noise has added this much; null where that is never. */
+  readonly measureAt: number | null;
+  readonly measured: LastMeasured | null;
+  readonly warnings: readonly WarningEvent[];
+}
+
+/** @throws Error, which says what is wrong, unless the value is a state that was once written. */
+export function checkedWatchState(value: unknown): WatchState {
+  const state = record('watch', value);
+  const divergence = record('divergence', state.divergence);
+  const last = record('last', state.last);
+  const numbers = [state.start, state.still, last.sum, last.squares, divergence.beyond];
+  numbers.push(...list('early losses', divergence.early));
+  if (state.diffusion !== null) {
+    const { xx, xm, mm } = record('diffusion', state.diffusion);
+    numbers.push(xx, xm, mm);
+  }
+  if (state.measureAt !== null) numbers.push(state.measureAt);
+  if (state.measured !== null) {
+    const { step, lr, value, ratio, squaredNorm } = record('measured', state.measured);
+    numbers.push(step, lr, value, ratio, squaredNorm);
+  }
+  for (const number of numbers) {
+    if (typeof number !== 'number') throw new Error(`watch: expected a number, received ${shown(number)}`);
+  }
+  if (typeof state.pushed !== 'boolean') throw new Error(`watch: pushed ${shown(state.pushed)}`);
+  for (const warning of list('warnings', state.warnings)) record('warning', warning);
+  return value as WatchState;
+}
+
+function record(name: string, value: unknown): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new Error(`watch: ${name} ${shown(value)}`);
+}
+
+function list(name: string, value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new Error(`watch: ${name} ${shown(value)}`);
+}

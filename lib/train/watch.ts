@@ -1,0 +1,357 @@
+import { MAX_F32, ZerothError } from '../errors.ts';
+import type { Objective } from '../objective/objective.ts';
+import type { Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
+import type { DeviceGradient, MeasuredParams, VectorSums } from '../params/params.ts';
+import type { Direction } from '../random/direction.ts';
+import { Diffusion } from './diffusion.ts';
+import { Divergence } from './divergence.ts';
+import { type LastMeasured, stepsText } from './ending.ts';
+import type { EndCause, MonitorEvent, WarningCode, WarningEvent } from './events.ts';
+import { findGradientOverflow, findOverflow, overflowing, overflowText } from './finite.ts';
+import { whyFlat, whyNoGradient } from './flatness.ts';
+import type { RunSettings } from './options.ts';
+import type { WatchState } from './watch-state.ts';
+
+/** Steps between looks at θ and its states as the device holds them. */
+const LOOK_EVERY = 64;
+
+/** Steps in a row whose estimate is exactly 0 before it is asked why. */
+const STILL = 4;
+
+/** Why a run cannot go on. */
+export interface Trouble {
+  readonly cause: EndCause;
+  /** What happened, in a sentence. */
+  readonly text: string;
+  /** What it says about the run: of its loss before anything moved, of the loss's derivative, of its scale, of η and the noise. */
+  readonly lies: 'in the start' | 'in μ' | 'in the derivative' | 'in the scale' | 'in the dynamics';
+}
+
+/** A step that has been taken. */
+interface Step {
+  readonly update: Update;
+  readonly estimate: Estimate;
+  readonly lr: number;
+  readonly directions: (i: number) => Direction;
+}
+
+/**
+ * Looks after a run: at each estimate before it is applied, at θ and its states from time to time, before each checkpoint and before the run
+ * is called completed. It changes nothing, and what it finds depends on the trajectory alone, not on who watches or resumes.
+ */
+export class Watch {
+  readonly #objective: Objective;
+  readonly #optimizer: Optimizer;
+  readonly #settings: RunSettings;
+  #divergence: Divergence;
+  readonly #diffusion: Diffusion;
+  #start = Number.NaN;
+  #still = 0;
+  #last: VectorSums = { sum: Number.NaN, squares: Number.NaN };
+  #pushed = false;
+  #measureAt: number | null = null;
+  #measured: LastMeasured | null = null;
+  #warnings: readonly WarningEvent[] = [];
+  /** Warnings that nobody has been told of. */
+  #news: WarningEvent[] = [];
+  /** The state before the run's last measurement: one that goes on from that step makes it again. */
+  #before: { readonly step: number; readonly state: WatchState } | undefined;
+  /** The latest ‖θ‖². */
+  #squaredNorm = Number.NaN;
+  #suspect = false;
+  #due = false;
+  #taken: Step | undefined;
+  #trouble: Trouble | undefined;
+
+  constructor(objective: Objective, optimizer: Optimizer, settings: RunSettings) {
+    this.#objective = objective;
+    this.#optimizer = optimizer;
+    this.#settings = settings;
+    this.#divergence = new Divergence(settings.divergenceLimit);
+    this.#diffusion = new Diffusion({
+      dimension: objective.dimension,
+      fullBatch: settings.batch === 'full',
+      preconditioner: optimizer.rule.initial?.p,
+    });
+  }
+
+  /** Why the run cannot go on; undefined while it can. */
+  get trouble(): Trouble | undefined {
+    return this.#trouble;
+  }
+
+  get warnings(): readonly WarningEvent[] {
+    return this.#warnings;
+  }
+
+  /** ‖θ‖²: at the start, as last measured, and what noise has added. */
+  get growth(): { readonly start: number; readonly now: number; readonly diffusion: number | null } {
+    return { start: this.#start, now: this.#squaredNorm, diffusion: this.#diffusion.total };
+  }
+
+  /** The median of the first losses, where the last one lies far above; else undefined. */
+  get usualLoss(): number | undefined {
+    return this.#divergence.beyond ? this.#divergence.reference?.median : undefined;
+  }
+
+  /** The last measurement of curvature. */
+  get measured(): LastMeasured | undefined {
+    return this.#measured ?? undefined;
+  }
+
+  /** Takes note of a measurement of curvature, after `measure` of the same step. */
+  remember(event: MonitorEvent, firstOrder: boolean): void {
+    const { step, lr, trace, lambdaMax, upper, threshold } = event;
+    const [quantity, value] = firstOrder ? (['λmax', lambdaMax] as const) : (['trace', trace] as const);
+    const ratio = (firstOrder ? upper : trace) / threshold;
+    const { squaredNorm, diffusion } = event;
+    this.#measured = Number.isFinite(ratio) ? { step, lr, quantity, value, ratio, squaredNorm, diffusion } : null;
+  }
+
+  /** Warnings since the last call. */
+  takeWarnings(): WarningEvent[] {
+    return this.#news.splice(0);
+  }
+
+  /** Looks at the parameters that a run begins with. */
+  async begin(): Promise<void> {
+    const measured = await this.#measureFinite(0, 'in the start');
+    this.#start = measured.theta.squares;
+    this.#last = measured.theta;
+    // Noise that has added as much as there was doubles it.
+    this.#measureAt = this.#start > 0 ? this.#start : null;
+  }
+
+  /** Looks at the estimate of a step, before it is applied. @returns why it must not be; undefined where it may. */
+  look(estimate: Estimate, lr: number): EndCause | undefined {
+    if (!Number.isFinite(estimate.loss)) return 'loss-not-finite';
+    if (estimate.kind === 'dense') {
+      if (!Number.isFinite(estimate.gradient.squaredNorm)) return 'gradient-not-finite';
+    } else if (!estimate.terms.every(({ coefficient: c }) => isFiniteF32(c) && isFiniteF32(lr * c))) {
+      return 'update-not-finite';
+    }
+    return this.#divergence.look(estimate.loss) ? 'loss-rose' : undefined;
+  }
+
+  /** Finds out what there is to know of it: the run is over. */
+  async giveUp(cause: EndCause, step: number, estimate: Estimate, lr: number): Promise<void> {
+    this.#trouble = await this.#explain(cause, step, estimate, lr);
+  }
+
+  /** Takes note of a step that has been applied. */
+  stepped(step: number, taken: Step): void {
+    const { update, estimate, lr } = taken;
+    this.#diffusion.add(update, estimate, lr);
+    const still = isZero(estimate);
+    this.#still = still ? this.#still + 1 : 0;
+    this.#taken = taken;
+    this.#pushed ||= lr > 0 && !still;
+    // An update of this size may leave f32. A norm is larger than every element.
+    this.#suspect = estimate.kind === 'dense' && !(lr * Math.sqrt(estimate.gradient.squaredNorm) < MAX_F32);
+    this.#due = this.#suspect || (step + 1) % LOOK_EVERY === 0 || this.#still === STILL || this.#isDiffusing();
+  }
+
+  /** Whether `check` has something to do after this step. */
+  get due(): boolean {
+    return this.#due && !this.#trouble;
+  }
+
+  async check(step: number): Promise<void> {
+    if (this.#suspect || (step + 1) % LOOK_EVERY === 0) {
+      const held = await this.#objective.params.measureHeld();
+      await this.#lookForOverflow(held, step + 1, 'in the dynamics');
+    }
+    if (this.#trouble) return;
+    if (this.#still === STILL) await this.#askWhyStill(step);
+    if (this.#isDiffusing()) {
+      await this.#measureFinite(step + 1, 'in the dynamics');
+      this.#judgeGrowth(step);
+      this.#measureAt = 2 * (this.#diffusion.total ?? 0);
+    }
+  }
+
+  /** Whether θ and its states are finite: before they are kept, or the run is called done. */
+  async isFinite(step: number): Promise<boolean> {
+    await this.#measureFinite(step, 'in the dynamics');
+    return this.#trouble === undefined;
+  }
+
+  /** Measures θ, and says what is to be said of how it moves. @param last whether the run ends here. */
+  async measure(step: number, last = false): Promise<void> {
+    this.#before = this.#before?.step === step ? this.#before : { step, state: this.#state };
+    const { theta } = await this.#measureFinite(step, 'in the dynamics');
+    if (this.#trouble) return;
+    if (last && this.#still > 0 && this.#still === step && step < STILL) await this.#askWhyStill(step);
+    this.#judgeGrowth(step);
+    if (this.#pushed && this.#last.sum === theta.sum && this.#last.squares === theta.squares) {
+      this.#warn(
+        step,
+        'parameters-stuck',
+        'No parameter has changed: the updates are below the spacing of f32 at the parameters (2⁻²⁴ of a weight). Where the run has not converged, use a larger η.',
+      );
+    }
+    this.#last = theta;
+    this.#pushed = false;
+  }
+
+  /** What a checkpoint at this step keeps. */
+  stateAt(step: number): WatchState {
+    return this.#before?.step === step ? this.#before.state : this.#state;
+  }
+
+  restore(state: WatchState): void {
+    this.#divergence = new Divergence(this.#settings.divergenceLimit, state.divergence);
+    this.#diffusion.restore(state.diffusion);
+    this.#start = state.start;
+    this.#squaredNorm = state.start;
+    this.#still = state.still;
+    this.#last = state.last;
+    this.#pushed = state.pushed;
+    this.#measureAt = state.measureAt;
+    this.#measured = state.measured;
+    this.#warnings = state.warnings;
+  }
+
+  get #state(): WatchState {
+    return {
+      divergence: this.#divergence.state,
+      diffusion: this.#diffusion.state,
+      start: this.#start,
+      still: this.#still,
+      last: this.#last,
+      pushed: this.#pushed,
+      measureAt: this.#measureAt,
+      measured: this.#measured,
+      warnings: this.#warnings,
+    };
+  }
+
+  #isDiffusing(): boolean {
+    return this.#measureAt !== null && (this.#diffusion.total ?? 0) >= this.#measureAt;
+  }
+
+  async #explain(cause: EndCause, step: number, estimate: Estimate, lr: number): Promise<Trouble> {
+    const { params } = this.#objective;
+    await this.#measureFinite(step, step === 0 ? 'in the start' : 'in the dynamics');
+    const { loss } = estimate;
+    switch (cause) {
+      case 'loss-not-finite': {
+        const what = `The loss is ${loss} at step ${step}`;
+        // θ or a state that is not finite has been found, and says more.
+        if (this.#trouble) return { ...this.#trouble, text: `${what}. ${this.#trouble.text}` };
+        const lies = step === 0 ? 'in the start' : 'in the dynamics';
+        if (estimate.kind === 'dense') return { cause, text: `${what}.`, lies };
+        const here = await this.#lossHere();
+        if (!Number.isFinite(here)) return { cause, text: `${what}.`, lies };
+        const text = `${what}, where the parameters are perturbed; at the parameters themselves it is ${brief(here)}.`;
+        return { cause, text, lies: step === 0 ? 'in μ' : lies };
+      }
+      case 'gradient-not-finite': {
+        if (this.#trouble) return this.#trouble;
+        const { gradient } = estimate as Extract<Estimate, { kind: 'dense' }>;
+        const found = await findGradientOverflow(params, gradient as DeviceGradient);
+        const what = found ? overflowText(found) : 'The gradient is not finite';
+        return { cause, text: `${what} at step ${step}, where the loss is ${brief(loss)}.`, lies: 'in the derivative' };
+      }
+      case 'update-not-finite': {
+        const { terms } = estimate as Extract<Estimate, { kind: 'directions' }>;
+        const bad = terms.find(({ coefficient }) => !isFiniteF32(coefficient));
+        if (bad) {
+          const text = `The estimate of step ${step} is ${brief(bad.coefficient)} along its direction, beyond f32, where the loss is ${brief(loss)}.`;
+          return { cause, text, lies: step === 0 ? 'in the scale' : 'in the dynamics' };
+        }
+        const largest = Math.max(...terms.map(({ coefficient }) => Math.abs(coefficient)));
+        const text = `The update of step ${step}, η = ${brief(lr)} times ${brief(largest)} along its direction, is beyond f32.`;
+        return { cause, text, lies: 'in the dynamics' };
+      }
+      default: {
+        const { median = Number.NaN, losses = 0 } = this.#divergence.reference ?? {};
+        const times = this.#settings.divergenceLimit;
+        const text = `The loss rose to ${brief(loss)} at step ${step}, beyond ${times} times the scale of the first ${losses} losses (median ${brief(median)}).`;
+        return { cause, text, lies: 'in the dynamics' };
+      }
+    }
+  }
+
+  /** L(θ) over all examples. */
+  async #lossHere(): Promise<number> {
+    const theta = await this.#objective.params.snapshot();
+    try {
+      return await this.#objective.lossAt(theta);
+    } finally {
+      theta.dispose();
+    }
+  }
+
+  async #measureFinite(step: number, lies: Trouble['lies']): Promise<MeasuredParams> {
+    const measured = await this.#objective.params.measure();
+    this.#squaredNorm = measured.theta.squares;
+    await this.#lookForOverflow(measured, step, lies);
+    return measured;
+  }
+
+  async #lookForOverflow(measured: MeasuredParams, step: number, lies: Trouble['lies']): Promise<void> {
+    const names = overflowing(measured);
+    if (names.length === 0) return;
+    // A state that has overflowed is the cause of what it did to θ.
+    const name = names.at(-1) ?? 'theta';
+    const found = await findOverflow(this.#objective.params, name);
+    this.#trouble = {
+      cause: name === 'theta' ? 'parameters-not-finite' : 'state-not-finite',
+      text: `${found ? overflowText(found) : `${name} is not finite`} after ${stepsText(step)}.`,
+      // Squares of a gradient: η has no part in them.
+      lies: name === 'v' && lies === 'in the dynamics' ? 'in the scale' : lies,
+    };
+  }
+
+  async #askWhyStill(step: number): Promise<void> {
+    const { estimator } = this.#optimizer;
+    const { batch, signal } = this.#settings;
+    if (!this.#taken) return;
+    const { estimate, directions } = this.#taken;
+    try {
+      if (estimate.kind === 'dense') {
+        const { code, message } = await whyNoGradient(this.#objective, directions(0), signal);
+        this.#warn(step, code, message);
+      } else if (estimate.terms.length > 0 && estimator.mu !== undefined) {
+        const { direction } = estimate.terms[0];
+        const found = await whyFlat(this.#objective, direction, estimator.mu, batch !== 'full', signal);
+        if (found) this.#warn(step, found.code, found.message);
+      } else {
+        const what = `The estimates of ${estimator.name} are exactly 0, and nothing moves the parameters; what it evaluates, and so the cause, is not known.`;
+        this.#warn(step, 'estimate-zero', what);
+      }
+    } catch (error) {
+      // The loop's head sees the abort, too.
+      if (!(error instanceof ZerothError && error.code === 'ERR_ZEROTH_ABORTED')) throw error;
+    }
+  }
+
+  /** ‖θ‖² as measured now, against what noise has made of it. */
+  #judgeGrowth(step: number): void {
+    const { start, now, diffusion } = this.growth;
+    if (diffusion === null || !(start > 0) || !(now >= 2 * start) || !(diffusion >= (now - start) / 2)) return;
+    this.#warn(
+      step,
+      'weights-diffuse',
+      `The weights diffuse: ‖θ‖² has grown from ${brief(start)} to ${brief(now)}, and the noise of the steps alone adds ${brief(diffusion)}. ` +
+        'In wide networks that can raise the curvature until the run dies; a smaller η, fewer or narrower trained parameters, decoupled weight decay or more queries a step slow it down.',
+    );
+  }
+
+  #warn(step: number, code: WarningCode, message: string): void {
+    if (this.#warnings.some((warning) => warning.code === code)) return;
+    const warning: WarningEvent = { type: 'warning', step, code, message };
+    this.#warnings = [...this.#warnings, warning];
+    this.#news.push(warning);
+  }
+}
+
+const isFiniteF32 = (value: number): boolean => Number.isFinite(Math.fround(value));
+
+const isZero = (estimate: Estimate): boolean =>
+  estimate.kind === 'dense'
+    ? estimate.gradient.squaredNorm === 0
+    : estimate.terms.every(({ coefficient }) => coefficient === 0);
+
+const brief = (value: number): string => String(Number(value.toPrecision(3)));

@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Divergence } from '../../lib/train/divergence.ts';
+
+/** The step, from 0, at which a run with these losses is found to have diverged; -1 where it is not. */
+function divergedAt(losses: readonly number[], limit = 1000): number {
+  const divergence = new Divergence(limit);
+  return losses.findIndex((loss) => divergence.look(loss));
+}
+
+const series = (length: number, at: (i: number) => number) => Array.from({ length }, (_, i) => at(i));
+const anyLosses = fc.array(fc.double({ min: -1e12, max: 1e12, noNaN: true }), { maxLength: 80 });
+
+describe('a divergence', () => {
+  it.each<[string, number[]]>([
+    ['a loss that starts at 0 and falls to −1', series(400, (i) => -i / 400)],
+    ['a negative loss that falls without end', series(400, (i) => -1 - i * 1e6)],
+    ['a loss that never moves', series(400, () => 0.7)],
+    ['a loss that is 0', series(400, () => 0)],
+    ['a loss that is −0 and then 0', series(400, (i) => (i < 200 ? -0 : 0))],
+    [
+      'one that starts at 0 for long, then moves at its own scale',
+      series(400, (i) => (i < 100 ? 0 : 0.5 + Math.sin(i))),
+    ],
+    [
+      'one that starts at its optimum and is then lifted by the noise of steps',
+      series(400, (i) => (i < 2 ? 1e-14 : 1e-3)),
+    ],
+    ['a catapult to a hundred times the first losses', series(400, (i) => (i > 200 && i < 260 ? 100 : 1 / (1 + i)))],
+    ['a batch with an outlier, now and then', series(400, (i) => (i % 50 === 49 ? 1e9 : 1))],
+    ['batches of which most have no loss', series(400, (i) => (i % 7 === 3 ? 500 : 0))],
+    ['a loss that returns from below to where it was', series(400, (i) => Math.cos(i / 50) - 1)],
+  ])('is not %s', (_, losses) => {
+    expect(divergedAt(losses)).toBe(-1);
+  });
+
+  it.each<[string, number[], number]>([
+    ['exponential growth from the first step', series(100, (i) => 0.5 * 9 ** i), 13],
+    ['slow exponential growth', series(100, (i) => 1.5 ** i), 45],
+    ['a jump after a long quiet', series(100, (i) => (i < 60 ? 1 : 2000)), 68],
+    ['a jump of a loss that had fallen below 0', series(100, (i) => (i < 60 ? -i / 10 : 5000)), 68],
+    ['growth from a negative loss', series(100, (i) => -1 + 1e-3 * 2 ** i), 45],
+    ['growth from exactly 0', series(100, (i) => (i < 5 ? 0 : 3 ** (i - 5))), 30],
+  ])('is %s', (_, losses, latest) => {
+    const step = divergedAt(losses);
+    expect(step).toBeGreaterThan(0);
+    expect(step).toBeLessThanOrEqual(latest);
+  });
+
+  it('is found at the same step whatever the unit of the loss', () => {
+    const unit = fc.integer({ min: -900, max: 800 }).map((exponent) => 2 ** exponent);
+    fc.assert(
+      fc.property(anyLosses, fc.integer({ min: 1, max: 30 }), unit, (losses, limit, scale) => {
+        const clean = losses.map((loss) => (Math.abs(loss) < 1e-20 ? 0 : loss));
+        expect(
+          divergedAt(
+            clean.map((loss) => loss * scale),
+            limit,
+          ),
+        ).toBe(divergedAt(clean, limit));
+      }),
+    );
+  });
+
+  it('is never a loss that stays below its first ones', () => {
+    fc.assert(
+      fc.property(anyLosses, (losses) => {
+        const falling = losses.toSorted((a, b) => b - a);
+        expect(divergedAt(falling, 1)).toBe(-1);
+      }),
+    );
+  });
+
+  it('is not looked for with a limit of Infinity, and found earlier with a smaller one', () => {
+    const growth = series(300, (i) => 2 ** i);
+    expect(divergedAt(growth, Number.POSITIVE_INFINITY)).toBe(-1);
+    expect(divergedAt(growth, 10)).toBeLessThan(divergedAt(growth, 1000));
+  });
+
+  it('is found by a run that was stopped and resumed at any step exactly where it would have been', () => {
+    fc.assert(
+      fc.property(anyLosses, fc.nat(79), fc.integer({ min: 1, max: 5 }), (losses, cut, limit) => {
+        const first = new Divergence(limit);
+        const before = losses.slice(0, cut).findIndex((loss) => first.look(loss));
+        if (before >= 0) return expect(before).toBe(divergedAt(losses, limit));
+        const second = new Divergence(limit, JSON.parse(JSON.stringify(first.state)));
+        const after = losses.slice(cut).findIndex((loss) => second.look(loss));
+        expect(after < 0 ? -1 : after + cut).toBe(divergedAt(losses, limit));
+      }),
+    );
+  });
+});
