@@ -347,7 +347,7 @@ export class Watch {
   }
 }
 
-const isFiniteF32 = (value: number): boolean => Number.isFinite(Math.fround(value));
+const isFiniteF32 = (value: number): boolean => Math.abs(value) <= MAX_F32;
 
 const isZero = (estimate: Estimate): boolean =>
   estimate.kind === 'dense'
