@@ -1,5 +1,6 @@
 // The one interface that a device implements. The engine above it owns the queue and decodes commands; a backend only
-// computes. Every call comes from the engine's worker thread, one at a time, except allocate().
+// computes. Every call comes from the engine's worker thread, one at a time, except where it says otherwise. The engine
+// has checked every command of a job against what it is made of before the first of them runs.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "direction/direction.h"
+#include "program/program.h"
 
 namespace zeroth {
 
@@ -38,6 +40,8 @@ class Executable {
  public:
   virtual ~Executable() = default;
   virtual size_t arenaBytes() const = 0;
+  virtual const std::vector<Declaration>& inputs() const = 0;
+  virtual const std::vector<Output>& outputs() const = 0;
 };
 
 using ExecutableRef = std::shared_ptr<Executable>;
@@ -84,7 +88,14 @@ struct Sums {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual BufferRef allocate(size_t bytes) = 0;
+
+  // Nothing is wanted any more: what runs may end early, and then leaves anything behind. From any thread.
+  void stop() { stopped_.store(true, std::memory_order_relaxed); }
+  bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
+
+  // Calls that may run at the same time.
+  virtual size_t lanes() const = 0;
+  virtual BufferRef allocate(size_t bytes) = 0;  // from any thread
   virtual void write(Buffer& to, size_t byteOffset, const void* from, size_t bytes) = 0;
   virtual void read(const Buffer& from, size_t byteOffset, void* to, size_t bytes) = 0;
   virtual void copy(const Buffer& from, size_t fromByte, Buffer& to, size_t toByte, size_t bytes) = 0;
@@ -102,6 +113,12 @@ class Backend {
   // Runs the calls of a group, of different programs, at the same time, one a thread; their outputs are delivered in
   // the group's order, so that sums do not depend on who was first. Returns false when it was aborted between kernels.
   virtual bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>& aborted) = 0;
+
+ protected:
+  const std::atomic<bool>& stopFlag() const { return stopped_; }
+
+ private:
+  std::atomic<bool> stopped_{false};
 };
 
 }  // namespace zeroth

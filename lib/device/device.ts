@@ -62,10 +62,19 @@ export class DeviceBuffer extends DeviceHandle {
     return this.device.native((native) => native.write(this.id, byteOffset, data));
   }
 
-  read(byteOffset = 0, bytes = this.byteLength - byteOffset): Promise<ArrayBuffer> {
-    return this.device.native((native) => native.read(this.id, byteOffset, bytes));
+  /**
+   * A copy of `bytes` bytes from `byteOffset` on, made on the device's own thread.
+   * @throws ERR_ZEROTH_ARGUMENT beyond the buffer's end; ERR_ZEROTH_DEVICE where there is no memory for the copy.
+   */
+  async read(byteOffset = 0, bytes?: number): Promise<ArrayBuffer> {
+    checkInteger('byteOffset', byteOffset, 0, this.byteLength);
+    const left = this.byteLength - byteOffset;
+    const into = hostMemory(checkInteger('bytes', bytes ?? left, 0, left));
+    await this.device.native((native) => native.read(this.id, byteOffset, into));
+    return into;
   }
 
+  /** Elements [offset, offset + count) as f32. @throws as `read` */
   async readF32(offset = 0, count = this.byteLength / 4 - offset): Promise<Float32Array> {
     return new Float32Array(await this.read(offset * 4, count * 4));
   }
@@ -93,6 +102,7 @@ export class Device implements AsyncDisposable {
   readonly threads: number;
   readonly isa: string;
   #native: NativeDevice | undefined;
+  #closing: Promise<void> | undefined;
   #jobs = 0;
   #collected = new FinalizationRegistry<{ id: number; program: boolean }>(({ id, program }) => this.#free(id, program));
 
@@ -185,11 +195,14 @@ export class Device implements AsyncDisposable {
     this.#free(handle.id, handle instanceof DeviceProgram);
   }
 
-  /** Stops running work between kernels, then frees everything. */
+  /**
+   * Frees everything; settles when the device's threads and memory are gone, and never blocks the event loop. Work that is under way
+   * stops between kernels, queued work does not begin: both reject with ERR_ZEROTH_ABORTED.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    const native = this.#native;
+    this.#closing ??= this.#native?.dispose();
     this.#native = undefined;
-    native?.dispose();
+    await this.#closing;
   }
 
   async dispose(): Promise<void> {
@@ -228,6 +241,15 @@ export function openDevice(options: DeviceOptions = {}): Device {
   }
   const available = loadNative().processors();
   return new Device(checkInteger('threads', threads ?? available, 1, 1024));
+}
+
+/** Memory of the host, without the process ending where there is none. */
+function hostMemory(bytes: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch (cause) {
+    throw new ZerothError('ERR_ZEROTH_DEVICE', `device: cannot allocate ${bytes} bytes on the host to read into.`, { cause });
+  }
 }
 
 function rethrow<T>(call: () => T): T {

@@ -21,9 +21,11 @@ export interface NativeDevice {
   submit(commands: Float64Array, job: number, aborted: boolean): Promise<Float64Array>;
   abort(job: number): void;
   write(id: number, byteOffset: number, data: ArrayBufferView): Promise<void>;
-  read(id: number, byteOffset: number, bytes: number): Promise<ArrayBuffer>;
+  /** Fills `into` on the worker's thread; hands off until then. */
+  read(id: number, byteOffset: number, into: ArrayBuffer): Promise<void>;
   memory(): { bufferBytes: number; arenaBytes: number };
-  dispose(): void;
+  /** Settles when its threads and its memory are gone. */
+  dispose(): Promise<void>;
 }
 
 /** The package root: the folder above `lib/` or `dist/`. */

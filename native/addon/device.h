@@ -2,30 +2,11 @@
 #pragma once
 #include <napi.h>
 
-#include <atomic>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <string>
-#include <unordered_map>
 
-#include "backend.h"
-#include "thread/worker.h"
+#include "addon/core.h"
 
 namespace zeroth::addon {
-
-// What a finished task leaves for the JavaScript thread.
-struct Completion;
-
-// Shared with the worker thread, so that it outlives the JavaScript object if need be.
-struct Core {
-  std::unique_ptr<Backend> backend;
-  std::mutex mutex;  // guards the maps and the counters; both threads allocate
-  std::unordered_map<uint32_t, BufferRef> buffers;
-  std::unordered_map<uint32_t, ExecutableRef> programs;
-  std::unordered_map<uint32_t, std::shared_ptr<std::atomic<bool>>> running;
-  uint32_t nextId = 1;
-};
 
 class Device : public Napi::ObjectWrap<Device> {
  public:
@@ -43,25 +24,13 @@ class Device : public Napi::ObjectWrap<Device> {
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
-  void dispose(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
 
-  // Runs `work` on the worker thread and settles the promise with what it returns, on the JavaScript thread.
-  Napi::Promise enqueue(Napi::Env env, std::function<void(Completion&)> work);
+  Napi::Value enqueue(std::function<void(Completion&)> work, napi_ref kept = nullptr);
   void checkOpen() const;
-  void account(int64_t bytes);
-  // Aborts the jobs, waits for the passes, reads and writes that are queued, and frees everything.
-  void close();
-  static void onEnvironmentExit(void* device);
-  static void settle(Napi::Env env, Napi::Function, Device* device, Completion* completion);
 
-  std::shared_ptr<Core> core_;
-  std::unique_ptr<Worker> worker_;
-  using Settler = Napi::TypedThreadSafeFunction<Device, Completion, &Device::settle>;
-  Settler settler_;
   Napi::Env env_;
-  int pending_ = 0;
-  int64_t heldBytes_ = 0;  // what the garbage collector has been told of
-  bool closed_ = false;
+  std::shared_ptr<Core> core_;
 };
 
 }  // namespace zeroth::addon

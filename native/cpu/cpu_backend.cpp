@@ -47,30 +47,12 @@ class CpuExecutable : public Executable {
  public:
   CpuExecutable(Program program, int threads) : executor(std::move(program), threads) {}
   size_t arenaBytes() const override { return executor.arenaBytes() + executor.scratchBytes(); }
+  const std::vector<Declaration>& inputs() const override { return executor.program().inputs; }
+  const std::vector<Output>& outputs() const override { return executor.program().outputs; }
 
   cpu::Executor executor;
   std::vector<cpu::Binding> bindings;
 };
-
-// Refuses an output that is bound as what it is not, or that does not fit, before anything runs.
-void checkOutput(const Output& declared, const OutputBinding& binding, size_t index) {
-  const std::string where = "job: output " + std::to_string(index);
-  const bool scalar = binding.mode == OutputBinding::Mode::addToSlot;
-  if (scalar != (declared.dtype == DType::f64) || declared.dtype == DType::i32) {
-    throw CommandError(where + " is bound as what it is not (scalars go to slots, other f32 to buffers)");
-  }
-  if (scalar) return;
-  const size_t length = binding.rowLength;
-  if (length == 0 || declared.count % length != 0) {
-    throw CommandError(where + " does not consist of rows of the given length");
-  }
-  const uint64_t rows = declared.count / length;
-  const uint64_t capacity = binding.buffer->bytes() / 4;
-  if (rows > 0 && (binding.offset > capacity || length > capacity - binding.offset ||
-                   (rows > 1 && binding.rowStride > (capacity - binding.offset - length) / (rows - 1)))) {
-    throw CommandError(where + " ends beyond its buffer");
-  }
-}
 
 // Rows of `value` go to their places in the binding's buffer, times weight.
 void scatterRows(const float* value, uint64_t count, const OutputBinding& binding) {
@@ -112,13 +94,6 @@ UpdateOp updateOf(const PassOp& op) {
 
 void bind(const Call& call) {
   auto& executable = static_cast<CpuExecutable&>(*call.program);
-  const Program& plan = executable.executor.program();
-  if (call.inputs.size() != plan.inputs.size() || call.outputs.size() != plan.outputs.size()) {
-    throw CommandError("job: a program of " + std::to_string(plan.inputs.size()) + " inputs and " +
-                       std::to_string(plan.outputs.size()) + " outputs was called with " +
-                       std::to_string(call.inputs.size()) + " and " + std::to_string(call.outputs.size()));
-  }
-  for (size_t i = 0; i < call.outputs.size(); ++i) checkOutput(plan.outputs[i], call.outputs[i], i);
   executable.bindings.clear();
   for (const InputBinding& input : call.inputs) {
     executable.bindings.push_back({at(*input.buffer, input.byteOffset), input.buffer->bytes() - input.byteOffset});
@@ -143,6 +118,8 @@ class CpuBackend : public Backend {
   // The instruction set is chosen now: where ZEROTH_ISA is wrong, it is the opening of the device that fails.
   explicit CpuBackend(int threads) : isa_(activeIsa()), team_(threads) {}
 
+  size_t lanes() const override { return static_cast<size_t>(team_.size()); }
+
   BufferRef allocate(size_t bytes) override { return std::make_shared<CpuBuffer>(bytes); }
 
   void write(Buffer& to, size_t byteOffset, const void* from, size_t bytes) override {
@@ -164,13 +141,12 @@ class CpuBackend : public Backend {
   void fill(Buffer& to, size_t offset, const Direction& direction, uint64_t first, size_t count, float scale) override {
     float* const out = floats(to) + offset;
     // An exception on another thread would end the process.
-    if (count > 0 && count - 1 > UINT64_MAX - first) throw CommandError("fill: elements beyond 2^64");
     checkDirection(direction, "fill");
     constexpr size_t kChunk = 1 << 16;
     const size_t chunks = (count + kChunk - 1) / kChunk;
     const auto members = static_cast<int>(std::min(chunks, static_cast<size_t>(team_.size())));
     parallelShares(&team_, chunks, members, [&](size_t chunk, size_t end, int) {
-      for (; chunk < end; ++chunk) {
+      for (; chunk < end && !stopped(); ++chunk) {
         const size_t begin = chunk * kChunk;
         const size_t length = std::min(kChunk, count - begin);
         zeroth::fill(direction, first + begin, length, out + begin, isa_);
@@ -188,7 +164,7 @@ class CpuBackend : public Backend {
     std::vector<UpdateOp> updates;
     updates.reserve(ops.size());
     for (const PassOp& op : ops) updates.push_back(updateOf(op));
-    zeroth::pass(floats(in), floats(out), count, updates, &team_, isa_);
+    zeroth::pass(floats(in), floats(out), count, updates, &team_, isa_, &stopFlag());
   }
 
   ExecutableRef load(const uint8_t* bytes, size_t length, int threads) override {
@@ -197,10 +173,6 @@ class CpuBackend : public Backend {
 
   bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>& aborted) override {
     const auto count = static_cast<int>(group.size());
-    if (group.size() > static_cast<size_t>(team_.size())) {
-      throw CommandError("job: " + std::to_string(group.size()) + " calls at the same time on a device of " +
-                         std::to_string(team_.size()) + " threads");
-    }
     for (const Call& call : group) bind(call);
     std::vector<std::exception_ptr> failures(group.size());
     std::atomic<bool> complete{true};

@@ -292,7 +292,8 @@ class TilePass {
 
 }  // namespace
 
-void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>& ops, Team* team, Isa isa) {
+void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>& ops, Team* team, Isa isa,
+          const std::atomic<bool>* stopped) {
   const UpdateKernels& kernels = kernelsOf(isa);
   if (count > 0 && (in == nullptr || out == nullptr)) invalid("in and out: expected pointers to the elements");
   const Plan plan = planOf(ops);
@@ -305,6 +306,7 @@ void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>
   std::vector<Scratch> scratch(static_cast<size_t>(members), Scratch(plan));
   parallelShares(team, tiles, members, [&](size_t first, size_t end, int member) {
     for (size_t tile = first; tile < end; ++tile) {
+      if (stopped != nullptr && stopped->load(std::memory_order_relaxed)) return;
       const size_t begin = tile * tileSize;
       tilePass.run(begin, std::min(tileSize, count - begin), scratch[static_cast<size_t>(member)]);
     }

@@ -1,5 +1,6 @@
 // Parameter updates: any number of them in one pass over memory, with directions regenerated on the fly.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <variant>
@@ -63,9 +64,10 @@ using UpdateOp = std::variant<AddUpdate, MomentumUpdate, AdamUpdate, FrozenAdamU
  * tile by tile, all ops on a tile while it is in the L1 cache, and every direction generated once a tile however often
  * it occurs. `out` may be `in`, or must not overlap it. States (m, v) are updated in place; they overlap neither each
  * other nor in or out. No ops: a copy. The bits do not depend on `team` (null: the calling thread alone) or `isa`.
- * Throws std::invalid_argument, before anything is written, for bad pointers, coefficients or hyper-parameters.
+ * Once `stopped` (may be null) is set, the rest is left as it is. Throws std::invalid_argument, before anything is
+ * written, for bad pointers, coefficients or hyper-parameters.
  */
 void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>& ops, Team* team,
-          Isa isa = activeIsa());
+          Isa isa = activeIsa(), const std::atomic<bool>* stopped = nullptr);
 
 }  // namespace zeroth

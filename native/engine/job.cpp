@@ -7,6 +7,8 @@
 #include <limits>
 #include <string>
 
+#include "engine/bindings.h"
+
 namespace zeroth {
 namespace {
 
@@ -228,6 +230,7 @@ Call readCall(Reader& reader, size_t slots) {
     binding.weight = slot ? reader.finite("weight") : static_cast<double>(reader.finiteFloat("weight"));
     command.outputs.push_back(std::move(binding));
   }
+  checkBindings(command);
   return command;
 }
 
@@ -284,7 +287,7 @@ SumsCommand readSums(Reader& reader, size_t slots) {
 }
 
 // A concurrent call joins the group before it; a program has one arena, so it can be there only once.
-void joinCall(Job& job, Call call, bool concurrent) {
+void joinCall(Job& job, Call call, bool concurrent, size_t lanes) {
   if (!concurrent) job.commands.emplace_back(CallCommand{});
   auto* const command = job.commands.empty() ? nullptr : std::get_if<CallCommand>(&job.commands.back());
   if (command == nullptr) throw CommandError("job: a concurrent call without a call before it");
@@ -292,6 +295,10 @@ void joinCall(Job& job, Call call, bool concurrent) {
     if (other.program == call.program) throw CommandError("job: a program that is called twice at the same time");
   }
   command->group.push_back(std::move(call));
+  if (command->group.size() > lanes) {
+    throw CommandError("job: " + std::to_string(command->group.size()) + " calls at the same time on a device of " +
+                       std::to_string(lanes) + " threads");
+  }
 }
 
 }  // namespace
@@ -307,7 +314,7 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
         break;
       case kCall: {
         const bool concurrent = reader.integer("concurrent", 1) == 1;
-        joinCall(job, readCall(reader, job.slots), concurrent);
+        joinCall(job, readCall(reader, job.slots), concurrent, registry.lanes);
         break;
       }
       case kCopy:
@@ -336,6 +343,7 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
   for (const Command& command : job.commands) {
     // Passes run whatever happens to the rest: the caller's record of what the parameters hold must stay true. Decoding
     // has made sure that they can; where one still fails (no memory), the record is lost and nothing more is done.
+    if (backend.stopped()) return false;  // unless nobody has parameters any more
     if (const auto* pass = std::get_if<PassCommand>(&command)) {
       backend.pass(*pass->in, *pass->out, pass->count, pass->ops);
       continue;
@@ -361,7 +369,7 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
     }
   }
   if (failure) std::rethrow_exception(failure);
-  return complete;
+  return complete && !backend.stopped();  // what ran may have ended early
 }
 
 }  // namespace zeroth

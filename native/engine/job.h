@@ -56,18 +56,20 @@ struct Job {
   std::vector<Command> commands;
 };
 
-// Resolves the ids that a job names.
+// Resolves the ids that a job names, and says how many calls may run at the same time.
 struct Registry {
   std::function<BufferRef(uint32_t id)> buffer;
   std::function<ExecutableRef(uint32_t id)> program;
+  size_t lanes;
 };
 
-// Decodes and checks every extent; throws CommandError. Buffers are held by the job, so a later release cannot pull
-// them away.
+// Decodes and checks every command, with all that it binds; throws CommandError, and then nothing of the job has run.
+// Buffers are held by the job, so a later release cannot pull them away.
 Job decodeJob(const double* words, size_t length, const Registry& registry);
 
 // Runs a job into its result slots; false when it was aborted. After an abort or a failure only the job's passes still
-// run, so that the parameters hold what the caller expects; a failure is rethrown at the end.
+// run, so that the parameters hold what the caller expects; a failure is rethrown at the end. Once the backend is
+// stopped, nothing runs.
 bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, std::vector<double>& slots);
 
 }  // namespace zeroth

@@ -1,6 +1,8 @@
 // Jobs: every refusal of the decoder, and what still runs after an abort or a failure, on a backend that only records.
+#include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "check.h"
 #include "engine/job.h"
@@ -12,12 +14,25 @@ namespace {
 using Words = std::vector<double>;
 
 struct FakeExecutable : Executable {
+  FakeExecutable(std::vector<Declaration> inputs, std::vector<Output> outputs)
+      : inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
   size_t arenaBytes() const override { return 0; }
+  const std::vector<Declaration>& inputs() const override { return inputs_; }
+  const std::vector<Output>& outputs() const override { return outputs_; }
+
+ private:
+  std::vector<Declaration> inputs_;
+  std::vector<Output> outputs_;
 };
+
+ExecutableRef declares(std::vector<Declaration> inputs, std::vector<Output> outputs) {
+  return std::make_shared<FakeExecutable>(std::move(inputs), std::move(outputs));
+}
 
 /** Writes down what it is asked to do; fails or raises the flag where told. */
 class FakeBackend : public Backend {
  public:
+  size_t lanes() const override { return 2; }
   BufferRef allocate(size_t bytes) override { return std::make_shared<Buffer>(bytes); }
   void write(Buffer&, size_t, const void*, size_t) override {}
   void read(const Buffer&, size_t, void*, size_t) override {}
@@ -36,7 +51,7 @@ class FakeBackend : public Backend {
   void pass(const Buffer&, Buffer&, size_t, const std::vector<PassOp>& ops) override {
     note("pass" + std::to_string(ops.size()));
   }
-  ExecutableRef load(const uint8_t*, size_t, int) override { return std::make_shared<FakeExecutable>(); }
+  ExecutableRef load(const uint8_t*, size_t, int) override { return declares({}, {}); }
   bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>&) override {
     note("call" + std::to_string(group.size()));
     for (const Call& call : group) {
@@ -49,7 +64,7 @@ class FakeBackend : public Backend {
 
   std::string log;
   Direction last{};
-  std::string failsAt;
+  std::string failsAt, stopsAt;
   std::atomic<bool>* abortsAt = nullptr;  // raised by the first copy
   bool stopsCalls = false;
 
@@ -57,11 +72,12 @@ class FakeBackend : public Backend {
   void note(const std::string& what) {
     log += (log.empty() ? "" : " ") + what;
     if (abortsAt != nullptr && what == "copy") abortsAt->store(true);
+    if (what == stopsAt) stop();
     if (what == failsAt) throw std::runtime_error(what + " failed");
   }
 };
 
-// Buffers 1 to 5 of 16 elements, programs 1 to 3.
+// Buffers 1 to 5 of 16 elements, programs 1 to 6, two calls at the same time.
 const Registry registry{[](uint32_t id) -> BufferRef {
                           static const std::vector<BufferRef> buffers = [] {
                             std::vector<BufferRef> made;
@@ -72,12 +88,18 @@ const Registry registry{[](uint32_t id) -> BufferRef {
                           return buffers[id - 1];
                         },
                         [](uint32_t id) -> ExecutableRef {
-                          static const std::vector<ExecutableRef> made{std::make_shared<FakeExecutable>(),
-                                                                       std::make_shared<FakeExecutable>(),
-                                                                       std::make_shared<FakeExecutable>()};
+                          static const std::vector<ExecutableRef> made{
+                              declares({{DType::f32, 14}}, {{{DType::f64, 1}, {}}, {{DType::f32, 8}, {}}}),
+                              declares({}, {{{DType::f64, 1}, {}}}),
+                              declares({}, {}),
+                              declares({}, {{{DType::f64, 2}, {}}}),
+                              declares({}, {{{DType::i32, 1}, {}}}),
+                              declares({{DType::f64, 7}}, {}),
+                          };
                           if (id < 1 || id > made.size()) throw CommandError("program does not exist");
                           return made[id - 1];
-                        }};
+                        },
+                        2};
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -196,9 +218,27 @@ void refusalsSayWhatIsWrong() {
   // Calls.
   expectRefusal(with(callJob, 2, 2), "concurrent");
   expectRefusal(with(callJob, 2, 1), "without a call before it");
-  expectRefusal({0, 3, 1, 0, 2, 32, 32, 2, 1, 1, 0, 0}, "without a call before it");
-  expectRefusal(callJob + Words{2, 1, 1, 0, 0}, "called twice at the same time");
-  expectRefusal(with(callJob, 3, 4), "program does not exist");
+  expectRefusal({0, 3, 1, 0, 2, 32, 32, 2, 1, 3, 0, 0}, "without a call before it");
+  expectRefusal(callJob + with(Words(callJob.begin() + 1, callJob.end()), 1, 1), "called twice at the same time");
+  expectRefusal(callJob + Words{2, 1, 2, 0, 1, 1, 0, 3} + Words{2, 1, 3, 0, 0},
+                "3 calls at the same time on a device of 2");
+  expectRefusal(with(callJob, 3, 7), "program does not exist");
+  // What a call binds.
+  expectRefusal(with(callJob, 3, 3), "a program of 0 inputs and 0 outputs was called with 1 and 2");
+  expectRefusal(with(callJob, 6, 12), "input 0: expected at least 56 bytes, received 52");
+  expectRefusal({0, 2, 0, 6, 1, 1, 12, 0}, "input 0: expected at least 56 bytes, received 52");
+  expectRefusal({1, 2, 0, 1, 1, 1, 8, 2, 1, 0, 1, 1, 0, 1}, "output 1 is bound as what it is not");
+  expectRefusal({1, 2, 0, 4, 0, 1, 1, 0, 1}, "output 0: expected one number for a slot, received 2");
+  expectRefusal({0, 2, 0, 2, 0, 1, 2, 1, 0, 1, 1, 1}, "output 0 is bound as what it is not");
+  for (double mode : {2.0, 3.0}) {
+    expectRefusal({0, 2, 0, 4, 0, 1, mode, 1, 0, 2, 2, 1}, "output 0 is bound as what it is not");
+    expectRefusal({0, 2, 0, 5, 0, 1, mode, 1, 0, 1, 1, 1}, "output 0 is bound as what it is not");
+  }
+  expectRefusal({1, 2, 0, 5, 0, 1, 1, 0, 1}, "output 0 is bound as what it is not");
+  for (double length : {0.0, 3.0, 16.0}) expectRefusal(with(callJob, 14, length), "rows of the given length");
+  for (double offset : {9.0, 13.0, 17.0, 9007199254740991.0})
+    expectRefusal(with(callJob, 13, offset), "beyond its buffer");
+  for (double stride : {13.0, 9007199254740991.0}) expectRefusal(with(callJob, 15, stride), "beyond its buffer");
   expectRefusal(with(callJob, 6, 6), "not a multiple of 4");
   expectRefusal(with(callJob, 6, 68), "input");
   expectRefusal(with(callJob, 8, 0), "output mode");
@@ -273,6 +313,30 @@ void passesStillRunAfterAnAbort() {
   CHECK(run(passesOnly, pass + pass, true).complete, "nothing of it was left out");
 }
 
+/** A job whose last command is wrong runs none of those before it. */
+void aJobIsRefusedWhole() {
+  FakeBackend backend;
+  const Words wrong[] = {{2, 0, 4, 0, 1, 1, 0, 1}, {2, 0, 1, 0, 0}, {3, 1, 33, 2, 32, 32}, {6, 1, 17, 1, 0}};
+  for (const Words& last : wrong) CHECK(refusal(Words{2} + pass + fill + call + last) != "");
+  CHECK(backend.log.empty());
+}
+
+void nothingRunsOnceTheBackendIsStopped() {
+  FakeBackend backend;
+  backend.stop();
+  CHECK(!run(backend, pass + fill + pass).complete);
+  CHECK(backend.log.empty(), "%s", backend.log.c_str());
+
+  FakeBackend during;
+  during.stopsAt = "fill";
+  CHECK(!run(during, pass + fill + pass).complete);
+  CHECK(during.log == "pass1 fill", "%s", during.log.c_str());
+
+  FakeBackend atTheEnd;
+  atTheEnd.stopsAt = "pass1";
+  CHECK(!run(atTheEnd, pass).complete, "the pass may have ended early");
+}
+
 void passesStillRunAfterAFailure() {
   FakeBackend backend;
   backend.failsAt = "fill";
@@ -292,7 +356,7 @@ void aJobHoldsItsBuffers() {
   {
     auto from = std::make_shared<Buffer>(64), to = std::make_shared<Buffer>(64);
     watched = from;
-    const Registry two{[&](uint32_t id) { return id == 1 ? from : to; }, nullptr};
+    const Registry two{[&](uint32_t id) { return id == 1 ? from : to; }, nullptr, 1};
     job = decodeJob(copyJob.data(), copyJob.size(), two);
   }
   CHECK(!watched.expired());
@@ -310,6 +374,8 @@ int main() {
   commandsRunInOrderAndSlotsAddUp();
   passesStillRunAfterAnAbort();
   passesStillRunAfterAFailure();
+  aJobIsRefusedWhole();
+  nothingRunsOnceTheBackendIsStopped();
   aJobHoldsItsBuffers();
   return test::summary("engine_job_test");
 }

@@ -200,6 +200,17 @@ void anEmptyPassCopies() {
   pass(nullptr, nullptr, 0, {}, nullptr);
 }
 
+void aPassThatIsStoppedLeavesTheRestAsItIs() {
+  constexpr size_t count = 100000;
+  const State start(count);
+  std::atomic<bool> stopped{true};
+  for (Team* const team : {&two, static_cast<Team*>(nullptr)}) {
+    State state = start;
+    pass(state.x.data(), state.x.data(), count, state.ops(), team, activeIsa(), &stopped);
+    CHECK(same(state.x, start.x) && same(state.m, start.m) && same(state.v, start.v));
+  }
+}
+
 void badInputIsRefusedBeforeAnythingIsWritten() {
   constexpr size_t count = 100;
   const State start(count);
@@ -256,6 +267,7 @@ int main() {
   theBitsDoNotDependOnHowAPassIsRun();
   valuesAreKeptInMidPass();
   anEmptyPassCopies();
+  aPassThatIsStoppedLeavesTheRestAsItIs();
   badInputIsRefusedBeforeAnythingIsWritten();
   return test::summary("update_rules_test");
 }

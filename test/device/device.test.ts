@@ -75,7 +75,6 @@ describe('device', () => {
   });
 
   it.each([
-    ['a read beyond the end', async (d: ReturnType<typeof openDevice>) => d.allocate(8).read(4, 8)],
     ['a write beyond the end', async (d: ReturnType<typeof openDevice>) => d.allocate(8).write(new Float32Array(3))],
     [
       'a pass over more elements than there are',
@@ -129,6 +128,22 @@ describe('device', () => {
     await expect(act(device)).rejects.toMatchObject({ code: 'ERR_ZEROTH_NATIVE' });
   });
 
+  it.each([
+    ['byteOffset', 12, 0],
+    ['byteOffset', -1, 1],
+    ['byteOffset', 0.5, 1],
+    ['bytes', 4, 8],
+    ['bytes', 0, -1],
+    ['bytes', 0, Number.NaN],
+    ['bytes', 0, 1e15],
+  ])('refuses a read beyond the end: %s of %d, %d', async (name, byteOffset, bytes) => {
+    await using device = openDevice();
+    await expect(device.allocate(8).read(byteOffset, bytes)).rejects.toMatchObject({
+      code: 'ERR_ZEROTH_ARGUMENT',
+      message: expect.stringContaining(name),
+    });
+  });
+
   it('refuses a program that is none', async () => {
     await using device = openDevice();
     await expect(device.load(new Uint8Array(64))).rejects.toMatchObject({ code: 'ERR_ZEROTH_PROGRAM' });
@@ -149,8 +164,9 @@ describe('device', () => {
     const work = Array.from({ length: 8 }, () =>
       device.submit(new CommandList().fill(buffer, 0, { ...direction, distribution: 'normal' }, 0, 16 << 20)),
     );
+    const settling = Promise.allSettled(work);
     await device.dispose();
-    const settled = await Promise.allSettled(work);
+    const settled = await settling;
     for (const result of settled) {
       if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'ERR_ZEROTH_ABORTED' });
     }
@@ -231,7 +247,7 @@ describe('device', () => {
   it('lets the process end when idle, and keeps it alive while work is under way', () => {
     const run = spawnSync(
       process.execPath,
-      ['--input-type=module', '-e', script(`device.read(id, 0, 8).then(() => console.log('done'));`)],
+      ['--input-type=module', '-e', script(`device.read(id, 0, new ArrayBuffer(8)).then(() => console.log('done'));`)],
       {
         cwd: packageRoot,
         encoding: 'utf8',
@@ -268,7 +284,7 @@ describe('device', () => {
   });
 
   it('survives process.exit with work under way', () => {
-    const body = `for (let i = 0; i < 20; i++) device.read(id, 0, 64 << 20); process.exit(5);`;
+    const body = `for (let i = 0; i < 20; i++) device.read(id, 0, new ArrayBuffer(64 << 20)); process.exit(5);`;
     const run = spawnSync(process.execPath, ['--input-type=module', '-e', script(body)], {
       cwd: packageRoot,
       encoding: 'utf8',
@@ -282,8 +298,8 @@ describe('device', () => {
       const { Device } = require('node-gyp-build')(${JSON.stringify(packageRoot)});
       const device = new Device(2);
       const id = device.allocate(64 << 20);
-      for (let i = 0; i < 10; i++) device.read(id, 0, 32 << 20);
-      device.read(id, 0, 8).then(() => parentPort.postMessage('never waited for'));
+      for (let i = 0; i < 10; i++) device.read(id, 0, new ArrayBuffer(32 << 20));
+      device.read(id, 0, new ArrayBuffer(8)).then(() => parentPort.postMessage('never waited for'));
       parentPort.postMessage('busy');`;
     for (let i = 0; i < 3; i++) {
       const worker = new Worker(source, { eval: true });
