@@ -248,7 +248,9 @@ function hostMemory(bytes: number): ArrayBuffer {
   try {
     return new ArrayBuffer(bytes);
   } catch (cause) {
-    throw new ZerothError('ERR_ZEROTH_DEVICE', `device: cannot allocate ${bytes} bytes on the host to read into.`, { cause });
+    throw new ZerothError('ERR_ZEROTH_DEVICE', `device: cannot allocate ${bytes} bytes on the host to read into.`, {
+      cause,
+    });
   }
 }
 

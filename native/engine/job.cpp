@@ -341,9 +341,9 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
   std::exception_ptr failure;
   bool complete = true;
   for (const Command& command : job.commands) {
+    if (backend.stopped()) return false;
     // Passes run whatever happens to the rest: the caller's record of what the parameters hold must stay true. Decoding
     // has made sure that they can; where one still fails (no memory), the record is lost and nothing more is done.
-    if (backend.stopped()) return false;  // unless nobody has parameters any more
     if (const auto* pass = std::get_if<PassCommand>(&command)) {
       backend.pass(*pass->in, *pass->out, pass->count, pass->ops);
       continue;

@@ -1,5 +1,4 @@
 // Jobs: every refusal of the decoder, and what still runs after an abort or a failure, on a backend that only records.
-#include <cmath>
 #include <limits>
 #include <string>
 #include <utility>

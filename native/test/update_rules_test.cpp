@@ -20,7 +20,7 @@ const Direction signs{Distribution::rademacher, 7, 102}, uniform{Distribution::u
 
 using Vector = std::vector<float>;
 
-Team two(2);
+Team two(2), three(3);
 
 Vector filled(const Direction& direction, size_t count, float scale, float offset = 0) {
   Vector values(count);
@@ -164,11 +164,11 @@ void valuesAreKeptInMidPass() {
     State first = start;
     const std::vector<UpdateOp> before = first.ops();
     const AddUpdate after{{{{z1, 0.5f}, {z0, -0.25f}}}};
-    pass(first.x.data(), first.x.data(), count, before, 1, Isa::scalar);
+    pass(first.x.data(), first.x.data(), count, before, nullptr, Isa::scalar);
     Vector last(count);
-    pass(first.x.data(), last.data(), count, {after}, 1, Isa::scalar);
+    pass(first.x.data(), last.data(), count, {after}, nullptr, Isa::scalar);
     for (Isa isa : availableIsas()) {
-      for (int threads : {1, 2, 3}) {
+      for (Team* const team : {static_cast<Team*>(nullptr), &two, &three}) {
         for (bool inSource : {true, false}) {
           State state = start;
           Vector elsewhere(count), out(count);
@@ -176,7 +176,7 @@ void valuesAreKeptInMidPass() {
           std::vector<UpdateOp> ops = state.ops();
           ops.push_back(KeepUpdate{kept});
           ops.push_back(after);
-          pass(state.x.data(), out.data(), count, ops, threads, isa);
+          pass(state.x.data(), out.data(), count, ops, team, isa);
           CHECK(std::memcmp(kept, first.x.data(), count * sizeof(float)) == 0, "%s, %zu kept", isaName(isa), count);
           CHECK(same(out, last) && same(state.m, first.m) && same(state.v, first.v), "%s, %zu", isaName(isa), count);
           CHECK(inSource || same(state.x, start.x), "the input is untouched");
@@ -185,7 +185,7 @@ void valuesAreKeptInMidPass() {
     }
     // First and last among the ops: what came in, and what goes out.
     Vector in(count), out(count), result(count);
-    pass(start.x.data(), result.data(), count, {KeepUpdate{in.data()}, after, KeepUpdate{out.data()}}, 2);
+    pass(start.x.data(), result.data(), count, {KeepUpdate{in.data()}, after, KeepUpdate{out.data()}}, &two);
     CHECK(same(in, start.x) && same(out, result) && !same(in, out));
   }
 }
