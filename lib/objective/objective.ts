@@ -1,6 +1,6 @@
-import { CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
+import { CommandList } from '../device/commands.ts';
 import { Device, type DeviceBuffer } from '../device/device.ts';
-import { checkInteger, checkOptions, invalidArgument, MAX_F32, ZerothError } from '../errors.ts';
+import { checkInteger, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
 import { dtypeOf, type HostArray } from '../graph/host-array.ts';
 import type { LossOracle, Point } from '../optimizers/optimizer.ts';
 import { createParams } from '../params/initialise.ts';
@@ -9,12 +9,12 @@ import type { DeviceGradient, Displacement, Params } from '../params/params.ts';
 import { checkPoint } from '../params/update.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { checkMean } from './check-mean.ts';
-import { Compiler, type ProgramKind, type Specs } from './compile.ts';
+import { Compiler, type Specs } from './compile.ts';
 import { DeviceData } from './device-data.ts';
 import { type Evaluated, evaluateFunction } from './evaluate.ts';
 import { HessianOperator } from './hessian.ts';
+import { Mean, type Rows } from './mean.ts';
 import { checkData, checkProblem, type Problem, type Tensors, type TypedArrays } from './problem.ts';
-import { type Piece, Programs } from './programs.ts';
 
 export interface ObjectiveOptions {
   /** Seed of the initialisation. Default 0. */
@@ -37,9 +37,6 @@ export interface ObjectiveOptions {
 
 /** Up to this many parameters a copy of them is nothing beside the process that holds it. */
 const COPIED = 2 ** 20;
-
-/** What a program reads beside θ, for examples from `first` on. */
-type Inputs = (first: number) => InputBinding[];
 
 /** What `compile` puts together. */
 interface Parts {
@@ -66,10 +63,8 @@ export class Objective<P extends string = string, D extends string = string, C e
   /** Number of examples; 0 without data. */
   readonly examples: number;
   readonly #compiler: Compiler;
-  readonly #programs: Programs;
-  readonly #data: DeviceData;
+  readonly #mean: Mean;
   readonly #budget: number;
-  #weight: Promise<number> | undefined;
   #gradient: DeviceBuffer | undefined;
 
   /** @internal Use `compile`. */
@@ -79,8 +74,7 @@ export class Objective<P extends string = string, D extends string = string, C e
     this.name = name;
     this.examples = examples;
     this.#compiler = compiler;
-    this.#programs = new Programs(device, compiler, budget);
-    this.#data = data;
+    this.#mean = new Mean(device, compiler, params.layout, { data, examples }, budget);
     this.#budget = budget;
   }
 
@@ -90,7 +84,7 @@ export class Objective<P extends string = string, D extends string = string, C e
 
   /** Bytes of working memory that the loss programs of this many examples need, known before the first step. */
   async lossArenaBytes(examples = this.examples): Promise<number> {
-    const pieces = await this.#pieces('loss', examples);
+    const pieces = await this.#mean.pieces('loss', examples);
     return [...new Set(pieces.map(({ program }) => program))].reduce((sum, { arenaBytes }) => sum + arenaBytes, 0);
   }
 
@@ -119,7 +113,7 @@ export class Objective<P extends string = string, D extends string = string, C e
   }
 
   /** @internal What the steps of a run ask, of all examples or some: displaced in place where `displacement` says so. */
-  oracleOfSteps(rows: Uint32Array | null): LossOracle {
+  oracleOfSteps(rows: Rows): LossOracle {
     if (rows) this.#checkRows(rows);
     return this.#oracle(rows, false);
   }
@@ -142,7 +136,7 @@ export class Objective<P extends string = string, D extends string = string, C e
   ): Promise<Evaluated<Result>> {
     const given = data === undefined ? undefined : checkData(data);
     const theta = await this.params.snapshot();
-    const chosen = given ? await this.#data.with(given.data, given.examples) : this.#data;
+    const chosen = given ? await this.#mean.data.with(given.data, given.examples) : this.#mean.data;
     const { device, examples } = this;
     const own = { specs: this.#compiler.data, examples };
     const on = given ? { specs: specsOf(given.data), examples: given.examples } : own;
@@ -157,10 +151,10 @@ export class Objective<P extends string = string, D extends string = string, C e
 
   /** Full-batch loss of the parameters in `theta` (a snapshot): changes nothing. */
   async lossAt(theta: DeviceBuffer, signal?: AbortSignal): Promise<number> {
-    const pieces = await this.#pieces('loss');
-    const list = this.#lossList(1);
-    this.#addLoss(list, pieces, theta, this.#data.select(list, null), 0);
-    return this.#lossesIn(await this.device.submit(list, signal), this.examples)[0];
+    const pieces = await this.#mean.pieces('loss');
+    const list = this.#mean.lossList(1);
+    this.#mean.addLoss(list, pieces, theta, this.#mean.data.select(list, null), 0);
+    return this.#mean.lossesIn(await this.device.submit(list, signal), null)[0];
   }
 
   /** The full-batch Hessian at the current parameters, which are copied: later steps do not move it. Dispose it when done. */
@@ -176,16 +170,16 @@ export class Objective<P extends string = string, D extends string = string, C e
     out: DeviceBuffer,
     count: number,
   ): Promise<void> {
-    const pieces = await this.#pieces(`hvp${count}`);
-    const scale = await this.#scale(null);
-    const rows = (share: number, i: number) => this.#vectorOutputs(out, scale ?? share, i > 0);
-    this.#call(list, pieces, theta, this.#data.select(list, null), rows, [{ buffer: vectors, byteOffset: 0 }]);
+    const pieces = await this.#mean.pieces(`hvp${count}`);
+    const scale = await this.#mean.scale(theta, null);
+    const data = this.#mean.data.select(list, null);
+    const rows = (share: number, i: number) => this.#mean.vectorOutputs(out, scale ?? share, i);
+    this.#mean.call(list, pieces, theta, data, rows, [{ buffer: vectors, byteOffset: 0 }]);
   }
 
   /** Frees the programs, the data and the parameters. */
   async dispose(): Promise<void> {
-    await this.#programs.dispose();
-    this.#data.dispose();
+    await this.#mean.dispose();
     this.#gradient?.dispose();
     this.params.dispose();
   }
@@ -201,7 +195,7 @@ export class Objective<P extends string = string, D extends string = string, C e
     if (rows.length === 0) invalidArgument('batch', 'at least one example', rows);
   }
 
-  #oracle(rows: Uint32Array | null, exact: boolean): LossOracle {
+  #oracle(rows: Rows, exact: boolean): LossOracle {
     return {
       dimension: this.dimension,
       losses: (points, signal) => this.#losses(points, rows, exact, signal),
@@ -209,19 +203,14 @@ export class Objective<P extends string = string, D extends string = string, C e
     };
   }
 
-  async #losses(
-    points: readonly Point[],
-    rows: Uint32Array | null,
-    exact: boolean,
-    signal?: AbortSignal,
-  ): Promise<Float64Array> {
+  async #losses(points: readonly Point[], rows: Rows, exact: boolean, signal?: AbortSignal): Promise<Float64Array> {
     if (!Array.isArray(points))
       invalidArgument('points', 'an array of points, each an array of { direction, coefficient }', points);
     points.forEach(checkPoint);
-    const pieces = await this.#pieces('loss', rows?.length);
+    const pieces = await this.#mean.pieces('loss', rows?.length);
     refuseAborted(signal);
-    const list = this.#lossList(points.length);
-    const data = this.#data.select(list, rows);
+    const list = this.#mean.lossList(points.length);
+    const data = this.#mean.data.select(list, rows);
     const { params } = this;
     const lent = exact && !params.copy ? this.device.allocate(params.theta.byteLength) : null;
     const copy = params.copy ?? lent;
@@ -229,108 +218,32 @@ export class Objective<P extends string = string, D extends string = string, C e
     try {
       for (const [i, point] of points.entries()) {
         const theta = copy ? params.displace(list, point, copy) : params.moveTo(list, point);
-        this.#addLoss(list, pieces, theta, data, i);
+        this.#mean.addLoss(list, pieces, theta, data, i);
       }
       slots = this.device.submit(list, signal);
     } finally {
       // Freed once the work that was submitted is done.
       lent?.dispose();
     }
-    return this.#lossesIn(await slots, rows?.length);
+    return this.#mean.lossesIn(await slots, rows);
   }
 
-  async #lossAndGradient(
-    rows: Uint32Array | null,
-    signal?: AbortSignal,
-  ): Promise<{ loss: number; gradient: DeviceGradient }> {
-    const pieces = await this.#pieces('gradient', rows?.length);
-    const scale = await this.#scale(rows, signal);
+  async #lossAndGradient(rows: Rows, signal?: AbortSignal): Promise<{ loss: number; gradient: DeviceGradient }> {
+    const pieces = await this.#mean.pieces('gradient', rows?.length);
+    const scale = await this.#mean.scale(this.params.theta, rows, signal);
     refuseAborted(signal);
     this.#gradient ??= this.device.allocate(this.dimension * 4);
     const gradient = this.#gradient;
     const list = new CommandList(3);
-    const data = this.#data.select(list, rows);
+    const data = this.#mean.data.select(list, rows);
     this.params.moveTo(list, []);
-    this.#call(list, pieces, this.params.theta, data, (share, i) => [
+    this.#mean.call(list, pieces, this.params.theta, data, (share, i) => [
       { mode: 'addToSlot', slot: 0, weight: scale ?? share },
-      ...this.#vectorOutputs(gradient, scale ?? share, i > 0),
+      ...this.#mean.vectorOutputs(gradient, scale ?? share, i),
     ]);
     list.sums(gradient, 0, this.dimension, 1);
     const [loss, , squaredNorm] = await this.device.submit(list, signal);
     return { loss, gradient: { byteLength: gradient.byteLength, squaredNorm, buffer: gradient } };
-  }
-
-  /** Without data there is one piece, of the whole loss. */
-  #pieces(kind: ProgramKind, examples = this.examples): Promise<readonly Piece[]> {
-    return this.#programs.pieces(kind, Math.max(1, examples));
-  }
-
-  /** Commands that return losses: a slot each, or a sum and a weight each. */
-  #lossList(losses: number): CommandList {
-    return new CommandList(this.#compiler.weighted ? 2 * losses : losses);
-  }
-
-  #addLoss(list: CommandList, pieces: readonly Piece[], theta: DeviceBuffer, data: Inputs, i: number): void {
-    this.#call(list, pieces, theta, data, (share) => {
-      if (!this.#compiler.weighted) return [{ mode: 'addToSlot', slot: i, weight: share }];
-      return [2 * i, 2 * i + 1].map((slot) => ({ mode: 'addToSlot', slot, weight: 1 }));
-    });
-  }
-
-  #lossesIn(slots: Float64Array, examples = this.examples): Float64Array {
-    if (!this.#compiler.weighted) return slots;
-    return Float64Array.from(
-      { length: slots.length / 2 },
-      (_, i) => slots[2 * i] / checkedWeight(slots[2 * i + 1], examples),
-    );
-  }
-
-  /** What the sums of a `{ sum, weight }` and their derivatives are multiplied by; undefined where pieces are means, with shares of their own. */
-  async #scale(rows: Uint32Array | null, signal?: AbortSignal): Promise<number | undefined> {
-    if (!this.#compiler.weighted) return undefined;
-    if (rows) return 1 / (await this.#totalWeight(rows, signal));
-    // The data do not change.
-    this.#weight ??= this.#totalWeight(null).catch((error) => {
-      this.#weight = undefined;
-      throw error;
-    });
-    return 1 / (await this.#weight);
-  }
-
-  async #totalWeight(rows: Uint32Array | null, signal?: AbortSignal): Promise<number> {
-    const pieces = await this.#pieces('weight', rows?.length);
-    const list = new CommandList(1);
-    const data = this.#data.select(list, rows);
-    this.#call(list, pieces, this.params.theta, data, () => [{ mode: 'addToSlot', slot: 0, weight: 1 }]);
-    return checkedWeight((await this.device.submit(list, signal))[0], rows?.length ?? this.examples);
-  }
-
-  /** Appends one call a piece. `outputs` gets the piece's share of the examples, and its number. */
-  #call(
-    list: CommandList,
-    pieces: readonly Piece[],
-    theta: DeviceBuffer,
-    data: Inputs,
-    outputs: (share: number, i: number) => OutputBinding[],
-    more: readonly InputBinding[] = [],
-  ): void {
-    const examples = pieces.reduce((sum, { rows }) => sum + rows, 0);
-    for (const [i, { program, first, rows, concurrent }] of pieces.entries()) {
-      const inputs = [{ buffer: theta, byteOffset: 0 }, ...data(first), ...more];
-      list.call(program, inputs, outputs(rows / examples, i), concurrent);
-    }
-  }
-
-  /** Outputs, one a parameter tensor, that make up rows of flat vectors. */
-  #vectorOutputs(buffer: DeviceBuffer, weight: number, accumulate: boolean): OutputBinding[] {
-    return this.params.layout.tensors.map(({ offset, size }) => ({
-      mode: accumulate ? 'accumulate' : 'store',
-      buffer,
-      offset,
-      rowLength: size,
-      rowStride: this.dimension,
-      weight,
-    }));
   }
 }
 
@@ -381,15 +294,6 @@ const specsOf = (arrays: TypedArrays): Specs =>
   Object.fromEntries(
     Object.entries(arrays).map(([name, array]) => [name, { shape: array.shape, dtype: dtypeOf(array) }]),
   );
-
-/** @throws ERR_ZEROTH_DATA for weights that add up to nothing that one can divide by, in f32. */
-function checkedWeight(weight: number, examples: number): number {
-  if (weight > 0 && weight < Number.POSITIVE_INFINITY && 1 / weight <= MAX_F32) return weight;
-  throw new ZerothError(
-    'ERR_ZEROTH_DATA',
-    `loss.weight: expected weights of ${examples} examples with a positive sum, received ${weight}; look at the mask, or leave out examples in which nothing counts.`,
-  );
-}
 
 /** Before anything is changed: an evaluation that will not take place moves no parameters. */
 function refuseAborted(signal?: AbortSignal): void {
