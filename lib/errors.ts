@@ -105,18 +105,18 @@ export function checkObject(name: string, value: unknown, expected: string): voi
   if (typeof value !== 'object' || value === null || Array.isArray(value)) invalidArgument(name, expected, value);
 }
 
-/**
- * Options: an object with none but the known names, so that a misspelt one is refused and does not silently leave its default.
- *
- * @param known all that may be there, in the order to list them.
- */
-export function checkOptions(name: string, value: unknown, known: readonly string[]): void {
-  checkObject(name, value, `{ ${known.join(', ')} }`);
-  const unknown = Object.keys(value as object).find((key) => !known.includes(key));
+/** All names of a type, in the order to list them: one that is missing does not compile. */
+export type Names<Options> = { readonly [Name in keyof Options]-?: true };
+
+/** Options: an object with none but the known names, so that a misspelt one is refused and does not silently leave its default. */
+export function checkOptions<Options extends object>(name: string, value: Options, known: Names<Options>): void {
+  const names = Object.keys(known);
+  checkObject(name, value, `{ ${names.join(', ')} }`);
+  const unknown = Object.keys(value).find((key) => !Object.hasOwn(known, key));
   if (unknown === undefined) return;
   throw new ZerothError(
     'ERR_ZEROTH_ARGUMENT',
-    `${name}: expected none but ${known.join(', ')}; received the unknown name ${shown(unknown)}.`,
+    `${name}: expected none but ${names.join(', ')}; received the unknown name ${shown(unknown)}.`,
   );
 }
 

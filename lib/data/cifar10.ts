@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkInteger, invalidArgument, ZerothError } from '../errors.ts';
+import { checkInteger, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
 import type { Dataset } from './dataset.ts';
 
 const SIDE = 32;
@@ -34,7 +34,9 @@ export interface Cifar10Options {
  * @throws ERR_ZEROTH_ARGUMENT for bad options; ERR_ZEROTH_FILE for a folder or file that is missing; ERR_ZEROTH_DATA, naming file and byte, for one that
  *   is not in the format, and where a class has too few images.
  */
-export function cifar10Data({ folder, n, classes = 4, side = SIDE }: Cifar10Options): Dataset {
+export function cifar10Data(options: Cifar10Options): Dataset {
+  checkOptions('options', options, { folder: true, n: true, classes: true, side: true });
+  const { folder, n, classes = 4, side = SIDE } = options;
   if (typeof folder !== 'string' || folder === '') invalidArgument('folder', 'the folder of data_batch_*.bin', folder);
   checkInteger('classes', classes, 1, LABELS);
   checkInteger('side', side, 1, SIDE);

@@ -1,4 +1,4 @@
-import { checkInteger, checkObject } from '../errors.ts';
+import { checkInteger, checkOptions } from '../errors.ts';
 import { stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
@@ -24,7 +24,7 @@ export interface SortingOptions {
  * @throws ERR_ZEROTH_ARGUMENT
  */
 export function sortingMlpData(options: SortingOptions): Dataset {
-  checkObject('options', options, '{ seed, n?, first? }');
+  checkOptions('options', options, { n: true, first: true, seed: true });
   const { n = 1000, first = 0 } = options;
   const seed = checkSeed(options.seed);
   checkInteger('n', n, 1, 2 ** 24);

@@ -1,5 +1,5 @@
 import { cpus } from 'node:os';
-import { checkInteger, checkObject, type ErrorCode, invalidArgument, ZerothError } from '../errors.ts';
+import { checkInteger, checkOptions, type ErrorCode, invalidArgument, ZerothError } from '../errors.ts';
 import { checkDirection, type Direction } from '../random/direction.ts';
 import { CommandList } from './commands.ts';
 import { loadNative, type NativeDevice } from './native.ts';
@@ -229,7 +229,7 @@ export class Device implements AsyncDisposable {
  *   not load, with the commands that mend it. ERR_ZEROTH_ARGUMENT.
  */
 export function openDevice(options: DeviceOptions = {}): Device {
-  checkObject('options', options, '{ device?, threads? }');
+  checkOptions('options', options, { device: true, threads: true });
   const { device = 'auto', threads } = options;
   if (device !== 'auto' && device !== 'cpu' && device !== 'cuda')
     invalidArgument('device', "'auto', 'cpu' or 'cuda'", device);

@@ -1,3 +1,4 @@
+import { checkOptions } from '../errors.ts';
 import { canonicalAxes, commonShape, nodeOf, refuse, stretch } from './broadcasting.ts';
 import * as $ from './build.ts';
 import { type Node, sizeOf } from './node.ts';
@@ -12,9 +13,13 @@ export interface ReductionOptions {
   readonly keepDims?: boolean;
 }
 
+const REDUCTION_OPTIONS = { keepDims: true } as const;
+
 export type Axes = number | readonly number[];
 
-function reduce(op: 'sum' | 'max', x: Tensor, axes: Axes | undefined, { keepDims = false }: ReductionOptions): Tensor {
+function reduce(op: 'sum' | 'max', x: Tensor, axes: Axes | undefined, options: ReductionOptions): Tensor {
+  checkOptions(`${op}: options`, options, REDUCTION_OPTIONS);
+  const { keepDims = false } = options;
   const node = nodeOf(op, x);
   const list = canonicalAxes(op, node, axes);
   const result = (op === 'sum' ? $.sum : $.max)(node, list);
@@ -44,12 +49,13 @@ export function mean(x: Tensor, axes?: Axes, options: ReductionOptions = {}): Te
 }
 
 /** log Σ exp(x) along an axis, without overflow: −∞ where all x are −∞, ∞ where one is ∞ (and no derivative in either case: NaN). */
-export function logSumExp(x: Tensor, axis = -1, { keepDims = false }: ReductionOptions = {}): Tensor {
+export function logSumExp(x: Tensor, axis = -1, options: ReductionOptions = {}): Tensor {
+  checkOptions('logSumExp: options', options, REDUCTION_OPTIONS);
   // The shift changes no value and no derivative, so it may be treated as a constant; an infinite one would give ∞ − ∞.
   const largest = stopGradient(max(x, axis, { keepDims: true }));
   const shift = select(lt(abs(largest), Number.POSITIVE_INFINITY), largest, 0);
   const total = add(log(sum(exp(sub(x, shift)), axis, { keepDims: true })), shift);
-  return keepDims ? total : sum(total, axis);
+  return options.keepDims ? total : sum(total, axis);
 }
 
 /** x − logSumExp(x). */

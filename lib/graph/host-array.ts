@@ -34,8 +34,9 @@ const MAX_AXES = 8;
 export function typedArray(name: string, array: HostArray): TypedArray {
   if (isList(array)) return fromNumbers(name, array, 'f32');
   if (ArrayBuffer.isView(array)) invalidArgument(name, '{ shape, data }, for it does not say its shape', array);
-  checkOptions(name, array, ['shape', 'data', 'dtype']);
-  const { shape, data, dtype } = array as { shape?: Shape; data: unknown; dtype?: DType };
+  const fields = array as { readonly shape?: Shape; readonly data: unknown; readonly dtype?: DType };
+  checkOptions(name, fields, { shape: true, data: true, dtype: true });
+  const { shape, data, dtype } = fields;
   if (dtype !== undefined && dtype !== 'f32' && dtype !== 'i32')
     invalidArgument(`${name}.dtype`, "'f32' or 'i32'", dtype);
   if (isList(data)) {

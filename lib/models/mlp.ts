@@ -1,4 +1,4 @@
-import { checkInteger, invalidArgument } from '../errors.ts';
+import { checkInteger, checkOptions, invalidArgument } from '../errors.ts';
 import { gelu } from '../graph/tensor.ts';
 import { linear, linearParameters } from '../nn/linear.ts';
 import type { ParameterSpec } from '../nn/parameters.ts';
@@ -19,7 +19,9 @@ export interface MlpOptions {
  *
  * @throws ERR_ZEROTH_ARGUMENT
  */
-export function mlp({ sizes, name = 'mlp' }: MlpOptions): Model {
+export function mlp(options: MlpOptions): Model {
+  checkOptions('options', options, { sizes: true, name: true });
+  const { sizes, name = 'mlp' } = options;
   if (!Array.isArray(sizes) || sizes.length < 2) invalidArgument('sizes', 'at least two layer sizes', sizes);
   const parameters: Record<string, ParameterSpec> = {};
   const layers = sizes.length - 1;

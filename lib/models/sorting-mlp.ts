@@ -1,5 +1,5 @@
 import { SORTING_LENGTH, SORTING_SYMBOLS } from '../data/sorting.ts';
-import { invalidArgument } from '../errors.ts';
+import { checkOptions, invalidArgument } from '../errors.ts';
 import { mlp } from './mlp.ts';
 import type { Model } from './model.ts';
 
@@ -16,7 +16,9 @@ export interface SortingMlpOptions {
  *
  * @throws ERR_ZEROTH_ARGUMENT
  */
-export function sortingMlp({ hidden = [64, 64], name = 'sorting-mlp' }: SortingMlpOptions = {}): Model {
+export function sortingMlp(options: SortingMlpOptions = {}): Model {
+  checkOptions('options', options, { hidden: true, name: true });
+  const { hidden = [64, 64], name = 'sorting-mlp' } = options;
   if (!Array.isArray(hidden)) invalidArgument('hidden', 'the sizes of the hidden layers', hidden);
   const features = SORTING_LENGTH * SORTING_SYMBOLS;
   const { parameters, apply } = mlp({ sizes: [features, ...hidden, features] });

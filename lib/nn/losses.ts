@@ -45,7 +45,7 @@ export interface MaskOptions {
   readonly mask?: Tensor;
 }
 
-const MASK_OPTIONS = ['mask'];
+const MASK_OPTIONS = { mask: true } as const;
 
 /**
  * Mean over examples (and positions) of ½ Σ_c (f_c − y_c)², without a 1/C factor; result [].

@@ -60,23 +60,28 @@ export function checkSpec(name: string, spec: ParameterSpec): void {
   const dtype = (spec as { dtype?: unknown }).dtype ?? 'f32';
   if (dtype !== 'f32')
     invalidArgument(`dtype of parameter '${name}'`, "'f32' (what is not to be trained is among the constants)", dtype);
-  checkOptions(`parameter '${name}'`, spec, ['shape', 'init', 'dtype']);
+  checkOptions(`parameter '${name}'`, spec as ParameterSpec & { dtype?: 'f32' }, {
+    shape: true,
+    init: true,
+    dtype: true,
+  });
   if (isArrayInit(init)) {
     initialValues(name, spec);
     return;
   }
   checkObject(`init of parameter '${name}'`, init, "an array, or an initialiser such as { kind: 'normal', std: 0.02 }");
   const what = `${init.kind} init of parameter '${name}'`;
-  const known = { uniform: 'bound', normal: 'std', constant: 'value' }[init.kind];
-  if (known) checkOptions(what, init, ['kind', known]);
   switch (init.kind) {
     case 'uniform':
+      checkOptions(what, init, { kind: true, bound: true });
       checkScale(what, init.bound);
       break;
     case 'normal':
+      checkOptions(what, init, { kind: true, std: true });
       checkScale(what, init.std, MAX_STD);
       break;
     case 'constant':
+      checkOptions(what, init, { kind: true, value: true });
       checkF32(what, init.value);
       break;
     default:

@@ -1,5 +1,6 @@
 import { checkOptions, invalidArgument, shown, ZerothError } from '../errors.ts';
 import { full, Tensor } from '../graph/tensor.ts';
+import type { WeightedSum } from '../nn/losses.ts';
 import type { LossValue } from './problem.ts';
 
 /** A loss as it was returned, checked: its scalar, which is a sum where there is a weight to divide it by. */
@@ -17,7 +18,7 @@ export function tracedLoss(result: LossValue | unknown): TracedLoss {
     result instanceof Tensor
   )
     return { value: scalar('loss', result, 'take the mean over the examples, or return { sum, weight }') };
-  checkOptions('loss', result, ['sum', 'weight']);
+  checkOptions('loss', result as WeightedSum, { sum: true, weight: true });
   const { sum, weight } = result as { sum?: unknown; weight?: unknown };
   const value = scalar('loss.sum', sum, 'add up the examples');
   if (typeof weight !== 'number')

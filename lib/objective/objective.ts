@@ -260,7 +260,7 @@ export async function compile<P extends string, D extends string = never, C exte
   options: ObjectiveOptions = {},
 ): Promise<Objective<P, D, C>> {
   if (!(device instanceof Device)) invalidArgument('device', 'a device of openDevice()', device);
-  checkOptions('options', options, ['seed', 'arenaBudget', 'displacement']);
+  checkOptions('options', options, { seed: true, arenaBudget: true, displacement: true });
   const { seed = 0, arenaBudget: budget = 256 * 2 ** 20 } = options;
   checkInteger('arenaBudget', budget, 1);
   checkSeed(seed);

@@ -1,4 +1,4 @@
-import { checkObject, checkOptions, invalidArgument } from '../errors.ts';
+import { checkObject, checkOptions, invalidArgument, type Names } from '../errors.ts';
 import { type HostArray, type TypedArray, typedArray } from '../graph/host-array.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { WeightedSum } from '../nn/losses.ts';
@@ -32,7 +32,7 @@ export interface Problem<P extends string = string, D extends string = string, C
 /** Named arrays in their typed form, in the order of their declaration. */
 export type TypedArrays = Readonly<Record<string, TypedArray>>;
 
-const PROBLEM = ['name', 'parameters', 'constants', 'data', 'loss'];
+const PROBLEM: Names<Problem> = { name: true, parameters: true, data: true, constants: true, loss: true };
 
 /**
  * Checks a problem but for its parameters, and brings its arrays into their typed form.

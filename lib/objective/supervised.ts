@@ -25,7 +25,7 @@ export function supervised<P extends string>(
   checkObject('model', model, '{ name, parameters, apply }');
   if (typeof model.apply !== 'function') invalidArgument('model.apply', 'a function of parameters and x', model.apply);
   checkObject('model.parameters', model.parameters, 'an object of named { shape, init }');
-  checkOptions('data', data, ['x', 'y']);
+  checkOptions('data', data, { x: true, y: true });
   const x = typedArray('data.x', data.x);
   const y = isUntyped(data.y) ? labelsOrTargets(model, x, data.y) : typedArray('data.y', data.y);
   return {

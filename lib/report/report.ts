@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { invalidArgument, ZerothError } from '../errors.ts';
+import { checkOptions, invalidArgument, ZerothError } from '../errors.ts';
 import { makeFolder } from '../train/folder.ts';
 import { readRunLog } from '../train/log.ts';
 import { reportPage } from './page.ts';
@@ -33,6 +33,7 @@ export async function writeReport(
   outFile: string,
   options: ReportOptions = {},
 ): Promise<{ file: string; summaries: RunSummary[] }> {
+  checkOptions('options', options, { title: true, clientScript: true });
   const summaries = readSummaries(runFolders);
   const title = options.title ?? `Zeroth: ${[...new Set(summaries.map(({ run }) => run.name))].join(', ')}`;
   const file = resolve(outFile);
