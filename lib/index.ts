@@ -23,7 +23,7 @@ export type { DType, Shape } from './graph/node.ts';
 export type { Tensor } from './graph/tensor.ts';
 // What to minimise.
 export * as ops from './graph/tensor.ts';
-export { mlp } from './models/mlp.ts';
+export { type MlpOptions, mlp } from './models/mlp.ts';
 export type { Model } from './models/model.ts';
 export { type SortingMlpOptions, sortingMlp } from './models/sorting-mlp.ts';
 export { linear, linearParameters } from './nn/linear.ts';
@@ -41,6 +41,7 @@ export { exactGradient } from './optimizers/estimators/exact-gradient.ts';
 export { gaussianTwoPoint } from './optimizers/estimators/gaussian-two-point.ts';
 export type { Json, Options } from './optimizers/json.ts';
 export type {
+  DenseGradient,
   Estimate,
   Estimator,
   LossOracle,
@@ -58,17 +59,37 @@ export { plain } from './optimizers/rules/plain.ts';
 export { polyakMomentum } from './optimizers/rules/polyak-momentum.ts';
 export * as schedules from './optimizers/schedules.ts';
 export type { CurvatureReading, LearningRate, Schedule, StepInfo, StepSize } from './optimizers/step-size.ts';
-export type { Params } from './params/params.ts';
-export { loadSafetensors, saveSafetensors } from './params/safetensors.ts';
-export { type Direction, type Distribution, stream } from './random/direction.ts';
+export type { Layout, TensorSlot } from './params/layout.ts';
+export type {
+  DeviceGradient,
+  MeasuredParams,
+  Params,
+  Pending,
+  StateName,
+  StoredParams,
+  VectorSums,
+} from './params/params.ts';
+export { loadSafetensors, type SafeTensor, type SafetensorsFile, saveSafetensors } from './params/safetensors.ts';
+export { type Direction, type Distribution, type Purpose, stream } from './random/direction.ts';
 export { PhiloxStream } from './random/philox.ts';
 export type { Seed } from './random/seed.ts';
-export { writeReport } from './report/report.ts';
+export { type ReportOptions, writePlots, writeReport } from './report/report.ts';
+export type { RunSummary } from './report/summary.ts';
 export { criticalStepSize } from './stability/critical-step-size.ts';
-export { atEdge, type Curvature, stabilityBounds, stabilityThreshold, stepSizeBounds } from './stability/threshold.ts';
+export {
+  atEdge,
+  type Curvature,
+  type StabilityOptimizer,
+  stabilityBounds,
+  stabilityThreshold,
+  stepSizeBounds,
+} from './stability/threshold.ts';
 // Training.
+export { type Checkpoint, type Identity, loadCheckpoint } from './train/checkpoint.ts';
 export type * from './train/events.ts';
 export { readRunLog } from './train/log.ts';
 export type { TrainOptions } from './train/options.ts';
+export type { StoredStepSize } from './train/step-sizer.ts';
 export { train } from './train/train.ts';
+export type { Training } from './train/training.ts';
 export { version } from './version.ts';

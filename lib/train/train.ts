@@ -13,23 +13,33 @@ import { type RunSettings, runSettings, type TrainOptions } from './options.ts';
 import { RunFolder } from './run-folder.ts';
 import { claimRunNumber, nextRunNumber } from './run-number.ts';
 import { StepSizer } from './step-sizer.ts';
+import { Training } from './training.ts';
 import { Watch } from './watch.ts';
 
 /**
- * Trains, as an async iterable of events. Breaking out of the loop stops the run where it is, without a last checkpoint; `signal` ends it
- * with one.
+ * Trains. What it returns is looped over or awaited, and does nothing before that:
  *
- * Deterministic: the same seed, device and number of threads give the same bits, whoever watches and however often.
+ *     for await (const event of train(objective, optimizer, { steps })) …       every event as it comes
+ *     const end = await train(objective, optimizer, { steps })                  the last one
+ *
+ * Leaving the loop stops the run where it is, without a last checkpoint; `signal` ends it with one. See `Training` for doing both at once.
+ *
+ * Deterministic: the same seed, run number, device and number of threads give the same bits, whoever watches and however often.
  *
  * @param objective the compiled loss and its parameters; they are left at the last step's.
  * @param optimizer for example `zoGD({ lr: 0.05 })`.
- * @throws ERR_ZEROTH_ARGUMENT for bad options; ERR_ZEROTH_FILE when `out` holds a run; ERR_ZEROTH_CHECKPOINT when a resume does not fit.
+ * @throws to whoever loops or awaits: ERR_ZEROTH_ARGUMENT for bad options; ERR_ZEROTH_FILE when `out` holds a run; ERR_ZEROTH_CHECKPOINT when
+ *   a resume does not fit; ERR_ZEROTH_STEP_SIZE for a learning rate that remembers.
  * @example
  * for await (const event of train(objective, zoGD({ lr: 0.05 }), { steps: 1000, monitorEvery: 250 })) {
  *   if (event.type === 'monitor') console.log(event.step, event.trace, event.threshold);
  * }
  */
-export async function* train(
+export function train(objective: Objective, optimizer: Optimizer, options: TrainOptions): Training {
+  return new Training(eventsOf(objective, optimizer, options));
+}
+
+async function* eventsOf(
   objective: Objective,
   optimizer: Optimizer,
   options: TrainOptions,
