@@ -52,7 +52,8 @@ async function open(settings: TrainSettings): Promise<{ device: Device; objectiv
 
 async function startRun({ settings, out, resume, signal }: RunRequest): Promise<AsyncIterable<TrainEvent>> {
   const { device, objective } = await open(settings);
-  const { steps, batch, monitorEvery, probes } = settings;
+  const { steps, batch, probes } = settings;
+  const monitorEvery = settings.monitorEvery === 0 ? ('off' as const) : settings.monitorEvery;
   const options = {
     steps,
     seed: BigInt(settings.seed),

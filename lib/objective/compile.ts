@@ -117,7 +117,7 @@ export class Compiler {
    * Outputs: for each parameter tensor, `count` rows of H·v, of the mean or of the sum. jvp(grad(loss)), vmapped over the tangents, so that
    * the primal work is done once for all of them.
    */
-  #hessianVector(examples: number, count: number): Plan {
+  hessianVectorGraph(examples: number, count: number): Graph {
     const tensors = this.#layout.tensors;
     const products: ObjectiveFunction = (parameters, data, constants, vectors) => {
       const gradient = grad((p: Tensors) => this.#tracedLoss(p, data, constants).value);
@@ -130,11 +130,12 @@ export class Compiler {
       const product = vmap((tangent: Tensors) => jvp(gradient)([parameters], [tangent])[1])(tangents);
       return tensors.map(({ name, size }) => reshape(product[name], [count, size]));
     };
-    return this.plan(
-      this.trace(this.data, examples, products, count),
-      this.data,
-      tensors.map(() => 'f32'),
-    );
+    return this.trace(this.data, examples, products, count);
+  }
+
+  #hessianVector(examples: number, count: number): Plan {
+    const outputs = this.#layout.tensors.map(() => 'f32' as const);
+    return this.plan(this.hessianVectorGraph(examples, count), this.data, outputs);
   }
 
   #call(parameters: Tensors, data: Tensors, constants: Tensors): TracedLoss {

@@ -64,6 +64,7 @@ export class Objective<P extends string = string, D extends string = string, C e
   readonly examples: number;
   readonly #compiler: Compiler;
   readonly #mean: Mean;
+  #hasHessian = false;
   readonly #budget: number;
   #gradient: DeviceBuffer | undefined;
 
@@ -155,6 +156,13 @@ export class Objective<P extends string = string, D extends string = string, C e
     const list = this.#mean.lossList(1);
     this.#mean.addLoss(list, pieces, theta, this.#mean.data.select(list, null), 0);
     return this.#mean.lossesIn(await this.device.submit(list, signal), null)[0];
+  }
+
+  /** @internal Traces the Hessian-vector products once. @throws ERR_ZEROTH_TRACE, ERR_ZEROTH_SHAPE for a loss that has none. */
+  checkHessian(): void {
+    if (this.#hasHessian) return;
+    this.#compiler.hessianVectorGraph(Math.max(1, this.examples), 2);
+    this.#hasHessian = true;
   }
 
   /** The full-batch Hessian at the current parameters, which are copied: later steps do not move it. Dispose it when done. */

@@ -49,6 +49,11 @@ export interface Estimator {
   readonly name: string;
   /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */
   readonly options?: Options;
+  /**
+   * What one step asks of the oracle: so many losses, so many gradients. By it the monitor's interval is chosen. Default one loss, so that
+   * the monitor costs no more than it may.
+   */
+  readonly cost?: { readonly losses?: number; readonly gradients?: number };
   /** Smoothing μ, where the estimator has one. */
   readonly mu?: number;
   /** Its half of the stability theory, for a problem of this many parameters. */

@@ -6,13 +6,13 @@ import { isSchedule, stepSizeOf } from '../optimizers/step-size.ts';
 import { version } from '../version.ts';
 import type { Identity } from './checkpoint.ts';
 import type { RunEvent } from './events.ts';
+import type { MonitorPlan } from './monitor-plan.ts';
 import type { RunSettings } from './options.ts';
 
 /** What is settled when a run begins, and holds whenever it is resumed. */
 export interface Settled {
   readonly run: number;
-  readonly monitorEvery: number;
-  readonly probes: number;
+  readonly monitor: MonitorPlan;
 }
 
 /**
@@ -23,7 +23,7 @@ export function identityOf(
   objective: Objective,
   optimizer: Optimizer,
   { batch, seed }: RunSettings,
-  { run, monitorEvery, probes }: Settled,
+  { run, monitor: { every, probes, auto } }: Settled,
 ): Identity {
   const { name, dimension, examples } = objective;
   const { lr: _, stepSize, options, estimator, rule, ...facts } = describeOptimizer(optimizer, { dimension });
@@ -39,8 +39,7 @@ export function identityOf(
     rule: { name: rule, ...options.rule },
     ...Object.fromEntries(rest),
     ...(isSchedule(stepSizeOf(optimizer.lr)) ? {} : { stepSize }),
-    monitorEvery,
-    probes,
+    monitor: { every, probes, auto },
     displacement: objective.params.displacement,
   } satisfies Json;
 }
@@ -68,6 +67,7 @@ export async function runEvent(
     steps,
     seed: String(seed),
     run: settled.run,
+    monitor: settled.monitor,
     optimizer: describeOptimizer(optimizer, { dimension }),
     device: { kind: device.kind, description: device.description, isa: device.isa, threads: device.threads },
     squaredNorm,

@@ -30,6 +30,7 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
     steps: 'count',
     seed: 'string',
     run: 'count',
+    monitor: { every: 'count', probes: 'count', auto: 'boolean', share: 'number' },
     optimizer: {
       name: 'string',
       estimator: 'string',

@@ -1,6 +1,8 @@
 import type { OptimizerFacts } from '../optimizers/facts.ts';
+import type { MonitorPlan } from './monitor-plan.ts';
 
 export type { OptimizerFacts } from '../optimizers/facts.ts';
+export type { MonitorPlan } from './monitor-plan.ts';
 
 /**
  * What a run says while it goes. Each event is also one line of `run.jsonl`, with exactly these fields.
@@ -23,6 +25,8 @@ export interface RunEvent {
   readonly seed: string;
   /** Number of this run among those that share the seed, from 0: its directions, batches and probes are its own. */
   readonly run: number;
+  /** When curvature is measured, and at what cost. */
+  readonly monitor: MonitorPlan;
   readonly optimizer: OptimizerFacts;
   readonly device: {
     readonly kind: 'cpu' | 'cuda';

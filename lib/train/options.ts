@@ -1,6 +1,7 @@
 import { checkInteger, checkNumber, checkObject, invalidArgument, ZerothError } from '../errors.ts';
-import { MAX_RUNS, MAX_STEPS, MAX_VECTORS } from '../random/run-streams.ts';
+import { MAX_RUNS, MAX_STEPS } from '../random/run-streams.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
+import { checkMonitorOptions } from './monitor-plan.ts';
 
 /** How a run goes; everything but `steps` has a default. */
 export interface TrainOptions {
@@ -15,9 +16,12 @@ export interface TrainOptions {
   readonly run?: number;
   /** Examples of a step, drawn without replacement, fresh each step. Default: all of them. */
   readonly batch?: number | 'full';
-  /** Measure curvature before every k-th step and, when the run completes, after the last; 0 = never (default). */
-  readonly monitorEvery?: number;
-  /** Hutchinson probes of one measurement. Default 64. */
+  /**
+   * When to measure curvature. A number k: before every k-th step, the first included, and after the last of a run that completes. `'auto'`
+   * (default): before every so many steps that it costs at most a tenth of the run; the run event says how many. `'off'`: never.
+   */
+  readonly monitorEvery?: number | 'auto' | 'off';
+  /** Hutchinson probes of one measurement. Default 64, and 16 where the interval is chosen. */
   readonly probes?: number;
   /** Run folder for the log and the checkpoints; nothing is written without one. */
   readonly out?: string;
@@ -42,9 +46,8 @@ export interface RunSettings {
   readonly seed: bigint;
   readonly run: number | undefined;
   readonly batch: number | 'full';
-  /** 0 = never. */
-  readonly monitorEvery: number;
-  readonly probes: number;
+  readonly monitorEvery: number | 'auto' | 'off' | undefined;
+  readonly probes: number | undefined;
   readonly out: string | undefined;
   readonly resume: boolean;
   readonly checkpointEvery: number;
@@ -61,18 +64,19 @@ export function runSettings(options: TrainOptions, examples: number): RunSetting
   if (out !== undefined && (typeof out !== 'string' || out === '')) invalidArgument('out', 'the path of a folder', out);
   if (signal !== undefined && !(signal instanceof AbortSignal)) invalidArgument('signal', 'an AbortSignal', signal);
   checkMeta(meta);
+  checkMonitorOptions(options.monitorEvery, options.probes);
   const settings = {
     steps: checkInteger('steps', options.steps, 0, MAX_STEPS - 1),
     seed: checkSeed(options.seed ?? 0),
     run: options.run === undefined ? undefined : checkInteger('run', options.run, 0, MAX_RUNS - 1),
     batch: batch === 'full' ? batch : checkInteger('batch', batch, 1, examples),
-    monitorEvery: checkInteger('monitorEvery', options.monitorEvery ?? 0, 0),
+    monitorEvery: options.monitorEvery,
+    probes: options.probes,
     checkpointEvery: checkInteger('checkpointEvery', options.checkpointEvery ?? 1000, 1),
     divergenceLimit:
       divergenceLimit === 'off'
         ? Number.POSITIVE_INFINITY
         : checkNumber('divergenceLimit', divergenceLimit, { min: 1 }),
-    probes: checkInteger('probes', options.probes ?? 64, 2, MAX_VECTORS),
     out,
     resume,
     signal,

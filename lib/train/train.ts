@@ -9,6 +9,7 @@ import { identityOf, runEvent, type Settled } from './describe.ts';
 import { endMessage } from './ending.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from './events.ts';
 import { type Measurement, Monitor } from './monitor.ts';
+import { type MonitorPlan, planMonitor } from './monitor-plan.ts';
 import { type RunSettings, runSettings, type TrainOptions } from './options.ts';
 import { RunFolder } from './run-folder.ts';
 import { claimRunNumber, nextRunNumber } from './run-number.ts';
@@ -93,8 +94,8 @@ class Run {
     this.#stepSizer = new StepSizer(optimizer.lr);
     this.#watch = new Watch(objective, optimizer, settings);
     const run = settings.run ?? nextRunNumber(objective, settings.seed);
-    this.#settled = { ...settings, run };
-    this.#monitor = new Monitor(objective, optimizer, { ...settings, run });
+    this.#settled = { run, monitor: planMonitor(objective, optimizer.estimator, settings) };
+    this.#monitor = this.#newMonitor();
     // What the optimizer says of itself is checked before anything is changed.
     this.#identity();
   }
@@ -102,12 +103,12 @@ class Run {
   async *events(): AsyncGenerator<TrainEvent, void> {
     const begun = performance.now();
     const { rule } = this.#optimizer;
-    const { steps, monitorEvery, checkpointEvery, signal } = this.#settings;
+    const { steps, checkpointEvery, signal } = this.#settings;
     await this.#objective.params.useStates(rule.states, rule.initial);
     yield* this.#open();
 
     while (this.#step < steps && !signal?.aborted && !this.#watch.trouble) {
-      if (monitorEvery > 0 && this.#step % monitorEvery === 0) yield* this.#measure();
+      if (this.#isMeasured(this.#step)) yield* this.#measure();
       if (signal?.aborted || this.#watch.trouble) continue;
 
       const event = await this.#takeStep();
@@ -155,10 +156,29 @@ class Run {
 
   /** Takes what was settled when the run began, where the options leave it open. @returns the identity that the checkpoint must have. */
   #settleAs(was: Identity): Identity {
-    const { run = was.run as number } = this.#settings;
-    this.#settled = { ...this.#settled, run };
-    this.#monitor = new Monitor(this.#objective, this.#optimizer, { ...this.#settings, run });
+    const { run = was.run as number, monitorEvery, probes } = this.#settings;
+    const began = was.monitor as unknown as MonitorPlan;
+    const monitor = { ...this.#settled.monitor };
+    // The interval of a run that chose its own does not change with the number of steps.
+    if (monitorEvery === undefined) Object.assign(monitor, { every: began.every, auto: began.auto });
+    else if (monitorEvery === 'auto' && began.auto) monitor.every = began.every;
+    if (probes === undefined) monitor.probes = began.probes;
+    this.#settled = { run, monitor };
+    this.#monitor = this.#newMonitor();
     return this.#identity();
+  }
+
+  #newMonitor(): Monitor {
+    const { run, monitor } = this.#settled;
+    return new Monitor(this.#objective, this.#optimizer, { seed: this.#settings.seed, run, probes: monitor.probes });
+  }
+
+  /** Whether curvature is measured before this step, or after the last one. */
+  #isMeasured(step: number): boolean {
+    const { every, auto } = this.#settled.monitor;
+    if (every === 0 || this.#settings.steps === 0) return false;
+    if (auto) return step > 0 && step % every === 0;
+    return step % every === 0 || step === this.#settings.steps;
   }
 
   async #restore(checkpoint: Checkpoint): Promise<void> {
@@ -205,10 +225,10 @@ class Run {
 
   /** @param last whether the run is about to end. */
   async *#measure(last = false): AsyncGenerator<TrainEvent, void> {
-    const { monitorEvery, signal } = this.#settings;
+    const { signal } = this.#settings;
     await this.#watch.measure(this.#step, last);
     yield* this.#warnings();
-    if (this.#watch.trouble || monitorEvery === 0 || this.#settings.steps === 0) return;
+    if (this.#watch.trouble || !this.#isMeasured(this.#step)) return;
     let measured: Measurement | undefined;
     try {
       measured = await this.#monitor.measure(this.#step, this.#stepSizer.expected(this.#step), signal);

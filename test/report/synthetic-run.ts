@@ -40,6 +40,7 @@ export function syntheticRun(options: SyntheticRun = {}): TrainEvent[] {
       steps,
       seed: options.seed ?? '1',
       run: 0,
+      monitor: { every: monitorEvery, probes: 64, auto: false, share: 0.1 },
       optimizer: {
         name: preconditioned ? 'zo-adam' : 'zo-gd',
         estimator: 'gaussian-two-point',

@@ -22,6 +22,7 @@ const runEvent: RunEvent = {
   steps: 10,
   seed: '18446744073709551615',
   run: 0,
+  monitor: { every: 0, probes: 16, auto: true, share: 0, note: 'too short' },
   optimizer: {
     name: 'gd',
     estimator: 'exact',

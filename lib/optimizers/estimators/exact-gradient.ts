@@ -14,6 +14,7 @@ import type { Estimator } from '../optimizer.ts';
 export function exactGradient(): Estimator {
   return {
     name: 'exact-gradient',
+    cost: { gradients: 1 },
     moments: () => ({ s1: 1, s2: 0 }),
     async estimate(oracle, _direction, signal) {
       const { loss, gradient } = await oracle.gradient(signal);

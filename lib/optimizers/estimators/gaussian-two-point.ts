@@ -26,6 +26,7 @@ export function gaussianTwoPoint({ mu = 1e-3 }: { mu?: number } = {}): Estimator
     name: 'gaussian-two-point',
     options: { mu },
     mu,
+    cost: { losses: 2 },
     moments: () => ({ s1: 2, s2: 1 }),
     async estimate(oracle, direction, signal) {
       const u = direction(0);
