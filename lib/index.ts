@@ -62,14 +62,15 @@ export type { CurvatureReading, LearningRate, Schedule, StepInfo, StepSize } fro
 export type { Layout, TensorSlot } from './params/layout.ts';
 export type {
   DeviceGradient,
+  Displacement,
   MeasuredParams,
   Params,
   Pending,
-  StateName,
   StoredParams,
   VectorSums,
 } from './params/params.ts';
 export { loadSafetensors, type SafeTensor, type SafetensorsFile, saveSafetensors } from './params/safetensors.ts';
+export type { StateName } from './params/update.ts';
 export { type Direction, type Distribution, type Purpose, stream } from './random/direction.ts';
 export { PhiloxStream } from './random/philox.ts';
 export type { Seed } from './random/seed.ts';
