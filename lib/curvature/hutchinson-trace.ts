@@ -1,4 +1,5 @@
 import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
+import { hostArray } from '../host-memory.ts';
 import { checkIndex, stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
@@ -39,7 +40,7 @@ export interface TraceEstimate {
  * @param operator symmetric.
  * @returns the estimate, its standard error, and the cost in products.
  * @throws ERR_ZEROTH_ARGUMENT for options out of range or a probe of the wrong length; ERR_ZEROTH_DIVERGED for products that are not
- *   finite; ERR_ZEROTH_ABORTED.
+ *   finite; ERR_ZEROTH_MEMORY; ERR_ZEROTH_ABORTED.
  * @example
  * const { trace, standardError } = await hutchinsonTrace(hessian, { probes: 500, seed: 1n })
  * @see Hutchinson, A stochastic estimator of the trace of the influence matrix, 1989; Avron and Toledo, 2011.
@@ -60,7 +61,12 @@ export async function hutchinsonTrace(
   let spread = 0;
   for (let first = 0; first < probes; first += batch) {
     const count = Math.min(batch, probes - first);
-    const vectors = new Float32Array(count * dimension);
+    const vectors = hostArray(
+      Float32Array,
+      count * dimension,
+      `a batch of ${count} probes of ${dimension} numbers`,
+      'use a smaller batch',
+    );
     for (let i = 0; i < count; i++) {
       const z = await probe(first + i);
       if (!(z instanceof Float32Array) || z.length !== dimension) {

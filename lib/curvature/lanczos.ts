@@ -1,3 +1,4 @@
+import { checkHostBytes } from '../host-memory.ts';
 import { applyChecked } from './apply.ts';
 import type { LinearOperator } from './operator.ts';
 import type { StartVectors } from './start-vectors.ts';
@@ -31,8 +32,10 @@ export async function lanczos(
 ): Promise<{ vectors: Float32Array; hvps: number }> {
   const d = operator.dimension;
   const basis: Float32Array[] = [];
+  const remedy = 'ask for fewer eigenvalues or iterations (count, maxIterations), or use method power';
   /** Column j: coefficients of H q_j on the basis known at the time. */
   const columns: number[][] = [];
+  checkHostBytes(`Lanczos for ${count} eigenvalues of ${d} numbers`, 3 * count * d * 4, remedy);
   while (basis.length < count) {
     const candidate = starts.next();
     orthogonalise(candidate, basis, []);
@@ -43,6 +46,9 @@ export async function lanczos(
   for (let iteration = 1; ; iteration++) {
     const done = columns.length;
     const size = basis.length;
+    // The basis with its next block; the block in one piece, its products, and one of them in f64.
+    const vectors32 = Math.min(2 * size - done, d) + 2 * (size - done) + 2;
+    checkHostBytes(`Lanczos with ${size} basis vectors of ${d} numbers`, vectors32 * d * 4 + size * size * 24, remedy);
     const products = await applyChecked(operator, packed(basis.slice(done), d), size - done, signal);
     for (let j = done; j < size; j++) {
       const product = Float64Array.from(products.subarray((j - done) * d, (j - done + 1) * d));

@@ -1,3 +1,4 @@
+import { hostArray } from '../host-memory.ts';
 import { stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
 import { addScaled, norm, scale } from './vectors.ts';
@@ -30,7 +31,9 @@ export class StartVectors {
     const { dimension, seed, firstStream, given } = this.#source;
     const index = this.#next++;
     const random = new PhiloxStream(seed, stream('lanczos', firstStream + BigInt(index)));
-    const vector = Float64Array.from({ length: dimension }, () => random.normal());
+    const what = `a start vector of ${dimension} numbers`;
+    const vector = hostArray(Float64Array, dimension, what, 'measure fewer parameters');
+    for (let i = 0; i < dimension; i++) vector[i] = random.normal();
     scale(vector, 1 / norm(vector));
     const row = given?.subarray(index * dimension, (index + 1) * dimension) ?? new Float32Array(0);
     const size = norm(row);

@@ -49,7 +49,8 @@ export interface TopEigenvalues {
  *
  * @param operator symmetric; its dimension is at least `count`.
  * @returns eigenvalues, eigenvectors, residuals and cost.
- * @throws ERR_ZEROTH_ARGUMENT for options out of range; ERR_ZEROTH_DIVERGED for products that are not finite; ERR_ZEROTH_ABORTED.
+ * @throws ERR_ZEROTH_ARGUMENT for options out of range; ERR_ZEROTH_DIVERGED for products that are not finite;
+ *   ERR_ZEROTH_MEMORY for a basis that outgrows the machine; ERR_ZEROTH_ABORTED.
  * @example
  * const { values, residuals } = await topEigenvalues(hessian, { count: 2, seed: 1n })
  * @see Golub and Underwood, The block Lanczos method, 1977; Parlett, The Symmetric Eigenvalue Problem, chapters 11 and 13.

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkInteger, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
+import { hostArray } from '../host-memory.ts';
 import type { Dataset } from './dataset.ts';
 
 const SIDE = 32;
@@ -17,8 +18,10 @@ const HINT =
   'Download the "binary version" of CIFAR-10 from https://www.cs.toronto.edu/~kriz/cifar.html and name the folder that it unpacks to.';
 
 export interface Cifar10Options {
-  /** Folder with any number of `data_batch_*.bin` files in the official binary format. */
+  /** Folder with any number of `data_batch_*.bin` files, and `test_batch.bin`, in the official binary format. */
   readonly folder: string;
+  /** Which images: `train` (default) reads `data_batch_*.bin`, `test` reads `test_batch.bin`. Both are standardised by the training set. */
+  readonly split?: 'train' | 'test';
   /** Examples: the first n / classes of each class, in file order. */
   readonly n: number;
   /** How many of the ten classes, from class 0 on. Default 4. */
@@ -32,11 +35,12 @@ export interface Cifar10Options {
  *
  * @returns x [n, side · side · 3], channels last; y [n], labels 0 … classes − 1; in the order of the files (data_batch_2 before data_batch_10).
  * @throws ERR_ZEROTH_ARGUMENT for bad options; ERR_ZEROTH_FILE for a folder or file that is missing; ERR_ZEROTH_DATA, naming file and byte, for one that
- *   is not in the format, and where a class has too few images.
+ *   is not in the format, and where the files, or a class in them, have too few images; ERR_ZEROTH_MEMORY.
  */
 export function cifar10Data(options: Cifar10Options): Dataset {
-  checkOptions('options', options, { folder: true, n: true, classes: true, side: true });
-  const { folder, n, classes = 4, side = SIDE } = options;
+  checkOptions('options', options, { folder: true, split: true, n: true, classes: true, side: true });
+  const { folder, split = 'train', n, classes = 4, side = SIDE } = options;
+  if (split !== 'train' && split !== 'test') invalidArgument('split', "'train' or 'test'", split);
   if (typeof folder !== 'string' || folder === '') invalidArgument('folder', 'the folder of data_batch_*.bin', folder);
   checkInteger('classes', classes, 1, LABELS);
   checkInteger('side', side, 1, SIDE);
@@ -46,11 +50,22 @@ export function cifar10Data(options: Cifar10Options): Dataset {
 
   const perClass = n / classes;
   const features = side * side * CHANNELS;
+  const files = batchFiles(folder, split);
+  const sizes = files.map(sizeOfFile);
+  const images = sizes.reduce((sum, size) => sum + Math.ceil(size / RECORD), 0);
+  if (n > images) {
+    for (const [i, size] of sizes.entries()) checkRecords(files[i], size);
+    throw new ZerothError(
+      'ERR_ZEROTH_DATA',
+      `${folder}: expected ${n} images (n), received ${images} in ${files.length} file${files.length > 1 ? 's' : ''} ${FILES[split].shown}; use ${split === 'train' ? 'more files or ' : ''}a smaller n.`,
+    );
+  }
   const found = new Array<number>(classes).fill(0);
-  const x = new Float32Array(n * features);
-  const y = new Int32Array(n);
+  const smaller = 'use a smaller n or side';
+  const x = hostArray(Float32Array, n * features, `x of ${n} images with ${features} numbers each`, smaller);
+  const y = hostArray(Int32Array, n, `y of ${n} images`, smaller);
   let examples = 0;
-  for (const file of batchFiles(folder)) {
+  for (const file of files) {
     if (examples === n) break;
     const bytes = readBatch(file);
     for (let at = 0; at < bytes.length; at += RECORD) {
@@ -76,51 +91,66 @@ export function cifar10Data(options: Cifar10Options): Dataset {
   if (short >= 0) {
     throw new ZerothError(
       'ERR_ZEROTH_DATA',
-      `${folder}: expected ${perClass} images of class ${short} (n = ${n}, ${classes} classes), received ${found[short]}; use more data_batch_*.bin files or a smaller n.`,
+      `${folder}: expected ${perClass} images of class ${short} (n = ${n}, ${classes} classes), received ${found[short]}; use ${split === 'train' ? 'more data_batch_*.bin files or ' : ''}a smaller n.`,
     );
   }
   return { x: { shape: [n, features], data: x }, y: { shape: [n], data: y } };
 }
 
-function batchFiles(folder: string): string[] {
+const FILES = {
+  train: { pattern: /^data_batch_.+\.bin$/, shown: 'data_batch_*.bin' },
+  test: { pattern: /^test_batch\.bin$/, shown: 'test_batch.bin' },
+};
+
+function batchFiles(folder: string, split: keyof typeof FILES): string[] {
+  const { pattern, shown } = FILES[split];
   let names: string[];
   try {
     names = readdirSync(folder);
   } catch (cause) {
     throw new ZerothError(
       'ERR_ZEROTH_FILE',
-      `${folder}: expected a folder of data_batch_*.bin; ${(cause as Error).message}. ${HINT}`,
-      {
-        cause,
-      },
+      `${folder}: expected a folder with ${shown}; ${(cause as Error).message}. ${HINT}`,
+      { cause },
     );
   }
-  const batches = names.filter((name) => /^data_batch_.+\.bin$/.test(name));
+  const batches = names.filter((name) => pattern.test(name));
   if (batches.length === 0) {
-    throw new ZerothError(
-      'ERR_ZEROTH_FILE',
-      `${folder}: expected files named data_batch_*.bin, received none. ${HINT}`,
-    );
+    throw new ZerothError('ERR_ZEROTH_FILE', `${folder}: expected files named ${shown}, received none. ${HINT}`);
   }
   const byNumber = new Intl.Collator('en', { numeric: true });
   return batches.sort(byNumber.compare).map((name) => join(folder, name));
 }
+
+function sizeOfFile(file: string): number {
+  try {
+    return statSync(file).size;
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
+const unreadable = (file: string, cause: unknown): ZerothError =>
+  new ZerothError('ERR_ZEROTH_FILE', `${file}: could not be read: ${(cause as Error).message}.`, { cause });
 
 function readBatch(file: string): Buffer {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
   } catch (cause) {
-    throw new ZerothError('ERR_ZEROTH_FILE', `${file}: could not be read: ${(cause as Error).message}.`, { cause });
+    throw unreadable(file, cause);
   }
-  const torn = bytes.length % RECORD;
-  if (torn !== 0 || bytes.length === 0) {
-    throw new ZerothError(
-      'ERR_ZEROTH_DATA',
-      `${file}: expected whole records of ${RECORD} bytes, received ${bytes.length} bytes: the last record, at byte ${bytes.length - torn}, has ${torn}. The file is truncated or not CIFAR-10's binary format. ${HINT}`,
-    );
-  }
+  checkRecords(file, bytes.length);
   return bytes;
+}
+
+function checkRecords(file: string, size: number): void {
+  const torn = size % RECORD;
+  if (torn === 0 && size > 0) return;
+  throw new ZerothError(
+    'ERR_ZEROTH_DATA',
+    `${file}: expected whole records of ${RECORD} bytes, received ${size} bytes: the last record, at byte ${size - torn}, has ${torn}. The file is truncated or not CIFAR-10's binary format. ${HINT}`,
+  );
 }
 
 /** Channel-planar bytes → channels-last floats: averages over squares, then (value − mean) / std. */

@@ -1,4 +1,5 @@
 import { checkInteger, checkOptions } from '../errors.ts';
+import { hostArray } from '../host-memory.ts';
 import { stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
@@ -21,7 +22,7 @@ export interface SortingOptions {
  * Sequences of 8 symbols, uniform on 0 … 3, and the same sequences sorted: no files, only a seed.
  *
  * @returns x [n, 32]: the 8 symbols one-hot, less 1/4, the mean of each feature; y [n, 8]: the sorted symbols.
- * @throws ERR_ZEROTH_ARGUMENT
+ * @throws ERR_ZEROTH_ARGUMENT; ERR_ZEROTH_MEMORY
  */
 export function sortingMlpData(options: SortingOptions): Dataset {
   checkOptions('options', options, { n: true, first: true, seed: true });
@@ -30,8 +31,9 @@ export function sortingMlpData(options: SortingOptions): Dataset {
   checkInteger('n', n, 1, 2 ** 24);
   checkInteger('first', first, 0);
   const [symbols, length] = [SORTING_SYMBOLS, SORTING_LENGTH];
-  const x = new Float32Array(n * length * symbols).fill(-1 / symbols);
-  const y = new Int32Array(n * length);
+  const smaller = 'use a smaller n';
+  const x = hostArray(Float32Array, n * length * symbols, `x of ${n} examples`, smaller).fill(-1 / symbols);
+  const y = hostArray(Int32Array, n * length, `y of ${n} examples`, smaller);
   for (let i = 0; i < n; i++) {
     const random = new PhiloxStream(seed, stream('data', first + i));
     const sequence = y.subarray(i * length, (i + 1) * length);

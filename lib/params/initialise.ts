@@ -1,5 +1,6 @@
 import { CommandList } from '../device/commands.ts';
 import type { Device } from '../device/device.ts';
+import { hostArray } from '../host-memory.ts';
 import { checkSpec, initialValues, isArrayInit, type ParameterSpec } from '../nn/parameters.ts';
 import { stream } from '../random/direction.ts';
 import { Layout } from './layout.ts';
@@ -35,10 +36,16 @@ export async function createParams(
         list.fill(params.theta, offset, { ...direction, distribution: 'normal' }, 0, size, init.std);
         break;
       case 'constant':
-        if (init.value !== 0) writes.push(params.theta.write(new Float32Array(size).fill(init.value), offset * 4));
+        if (init.value !== 0) writes.push(params.theta.write(constant(name, size, init.value), offset * 4));
         break;
     }
   }
   await Promise.all([...writes, device.submit(list)]);
   return params;
+}
+
+function constant(name: string, size: number, value: number): Float32Array {
+  return hostArray(Float32Array, size, `the initial values of '${name}', ${size} numbers`, 'use a smaller shape').fill(
+    value,
+  );
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -90,6 +90,46 @@ describe('cifar10Data', () => {
     }
   });
 
+  it('refuses more images than there are before it asks for memory, whatever the number', () => {
+    const folder = freshFolder();
+    writeFileSync(join(folder, 'data_batch_1.bin'), Buffer.concat([record(0), record(1)]));
+    writeFileSync(join(folder, 'data_batch_2.bin'), record(1));
+    writeFileSync(join(folder, 'test_batch.bin'), record(0));
+    for (const n of [4, 1e9, 2 ** 40, Number.MAX_SAFE_INTEGER - 1]) {
+      for (const [split, there] of [
+        ['train', 'received 3 in 2 files data_batch_'],
+        ['test', 'received 1 in 1 file test_batch'],
+      ] as const) {
+        expect(() => cifar10Data({ folder, split, n, classes: 2 }), `${split} ${n}`).toThrow(
+          expect.objectContaining({
+            code: 'ERR_ZEROTH_DATA',
+            message: expect.stringContaining(`expected ${n} images (n), ${there}`),
+          }),
+        );
+      }
+    }
+  });
+
+  it('reads the test images from their own file, standardised as the training images are', () => {
+    const folder = freshFolder();
+    writeFileSync(join(folder, 'data_batch_1.bin'), Buffer.concat([record(0, 1), record(1, 2)]));
+    writeFileSync(join(folder, 'test_batch.bin'), Buffer.concat([record(1, 1), record(0, 7)]));
+    const train = cifar10Data({ folder, n: 2, classes: 2 });
+    const test = cifar10Data({ folder, split: 'test', n: 2, classes: 2 });
+    expect([...test.y.data]).toEqual([1, 0]);
+    // The same pixels, so the same numbers.
+    expect(test.x.data.slice(0, 3072)).toEqual(train.x.data.slice(0, 3072));
+    expect(test.x.data.slice(3072)).not.toEqual(train.x.data.slice(3072));
+    const trainOnly = freshFolder();
+    writeFileSync(join(trainOnly, 'data_batch_1.bin'), record(0));
+    expect(() => cifar10Data({ folder: trainOnly, split: 'test', n: 1, classes: 1 })).toThrow(
+      expect.objectContaining({ code: 'ERR_ZEROTH_FILE', message: expect.stringContaining('test_batch.bin') }),
+    );
+    expect(() => cifar10Data({ folder, split: 'validation' as 'test', n: 1, classes: 1 })).toThrow(
+      expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT', message: expect.stringContaining('split') }),
+    );
+  });
+
   it('refuses bad options', () => {
     for (const bad of [{ n: 3 }, { n: 0 }, { side: 5 }, { classes: 11 }, { folder: '' }]) {
       expect(() => cifar10Data({ folder: 'none', n: 4, ...bad })).toThrow(
@@ -116,5 +156,13 @@ describe('cifar10Data', () => {
     const variance = x.reduce((sum, value) => sum + (value - average) ** 2, 0) / x.length;
     expect(Math.abs(average)).toBeLessThan(0.15);
     expect(Math.abs(variance - 1)).toBeLessThan(0.2);
+    const images = readdirSync(real as string)
+      .filter((name) => /^data_batch_.+\.bin$/.test(name))
+      .reduce((sum, name) => sum + statSync(join(real as string, name)).size / RECORD, 0);
+    expect(() => cifar10Data({ folder: real as string, n: 1e9 })).toThrow(`received ${images} in`);
+    if (!readdirSync(real as string).includes('test_batch.bin')) return;
+    // All of the test images: 1,000 of each class.
+    const test = cifar10Data({ folder: real as string, split: 'test', n: 10_000, classes: 10, side: 1 });
+    for (let label = 0; label < 10; label++) expect(test.y.data.filter((value) => value === label)).toHaveLength(1000);
   });
 });

@@ -1,3 +1,4 @@
+import { ZerothError } from '../../errors.ts';
 import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, OPCODE, REDUCE_KIND, VERSION } from './format.ts';
 import type { Instruction, MapOp, MapRead, Ref, StorageType } from './instruction.ts';
 
@@ -9,7 +10,10 @@ export interface Program {
   readonly instructions: readonly Instruction[];
 }
 
-/** The binary form of a program; `format.ts` describes it. */
+/**
+ * The binary form of a program; `format.ts` describes it.
+ * @throws ERR_ZEROTH_PROGRAM where a size or an offset does not fit into a word.
+ */
 export function encode(program: Program): Uint8Array<ArrayBuffer> {
   const { inputs, outputs, instructions } = program;
   const words: number[] = [
@@ -33,7 +37,10 @@ export function encode(program: Program): Uint8Array<ArrayBuffer> {
   const view = new DataView(bytes.buffer);
   words.forEach((word, i) => {
     if (!Number.isInteger(word) || word < 0 || word > 0xffffffff) {
-      throw new RangeError(`word ${i} of a program: ${word} is not an unsigned 32-bit integer`);
+      throw new ZerothError(
+        'ERR_ZEROTH_PROGRAM',
+        `program: expected sizes and offsets below 2^32 words (16 GiB), received ${word} as word ${i} of a program with ${program.arenaBytes} bytes of working memory. Evaluate fewer examples at once, or split the largest tensor.`,
+      );
     }
     view.setUint32(4 * i, word, true);
   });

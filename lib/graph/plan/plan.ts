@@ -36,7 +36,10 @@ export interface Allocation {
 }
 
 export interface Plan {
-  /** The encoded program, for the native executors and `runProgramReference`. */
+  /**
+   * The encoded program, for the native executors and `runProgramReference`; made when it is first read.
+   * @throws ERR_ZEROTH_PROGRAM where the program is larger than one can be: `arenaBytes` says by how much.
+   */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Memory of a run beside its inputs. */
   readonly arenaBytes: number;
@@ -116,8 +119,12 @@ function finish(
     elements: sizeOf(shape),
     ref: ref({ buffer: problem.outputs[i], element: 0 }),
   }));
+  let bytes: Plan['bytes'] | undefined;
   return {
-    bytes: encode({ arenaBytes: arena.bytes, inputs: slots, outputs: results, instructions }),
+    get bytes() {
+      bytes ??= encode({ arenaBytes: arena.bytes, inputs: slots, outputs: results, instructions });
+      return bytes;
+    },
     arenaBytes: arena.bytes,
     inputs: slots,
     outputs: results.map(({ dtype, shape, elements }) => ({ dtype, shape, elements })),

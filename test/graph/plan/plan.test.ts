@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as $ from '../../../lib/graph/build.ts';
 import { decode } from '../../../lib/graph/plan/decode.ts';
+import { destinationsOf, sourcesOf } from '../../../lib/graph/plan/instruction.ts';
 import { runProgramReference } from '../../../lib/graph/plan/interpret.ts';
 import { type InputBinding, plan } from '../../../lib/graph/plan/plan.ts';
 import { expectFaithful, graphOf, kinds, planOf } from './support.ts';
@@ -70,7 +71,36 @@ describe('outputs', () => {
   });
 });
 
+describe('a program larger than its form can say', () => {
+  it('is planned, so that one knows by how much, and refused with a code when its bytes are asked for', () => {
+    const large = $.input('large', [2 ** 18, 2 ** 15]);
+    const made = planOf(graphOf([large], $.exp($.matmul(large, large, true)), $.sum(large, [0, 1])));
+    expect(made.arenaBytes).toBe(4 * 2 ** 30 + 64);
+    const wide = planOf(graphOf([large], $.neg(large), $.exp(large)));
+    expect(wide.arenaBytes).toBe(2 * 4 * 2 ** 33);
+    expect(() => wide.bytes).toThrow(
+      refused('ERR_ZEROTH_PROGRAM', /below 2\^32 words.*68719476736 bytes.*fewer examples/),
+    );
+  });
+});
+
 describe('kernels with several results', () => {
+  it('write only what somebody else reads', () => {
+    // b is stored because c repeats it along the rows, and a kernel of its own if nobody joined them.
+    const w = $.input('w', [6, 6]);
+    const a = $.matmul(x, w);
+    const made = expectFaithful(graphOf([x, w], $.matmul($.tanh(a), w), $.matmul($.exp($.tanh(a)), w)));
+    const read = new Set(
+      made.instructions.flatMap((one) => sourcesOf(one).map(({ space, offset }) => `${space} ${offset}`)),
+    );
+    const outputs = new Set(decode(made.bytes).outputs.map(({ ref }) => `${ref.space} ${ref.offset}`));
+    for (const one of made.instructions) {
+      for (const { space, offset } of destinationsOf(one)) {
+        expect(read.has(`${space} ${offset}`) || outputs.has(`${space} ${offset}`)).toBe(true);
+      }
+    }
+  });
+
   it('one kernel computes a value and what follows from it when both are needed whole', () => {
     const w = $.input('w', [6, 6]);
     const a = $.tanh(x);
