@@ -5,6 +5,7 @@ import { arch, cpus, totalmem } from 'node:os';
 import { cases, median, withDevice } from './cases.js';
 import { peakMemory } from './memory.js';
 import { findPython, runPeer } from './peer.js';
+import { planningTimes } from './planning.js';
 
 const ROUNDS = 3;
 /** Below this, PyTorch multiplies matrices with the reference BLAS, and a comparison says nothing. */
@@ -61,6 +62,20 @@ if ('peak memory'.includes(wanted)) {
   );
 }
 
+let planning;
+if ('planning'.includes(wanted)) {
+  planning = await planningTimes();
+  for (const { name, rows, target } of planning) {
+    console.log(`planning: ${name} (target ≤ ${target} s)`);
+    for (const { size, instructions, traceSeconds, planSeconds, loadSeconds } of rows) {
+      const parts = `trace ${duration(traceSeconds)}, plan ${duration(planSeconds)}, load ${duration(loadSeconds)}`;
+      console.log(
+        `  ${String(size).padStart(6)}  ${duration(traceSeconds + planSeconds + loadSeconds).padStart(8)}   ${parts}; ${instructions} instructions`,
+      );
+    }
+  }
+}
+
 const { threads, isa } = await withDevice(async ({ threads, isa }) => ({ threads, isa }));
 const environment = {
   date: new Date().toISOString(),
@@ -74,7 +89,7 @@ const environment = {
 };
 const file = new URL('results/bench.json', import.meta.url);
 mkdirSync(new URL('.', file), { recursive: true });
-writeFileSync(file, `${JSON.stringify({ environment, results, memory }, null, 2)}\n`);
+writeFileSync(file, `${JSON.stringify({ environment, results, memory, planning }, null, 2)}\n`);
 console.log(
   `\n${environment.cpu}, ${environment.cores} cores, ${environment.isa}; written to bench/results/bench.json`,
 );

@@ -31,8 +31,10 @@ describe('programs of any length are planned, and compute what the graph says', 
   };
   for (const [name, graph] of Object.entries(programs)) {
     it(name, () => {
-      const { bytes, instructions } = expectFaithful(graph);
+      const { bytes, instructions, allocations } = expectFaithful(graph);
       expect(decode(bytes).instructions).toEqual(instructions);
+      // What is written is read later, or is an output.
+      for (const { start, end } of allocations) expect(end).toBeGreaterThan(start);
       for (const one of instructions) {
         if (one.kind !== 'map' && one.kind !== 'mapSum') continue;
         expect(one.ops.length).toBeLessThanOrEqual(MAX_MAP_OPS);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as $ from '../../../lib/graph/build.ts';
 import { decode } from '../../../lib/graph/plan/decode.ts';
-import { destinationsOf, sourcesOf } from '../../../lib/graph/plan/instruction.ts';
 import { runProgramReference } from '../../../lib/graph/plan/interpret.ts';
 import { type InputBinding, plan } from '../../../lib/graph/plan/plan.ts';
 import { expectFaithful, graphOf, kinds, planOf } from './support.ts';
@@ -85,22 +84,6 @@ describe('a program larger than its form can say', () => {
 });
 
 describe('kernels with several results', () => {
-  it('write only what somebody else reads', () => {
-    // b is stored because c repeats it along the rows, and a kernel of its own if nobody joined them.
-    const w = $.input('w', [6, 6]);
-    const a = $.matmul(x, w);
-    const made = expectFaithful(graphOf([x, w], $.matmul($.tanh(a), w), $.matmul($.exp($.tanh(a)), w)));
-    const read = new Set(
-      made.instructions.flatMap((one) => sourcesOf(one).map(({ space, offset }) => `${space} ${offset}`)),
-    );
-    const outputs = new Set(decode(made.bytes).outputs.map(({ ref }) => `${ref.space} ${ref.offset}`));
-    for (const one of made.instructions) {
-      for (const { space, offset } of destinationsOf(one)) {
-        expect(read.has(`${space} ${offset}`) || outputs.has(`${space} ${offset}`)).toBe(true);
-      }
-    }
-  });
-
   it('one kernel computes a value and what follows from it when both are needed whole', () => {
     const w = $.input('w', [6, 6]);
     const a = $.tanh(x);
