@@ -116,6 +116,16 @@ describe('a run whose loss', () => {
     expect(readRunLog(folder).at(-1)).toMatchObject({ reason: 'diverged', cause: 'loss-rose', steps: 14 });
   });
 
+  it('rose too far can go on from its last checkpoint with another limit', async () => {
+    const problem = lossOf((w) => mul(0.5, sum(square(w))));
+    const options = { steps: 20, out: folder, checkpointEvery: 5 };
+    expect((await run(problem, gd({ lr: 4 }), options)).end).toMatchObject({ cause: 'loss-rose', steps: 14 });
+    const rest = await run(problem, gd({ lr: 4 }), { ...options, resume: true, divergenceLimit: 'off' });
+    expect(rest.events[0]).toMatchObject({ type: 'resume', step: 10 });
+    expect(rest.end).toMatchObject({ reason: 'completed', steps: 20 });
+    expect(rest.end.message).not.toContain('far above');
+  });
+
   it.each([0, 0.5, Number.NaN, 'on', null])('has a divergenceLimit of %s is refused', async (divergenceLimit) => {
     const options = { steps: 1, divergenceLimit } as TrainOptions;
     await expect(run(lossOf(linear), gd({ lr: 1 }), options)).rejects.toMatchObject({
@@ -146,6 +156,20 @@ describe('a run that is not finite', () => {
       }
     },
   );
+
+  it('in a gradient of a form that has none there, √(w²) at 0, is either finite or said not to be', async () => {
+    for (const optimizer of first) {
+      for (const steps of [1, 5]) {
+        const { end, theta } = await run(
+          lossOf((w) => sum(sqrt(square(w))), 0),
+          optimizer,
+          { steps },
+        );
+        expect(theta[0]).not.toBeNaN();
+        expect([undefined, 'gradient-not-finite']).toContain(end.cause);
+      }
+    }
+  });
 
   it("in Adam's second moment names it and says to scale the loss", async () => {
     for (const options of [{ steps: 5 }, { steps: 500 }, { steps: 5, out: folder, checkpointEvery: 2 }]) {
@@ -228,6 +252,28 @@ describe('a run that is not finite', () => {
     expect(far.end.message).toContain('a smaller η');
   });
 
+  it('in its parameters is not measured, nor kept', async () => {
+    const problem = lossOf((w) => sum(add(mul(2, relu(w)), 1)));
+    const { events, end } = await run(problem, gd({ lr: 1.7e38 }), {
+      steps: 10,
+      monitorEvery: 1,
+      probes: 2,
+      out: folder,
+      checkpointEvery: 2,
+    });
+    // 1 − 2 · 1.7e38 is finite, and so is its relu.
+    expect(end).toMatchObject({ reason: 'completed' });
+    const late = await run(
+      lossOf((w) => sum(add(w, 1)), -3e38),
+      gd({ lr: 1e37 }),
+      { steps: 10, monitorEvery: 1, probes: 2, out: join(folder, 'late'), checkpointEvery: 2 },
+    );
+    expect(late.end).toMatchObject({ reason: 'diverged', cause: 'parameters-not-finite', steps: 5 });
+    expect(late.monitors.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
+    expect(late.events.flatMap((event) => (event.type === 'checkpoint' ? [event.step] : []))).toEqual([0, 2, 4]);
+    expect(events.filter(({ type }) => type === 'checkpoint')).toHaveLength(6);
+  });
+
   it('at its start says so before a step, with the tensor', async () => {
     await using objective = await compile(device, lossOf(linear, 1, 4));
     // Beyond f32 once it is added to what is there.
@@ -266,6 +312,27 @@ describe('a run that goes nowhere', () => {
     expect(warnings).toMatchObject([{ code: 'mu-lost', step: 3 }]);
     expect(warnings[0].message).toContain('100 % of them do not change');
     expect(end.message).toContain('a larger μ');
+    // The same of a scalar, of more parameters than are read at a time, and where only most of them are large.
+    const scalar: Problem = {
+      parameters: { w: { shape: [], init: { kind: 'constant', value: 1e6 } } },
+      loss: (q) => square(q.w),
+    };
+    expect((await run(scalar, zoGD({ lr: 1e-9 }), { steps: 4 })).warnings).toMatchObject([{ code: 'mu-lost' }]);
+    const many = await run(
+      lossOf((w) => sum(mul(1e-12, square(w))), 1e6, 2 ** 20 + 5),
+      zoGD({ lr: 1e-9 }),
+      { steps: 4 },
+    );
+    expect(many.warnings).toMatchObject([{ code: 'mu-lost', message: expect.stringContaining('100 %') }]);
+    const mixed: Problem = {
+      parameters: {
+        large: { shape: [30], init: { kind: 'constant', value: 1e6 } },
+        unused: { shape: [10], init: { kind: 'constant', value: 1 } },
+      },
+      loss: (q) => add(sum(square(q.large)), mul(0, sum(q.unused))),
+    };
+    const some = await run(mixed, zoGD({ lr: 1e-9 }), { steps: 4 });
+    expect(some.warnings).toMatchObject([{ code: 'mu-lost', message: expect.stringContaining('75 %') }]);
     // The same loss with a μ that f32 holds there.
     expect((await run(problem, zoGD({ lr: 1e-9, mu: 1 }), { steps: 10 })).warnings).toEqual([]);
   });
@@ -286,6 +353,8 @@ describe('a run that goes nowhere', () => {
   it('because it starts at a minimum says so, with two points and with a gradient', async () => {
     const problem = lossOf((w) => sum(square(w)), 0, 10);
     await using objective = await compile(device, problem);
+    const { warnings } = await run(problem, zoGD({ lr: 0.1 }), { steps: 10 });
+    expect(warnings).toMatchObject([{ code: 'loss-stationary', step: 3 }]);
     const direction = { distribution: 'normal', seed: 1n, stream: 0n } as const;
     expect(await whyFlat(objective, direction, 1e-3, false)).toMatchObject({ code: 'loss-stationary' });
     // Off the minimum there is nothing to say.
@@ -318,12 +387,19 @@ describe('a run that goes nowhere', () => {
   });
 
   it('because its updates are lost next to its weights says so', async () => {
-    for (const optimizer of [gd({ lr: 1e-9 }), gdm({ lr: 1e-9 }), adam({ lr: 1e-9 })]) {
+    for (const optimizer of [gd({ lr: 1e-9 }), gdm({ lr: 1e-9 }), adam({ lr: 1e-9 }), zoGD({ lr: 1e-9 })]) {
       const { warnings, end } = await run(lossOf(linear, 1, 5), optimizer, { steps: 30 });
       expect(warnings).toMatchObject([{ code: 'parameters-stuck', step: 30 }]);
       expect(end.message).toContain('a larger η');
     }
     expect((await run(lossOf(linear, 1, 5), gd({ lr: 0 }), { steps: 30 })).warnings).toEqual([]);
+    // The squares of the gradient underflow in v, and ε is all that is left to divide by.
+    const faint = await run(
+      lossOf((w) => mul(1e-25, sum(square(w)))),
+      adam({ lr: 0.1 }),
+      { steps: 30 },
+    );
+    expect(faint.warnings).toMatchObject([{ code: 'parameters-stuck' }]);
     // η = 2/λ changes every sign and no square.
     const flips = await run(
       lossOf((w) => mul(0.5, sum(square(w)))),
