@@ -40,6 +40,7 @@ describe('a divergence', () => {
     ['a jump after a long quiet', series(100, (i) => (i < 60 ? 1 : 2000)), 68],
     ['a jump of a loss that had fallen below 0', series(100, (i) => (i < 60 ? -i / 10 : 5000)), 68],
     ['growth from a negative loss', series(100, (i) => -1 + 1e-3 * 2 ** i), 45],
+    ['growth after many steps at exactly 0', series(120, (i) => (i < 60 ? 0 : 3 ** (i - 60))), 90],
     ['growth from exactly 0', series(100, (i) => (i < 5 ? 0 : 3 ** (i - 5))), 30],
   ])('is %s', (_, losses, latest) => {
     const step = divergedAt(losses);

@@ -420,6 +420,20 @@ describe('a run that goes nowhere', () => {
     expect(warnings).toMatchObject([{ code: 'estimate-zero', message: expect.stringContaining('nothing') }]);
   });
 
+  it('in some steps only is not warned', async () => {
+    const sometimes: Estimator = {
+      name: 'sometimes',
+      moments: () => ({ s1: 1, s2: 0 }),
+      estimate: async (_, direction) => {
+        const { stream } = direction(0);
+        const coefficient = (stream >> 16n) % 4n === 0n ? 1e-3 : 0;
+        return { kind: 'directions', loss: 1, terms: [{ direction: direction(0), coefficient }] };
+      },
+    };
+    const optimizer = { name: 'own', estimator: sometimes, rule: plain(), lr: 0.1 };
+    expect((await run(lossOf(linear), optimizer, { steps: 40 })).warnings).toEqual([]);
+  });
+
   it('is warned as often and at the same steps when it is stopped and resumed', async () => {
     const problem = lossOf((w) => sum(add(mul(0, w), 2)), 1, 8);
     const whole = await run(problem, zoGD({ lr: 0.1 }), { steps: 20, out: join(folder, 'whole'), checkpointEvery: 3 });
@@ -473,6 +487,21 @@ describe('a run whose weights diffuse', () => {
     );
     // The end says what has become of it.
     expect(end.message).toMatch(/Warning: ‖θ‖² has grown from 54.* to/);
+  });
+
+  it('is measured when noise has doubled, not in every step after', async () => {
+    await using objective = await compile(device, smallProblem(), { seed: 1 });
+    const measure = objective.params.measure.bind(objective.params);
+    let measured = 0;
+    objective.params.measure = () => {
+      measured += 1;
+      return measure();
+    };
+    for await (const event of train(objective, zoGD({ lr: 0.08 }), { steps: 300 })) {
+      // At the start, at the end, and at each doubling from ‖θ‖² at the start on.
+      if (event.type === 'end') expect(measured).toBeLessThan(3 + Math.max(0, Math.log2((event.diffusion ?? 0) / 3)));
+    }
+    expect(measured).toBeGreaterThan(2);
   });
 
   it('that are trained exactly, or by a rule whose noise is not known, is not warned of it', async () => {
