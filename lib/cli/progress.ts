@@ -1,7 +1,7 @@
 import type { Moments } from '../optimizers/optimizer.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
 import { edgeRatio } from '../report/summary.ts';
-import type { MonitorEvent, StepEvent, TrainEvent } from '../train/events.ts';
+import type { MonitorEvent, StepEvent, TrainEvent, WarningEvent } from '../train/events.ts';
 import type { TextStream } from './context.ts';
 
 export interface ProgressOptions {
@@ -47,7 +47,7 @@ function plainProgress(stream: TextStream, options: ProgressOptions): Progress {
             `step ${count(event.step)}  loss ${formatNumber(event.loss)}${rate > 0 ? `  ${formatNumber(rate, 3)} steps/s` : ''}`,
           );
         }
-      }
+      } else if (event.type === 'warning') line(warningLine(event));
     },
     close() {},
   };
@@ -97,11 +97,13 @@ function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
           draw(event);
           lastDraw = now();
         }
-      }
+      } else if (event.type === 'warning') keep(warningLine(event));
     },
     close: clear,
   };
 }
+
+const warningLine = ({ step, message }: WarningEvent): string => `warning at step ${count(step)}: ${message}`;
 
 function runLine(run: Extract<TrainEvent, { type: 'run' }>): string {
   const { optimizer, device, memory } = run;

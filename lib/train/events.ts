@@ -119,7 +119,7 @@ export type WarningCode =
   | 'estimate-zero'
   /** Steps were taken, and no parameter is another number than before. */
   | 'parameters-stuck'
-  /** ‖θ‖² has more than doubled, and most of that is noise. */
+  /** ‖θ‖² is more than 4 times what it was, and at least nine tenths of that growth is noise. */
   | 'weights-diffuse';
 
 export interface WarningEvent {

@@ -18,6 +18,13 @@ const LOOK_EVERY = 64;
 /** Steps in a row whose estimate is exactly 0 before it is asked why. */
 const STILL = 4;
 
+/**
+ * ‖θ‖² has grown too much when it is this many times what it was, and this share of the growth is noise. Networks that stay at their edge
+ * for tens of thousands of steps come to 5 times, of which noise is two thirds; ones that die of it pass 4 times in a few hundred steps, all noise.
+ */
+const GROWN = 4;
+const BY_NOISE = 0.9;
+
 /** Why a run cannot go on. */
 export interface Trouble {
   readonly cause: EndCause;
@@ -118,8 +125,7 @@ export class Watch {
     const measured = await this.#measureFinite(0, 'in the start');
     this.#start = measured.theta.squares;
     this.#last = measured.theta;
-    // Noise that has added as much as there was doubles it.
-    this.#measureAt = this.#start > 0 ? this.#start : null;
+    this.#measureAt = this.#start > 0 ? (GROWN - 1) * this.#start : null;
   }
 
   /** Looks at the estimate of a step, before it is applied. @returns why it must not be; undefined where it may. */
@@ -330,7 +336,7 @@ export class Watch {
   /** ‖θ‖² as measured now, against what noise has made of it. */
   #judgeGrowth(step: number): void {
     const { start, now, diffusion } = this.growth;
-    if (diffusion === null || !(start > 0) || !(now >= 2 * start) || !(diffusion >= (now - start) / 2)) return;
+    if (diffusion === null || !(start > 0) || now < GROWN * start || diffusion < BY_NOISE * (now - start)) return;
     this.#warn(
       step,
       'weights-diffuse',

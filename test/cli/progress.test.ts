@@ -26,6 +26,14 @@ function screen(text: string): string[] {
   return text.split('\n').map((line) => line.split('\r\x1b[2K').at(-1) ?? '');
 }
 
+it.each([true, false])('progress shows a warning when it comes (on a terminal: %s)', (isTTY) => {
+  const stream = new TextSink({ isTTY, columns: 40 });
+  const shown = progress(stream, { steps: 10, moments, now: () => 0 });
+  shown.show({ type: 'warning', step: 1234, code: 'loss-flat', message: 'The loss is 2 whatever the parameters.' });
+  shown.close();
+  expect(screen(stream.text)).toContain('warning at step 1,234: The loss is 2 whatever the parameters.');
+});
+
 describe('progress on a terminal', () => {
   it('redraws one line at most ten times a second', () => {
     const stream = new TextSink({ isTTY: true, columns: 120 });

@@ -481,7 +481,8 @@ describe('a run whose weights diffuse', () => {
     expect(share).toBeGreaterThan(0.85);
     expect(share).toBeLessThan(1.25);
     expect(warnings).toMatchObject([{ code: 'weights-diffuse' }]);
-    expect(warnings[0].step).toBeLessThan(200);
+    expect(warnings[0].step).toBeLessThan(300);
+    expect(warnings[0].step).toBeGreaterThan(50);
     expect(warnings[0].message).toMatch(
       /^The weights diffuse: ‖θ‖² has grown from 54.* to .*, and the noise of the steps alone adds/,
     );
@@ -497,9 +498,9 @@ describe('a run whose weights diffuse', () => {
       measured += 1;
       return measure();
     };
-    for await (const event of train(objective, zoGD({ lr: 0.08 }), { steps: 300 })) {
-      // At the start, at the end, and at each doubling from ‖θ‖² at the start on.
-      if (event.type === 'end') expect(measured).toBeLessThan(3 + Math.max(0, Math.log2((event.diffusion ?? 0) / 3)));
+    for await (const event of train(objective, zoGD({ lr: 0.12 }), { steps: 300 })) {
+      // At the start, at the end, and at each doubling from three times ‖θ‖² at the start on.
+      if (event.type === 'end') expect(measured).toBeLessThan(3 + Math.max(0, Math.log2((event.diffusion ?? 0) / 9)));
     }
     expect(measured).toBeGreaterThan(2);
   });
