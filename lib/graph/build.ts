@@ -121,6 +121,15 @@ export function gelu(x: Node): Node {
 export function integerPow(x: Node, exponent: number): Node {
   return make('integerPow', [x], { exponent });
 }
+export function sech2(x: Node): Node {
+  return make('sech2', [x], {});
+}
+export function erfDerivative(x: Node, order: number): Node {
+  return make('erfDerivative', [x], { order });
+}
+export function geluDerivative(x: Node, order: number): Node {
+  return make('geluDerivative', [x], { order });
+}
 export function stopGradient(x: Node): Node {
   return make('stopGradient', [x], {});
 }

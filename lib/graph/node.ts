@@ -33,6 +33,11 @@ export interface Attributes {
   /** Exact (erf) Gaussian error linear unit, x Φ(x). */
   gelu: object;
   integerPow: { readonly exponent: number };
+  /** 1 / cosh²(x), the derivative of tanh; by itself, because 1 − tanh²(x) cancels. */
+  sech2: object;
+  /** Derivatives of erf and gelu, of order 1 to 16: what is made of the functions themselves cancels, or is 0 · ∞ at the ends. */
+  erfDerivative: { readonly order: number };
+  geluDerivative: { readonly order: number };
   add: object;
   sub: object;
   mul: object;

@@ -42,8 +42,11 @@ export const gelu = unary('gelu', $.gelu);
 /** The same value; its derivative is zero. */
 export const stopGradient = unary('stopGradient', $.stopGradient);
 export const square = unary('square', (x) => $.integerPow(x, 2));
-/** max(x, 0); derivative ½ at 0. */
-export const relu = unary('relu', (x) => $.maximum(x, $.constant(0, x.shape, x.dtype)));
+/** max(x, 0); derivative 0 at 0. */
+export const relu = unary('relu', (x) => {
+  const zero = $.constant(0, x.shape, x.dtype);
+  return $.select($.compare('le', x, zero), zero, x);
+});
 
 /** x to an integer power, |exponent| ≤ 64. */
 export function integerPow(x: Operand, exponent: number): Tensor {
@@ -67,7 +70,10 @@ export const le = comparison('le');
 export const gt = comparison('gt');
 export const ge = comparison('ge');
 
-/** a where mask ≠ 0, else b; all three broadcast. */
+/**
+ * a where mask ≠ 0, else b; all three broadcast. What is not selected has a cotangent of 0, and 0 · ∞ is NaN: where the derivative of a branch
+ * is infinite, keep its operand away from there too, as in select(x > 0, sqrt(select(x > 0, x, 1)), 0).
+ */
 export function select(mask: Tensor, a: Operand, b: Operand): Tensor {
   const [x, y] = aligned('select', [a, b]);
   const m = nodeOf('select: mask', mask);

@@ -9,8 +9,8 @@ namespace {
 constexpr size_t kTile = 1024;         // 4 KB: a handful of them fit the first-level cache
 constexpr size_t kLongestTile = 2048;  // where a period asks for it
 
-#define ZEROTH_COST(name, opcode, operands, nanoseconds) \
-  case MapOpcode::name:                                  \
+#define ZEROTH_COST(name, opcode, operands, lowest, highest, nanoseconds) \
+  case MapOpcode::name:                                                   \
     return nanoseconds;
 double cost(MapOpcode opcode) {
   switch (opcode) { ZEROTH_MAP_OPS(ZEROTH_COST) }
@@ -127,8 +127,11 @@ void MapPlan::placeOps(const MapBody& body) {
       uniforms_[result] = static_cast<float>(op.immediate);
       continue;
     }
-    Op step{nullptr, result, {op.operands[0], op.operands[1], op.operands[2]}, operandCount(op.opcode), 0};
-    if (op.opcode == MapOpcode::integerPow) step.exponent = static_cast<int>(op.immediate);
+    Op step{nullptr,
+            result,
+            {op.operands[0], op.operands[1], op.operands[2]},
+            operandCount(op.opcode),
+            static_cast<int>(op.immediate)};
     unsigned splat = 0;
     for (int j = 0; j < step.operandCount; ++j) {
       if (registers_[step.operands[j]].place == Place::uniform) splat |= 1u << j;
@@ -178,7 +181,7 @@ void MapPlan::begin(const Context& context) {
   for (const Op& op : uniformOps_) {
     const float* operands[3] = {};
     for (int j = 0; j < op.operandCount; ++j) operands[j] = &uniforms_[op.operands[j]];
-    op.run(&uniforms_[op.result], operands, 1, op.exponent);
+    op.run(&uniforms_[op.result], operands, 1, op.integer);
   }
 }
 
@@ -221,7 +224,7 @@ void MapPlan::compute(const Context& context, uint8_t* scratch, const float** re
     float* out = result.place == Place::stored ? context.at<float>(writes_[result.write].ref) + start
                                                : buffer(scratch, result.buffer);
     registers[op.result] = out;
-    op.run(out, operands, count, op.exponent);
+    op.run(out, operands, count, op.integer);
   }
   for (size_t w = 0; w < writes_.size(); ++w) {
     const View& write = writes_[w];

@@ -62,7 +62,7 @@ class MapPlan {
     uint32_t result;
     uint32_t operands[3];
     int operandCount;
-    int exponent;
+    int integer;  // the immediate
   };
 
   size_t bufferBytes() const { return alignUp(tile_ * sizeof(float)); }

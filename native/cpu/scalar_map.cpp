@@ -7,6 +7,48 @@ namespace zeroth::cpu {
 
 namespace {
 
+constexpr double kHalfRoot = 0.70710678118654752440;     // 1 / √2
+constexpr double kDensity = 0.39894228040143267794;      // 1 / √2π
+constexpr double kTwoByRootPi = 1.12837916709551257390;  // 2 / √π
+
+// exp(-s x²), s a power of two; the rounding of x² is taken out.
+double bell(double x, double s) {
+  const double h = x * x;
+  return std::exp(-s * h) * (1 - s * std::fma(x, x, -h));
+}
+
+double gelu(double x) { return std::fabs(x) > 40 ? std::fmax(x, 0) : 0.5 * x * std::erfc(-x * kHalfRoot); }
+
+double sech2(double x) {
+  const double e = std::exp(-2 * std::fabs(x));
+  return 4 * e / ((1 + e) * (1 + e));
+}
+
+// As GeluDerivative and ErfDerivative of tile_kernels.inc.h.
+double geluDerivative(double x, int order) {
+  if (std::fabs(x) > 40) return order == 1 && x > 0 ? 1 : 0;
+  const double density = kDensity * bell(x, 0.5);
+  if (order == 1) return 0.5 * std::erfc(-x * kHalfRoot) + x * density;
+  double lower = 1, upper = x;
+  for (int n = 1; n < order - 1; ++n) {
+    const double next = x * upper - n * lower;
+    lower = upper;
+    upper = next;
+  }
+  return (order % 2 == 0 ? density : -density) * (order * lower - x * upper);
+}
+
+double erfDerivative(double x, int order) {
+  if (std::fabs(x) > 40) return 0;
+  double lower = 0, upper = 1;
+  for (int n = 0; n < order - 1; ++n) {
+    const double next = 2 * x * upper - 2 * n * lower;
+    lower = upper;
+    upper = next;
+  }
+  return (order % 2 == 0 ? -kTwoByRootPi : kTwoByRootPi) * upper * bell(x, 1);
+}
+
 double evaluate(const MapOp& op, double a, double b, double c) {
   switch (op.opcode) {
     case MapOpcode::neg:
@@ -24,7 +66,7 @@ double evaluate(const MapOp& op, double a, double b, double c) {
     case MapOpcode::erf:
       return std::erf(a);
     case MapOpcode::sigmoid:
-      return 1 / (1 + std::exp(-a));
+      return a < 0 ? std::exp(a) / (1 + std::exp(a)) : 1 / (1 + std::exp(-a));
     case MapOpcode::sqrt:
       return std::sqrt(a);
     case MapOpcode::rsqrt:
@@ -36,7 +78,13 @@ double evaluate(const MapOp& op, double a, double b, double c) {
     case MapOpcode::integerPow:
       return std::pow(a, op.immediate);
     case MapOpcode::gelu:
-      return 0.5 * a * (1 + std::erf(a * 0.70710678118654752440));
+      return gelu(a);
+    case MapOpcode::sech2:
+      return sech2(a);
+    case MapOpcode::erfDerivative:
+      return erfDerivative(a, static_cast<int>(op.immediate));
+    case MapOpcode::geluDerivative:
+      return geluDerivative(a, static_cast<int>(op.immediate));
     case MapOpcode::add:
       return a + b;
     case MapOpcode::sub:

@@ -21,6 +21,19 @@ struct Avx2Lanes {
   typedef float V __attribute__((vector_size(32)));
   typedef int I __attribute__((vector_size(32)));
   static V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
+  static bool any(I mask) { return _mm256_movemask_ps(_mm256_castsi256_ps((__m256i)mask)) != 0; }
+  static V round(V x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static V reciprocal(V x) { return 1.0f / x; }
+  static V squareError(V x, V h) { return _mm256_fmsub_ps(x, x, h); }
+  // x 2^k for an integer k from -250 to 0, rounded once.
+  static V scale(V x, V k) {
+    const __m256i whole = _mm256_cvtps_epi32(_mm256_max_ps(k, _mm256_set1_ps(-250))),
+                  half = _mm256_srai_epi32(whole, 1);
+    return x * power(half) * power(_mm256_sub_epi32(whole, half));
+  }
+  static V power(__m256i k) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(k, _mm256_set1_epi32(127)), 23));
+  }
   static V exp(V x) { return _ZGVdN8v_expf(x); }
   static V log(V x) { return _ZGVdN8v_logf(x); }
   static V log1p(V x) { return _ZGVdN8v_log1pf(x); }

@@ -20,6 +20,28 @@ struct PortableLanes {
     return x;
   }
   static V fma(V a, V b, V c) { return a * b + c; }  // close enough where it is only a polynomial
+  static bool any(I mask) { return (mask[0] | mask[1] | mask[2] | mask[3]) != 0; }
+  // Nearest integer, for |x| < 2^22.
+  static V round(V x) { return (x + 12582912.0f) - 12582912.0f; }
+  static V reciprocal(V x) { return 1.0f / x; }
+  // x² - h for h = x² rounded, exactly: Dekker's product.
+  static V squareError(V x, V h) {
+    I bits;
+    __builtin_memcpy(&bits, &x, sizeof x);
+    bits &= ~0xfff;
+    V high;
+    __builtin_memcpy(&high, &bits, sizeof x);
+    const V low = x - high;
+    return ((high * high - h) + 2.0f * high * low) + low * low;
+  }
+  // x 2^k for an integer k from -250 to 0, rounded once.
+  static V scale(V x, V k) {
+    const I whole = __builtin_convertvector(k < -250.0f ? V{} - 250.0f : k, I), half = whole >> 1;
+    const I bits[] = {(half + 127) << 23, (whole - half + 127) << 23};
+    V powers[2];
+    __builtin_memcpy(powers, bits, sizeof powers);
+    return x * powers[0] * powers[1];
+  }
   static V exp(V x) {
     return each(x, [](float v) { return std::exp(v); });
   }

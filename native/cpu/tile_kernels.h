@@ -7,8 +7,8 @@
 namespace zeroth::cpu {
 
 // One op over n elements. `out` may be one of the operands. An operand whose bit is set in the variant's mask is a
-// single number.
-using TileOp = void (*)(float* out, const float* const* operands, size_t n, int exponent);
+// single number. `integer` is the op's immediate.
+using TileOp = void (*)(float* out, const float* const* operands, size_t n, int integer);
 
 struct TileKernels {
   const char* name;

@@ -35,11 +35,11 @@ struct TileLoops {
   }
 
   template <class F>
-  static void unary(float* out, const float* const* operands, size_t n, int exponent) {
+  static void unary(float* out, const float* const* operands, size_t n, int integer) {
     const float* a = operands[0];
     size_t i = 0;
-    for (; i + W <= n; i += W) store(out + i, F::apply(load(a + i), exponent));
-    if (i < n) storeTail(out + i, F::apply(loadTail(a + i, n - i), exponent), n - i);
+    for (; i + W <= n; i += W) store(out + i, F::apply(load(a + i), integer));
+    if (i < n) storeTail(out + i, F::apply(loadTail(a + i, n - i), integer), n - i);
   }
 
   template <class F, bool SplatA, bool SplatB>
@@ -77,6 +77,57 @@ struct TileLoops {
     }
   }
 
+  static V absolute(V x) {
+    typename L::I bits;
+    __builtin_memcpy(&bits, &x, sizeof x);
+    bits &= 0x7fffffff;
+    __builtin_memcpy(&x, &bits, sizeof x);
+    return x;
+  }
+  // These let NaN through.
+  static V magnitude(V x, float most) {
+    const V a = absolute(x);
+    return a > splat(most) ? splat(most) : a;
+  }
+  static V clamped(V x, float most) {
+    const V c = x > splat(most) ? splat(most) : x;
+    return c < splat(-most) ? splat(-most) : c;
+  }
+
+  // exp(g + low) = p 2^k for g in [-400, 0] and a small correction. The power of two is applied last, so that results
+  // below the normal range round once, in the end.
+  struct Power {
+    V p, k;
+  };
+  static Power exponential(V g, V low) {
+    const V k = L::round(g * 1.44269504f);
+    V r = L::fma(k, splat(-0.693115234375f), g);
+    r = L::fma(k, splat(-3.19461833e-5f), r) + low;
+    constexpr float kCoefficients[] = {0.001384359f, 0.0083742086f, 0.041668005f, 0.166664302f,
+                                       0.49999994f,  1.0f,          1.0f};
+    V p = splat(kCoefficients[0]);
+    for (int i = 1; i < 7; ++i) p = L::fma(p, r, splat(kCoefficients[i]));
+    return {p, k};
+  }
+  static V scaled(V x, V k) { return L::scale(x, k); }
+
+  // Beyond it x Φ(-x) is 0 in f32.
+  static constexpr float kLargestNormal = 14.6f;
+  // exp(-a²/2). The rounding of a² alone would cost a²/2 units of the last place.
+  static Power normalBell(V a) {
+    const V h = a * a;
+    return exponential(-0.5f * h, -0.5f * L::squareError(a, h));
+  }
+  // Φ(-a) exp(a²/2) for 0 ≤ a ≤ 14.6: least-maximum fit, relative, of degree 8 in 1 / (1 + 0.296 a); error 4e-8.
+  static V millsRatio(V a) {
+    const V t = L::reciprocal(L::fma(a, splat(0.296402931f), splat(1.0f)));
+    constexpr float kCoefficients[] = {0.0393292233f, -0.180211127f, 0.260306865f, -0.106604166f, 0.160068825f,
+                                       0.0874100327f, 0.121781424f,  0.117904671f, 1.4274121e-05f};
+    V p = splat(kCoefficients[0]);
+    for (int i = 1; i < 9; ++i) p = L::fma(p, t, splat(kCoefficients[i]));
+    return p;
+  }
+
   struct Neg {
     static V apply(V x, int) { return -x; }
   };
@@ -99,7 +150,19 @@ struct TileLoops {
     static V apply(V x, int) { return L::erf(x); }
   };
   struct Sigmoid {
-    static V apply(V x, int) { return 1.0f / (1.0f + L::exp(-x)); }
+    static V apply(V x, int) {
+      const Power e = exponential(-magnitude(x, 110), V{});
+      const V d = 1.0f / (1.0f + scaled(e.p, e.k));
+      return x < V{} ? scaled(e.p * d, e.k) : d;
+    }
+  };
+  // 1 / cosh²(x) = 4 e / (1 + e)² with e = exp(-2 |x|).
+  struct Sech2 {
+    static V apply(V x, int) {
+      const Power e = exponential(-2.0f * magnitude(x, 60), V{});
+      const V d = 1.0f / (1.0f + scaled(e.p, e.k));
+      return scaled(4.0f * e.p * d * d, e.k);
+    }
   };
   struct Sqrt {
     static V apply(V x, int) { return L::sqrt(x); }
@@ -108,13 +171,7 @@ struct TileLoops {
     static V apply(V x, int) { return 1.0f / L::sqrt(x); }
   };
   struct Abs {
-    static V apply(V x, int) {
-      typename L::I bits;
-      __builtin_memcpy(&bits, &x, sizeof x);
-      bits &= 0x7fffffff;
-      __builtin_memcpy(&x, &bits, sizeof x);
-      return x;
-    }
+    static V apply(V x, int) { return absolute(x); }
   };
   struct Sign {
     static V apply(V x, int) {
@@ -122,33 +179,76 @@ struct TileLoops {
       return x > zero ? splat(1.0f) : (x < zero ? splat(-1.0f) : x);
     }
   };
+  // A negative power is one of 1 / x: x^n would overflow where its reciprocal is still a number.
   struct IntegerPow {
     static V apply(V x, int exponent) {
       V result = splat(1.0f);
+      if (exponent < 0) x = 1.0f / x;
       for (unsigned e = exponent < 0 ? -exponent : exponent; e != 0; e >>= 1) {
         if (e & 1) result = result * x;
         x = x * x;
       }
-      return exponent < 0 ? 1.0f / result : result;
+      return result;
     }
   };
-  // x Φ(x), with Φ(x) = 1/2 + x p(x²) for |x| < 5.5 (beyond, it is 0 or 1 to the last bit of an f32 near 1). p is the
-  // least-maximum fit of degree 15 in s = 2 x² / 5.5² - 1 in [-1, 1], weighted by |x|: error of x p 9e-9, with f32
-  // rounding 1.3e-7. Twice as fast as by erf.
+  // x Φ(x) = max(x, 0) - a Φ(-a) with a = |x|: nothing cancels on the left, and the right is x but for the last bits.
+  // For a ≤ 3, where nearly everything is, Φ(-a) is a polynomial (least-maximum fit, relative, of degree 13; error
+  // 2e-8).
   struct Gelu {
     static V apply(V x, int) {
-      constexpr float kEdge = 5.5f;
-      constexpr float kCoefficients[] = {-0.000241107995f, 0.000635680004f, -0.0005144446f,  0.000707528722f,
-                                         -0.00243671039f,  0.00463671416f,  -0.00680885697f, 0.0102191356f,
-                                         -0.0150025953f,   0.020367129f,    -0.026047708f,   0.0320699051f,
-                                         -0.0387928213f,   0.0477376452f,   -0.064172338f,   0.128551931f};
-      const V s = L::fma(x * x, splat(2 / (kEdge * kEdge)), splat(-1.0f));
-      V p = splat(kCoefficients[0]);
-      for (int i = 1; i < 16; ++i) p = L::fma(p, s, splat(kCoefficients[i]));
-      V phi = L::fma(x, p, splat(0.5f));
-      phi = x >= splat(kEdge) ? splat(1.0f) : phi;
-      phi = x <= splat(-kEdge) ? V{} : phi;
-      return x * phi;
+      constexpr float kEdge = 3, kCentre = 2.5625f;
+      constexpr float kCoefficients[] = {1.57603414e-07f, -1.19872906e-06f, 6.53175684e-07f,  9.28786007e-06f,
+                                         9.23912083e-06f, -3.39500995e-05f, -0.000245505697f, -0.000403188844f,
+                                         0.000837786899f, 0.00569815283f,   0.0138821488f,    0.0191719652f,
+                                         0.0149634955f,   0.0051960795f};
+      const V a = absolute(x), y = kCentre - a;
+      V w = splat(kCoefficients[0]);
+      for (int i = 1; i < 14; ++i) w = L::fma(w, y, splat(kCoefficients[i]));
+      w = a * w;
+      if (L::any(a > splat(kEdge))) w = a > splat(kEdge) ? tail(a) : w;
+      return (x < V{} ? V{} : x) - w;
+    }
+    static V tail(V magnitudes) {
+      const V a = magnitude(magnitudes, kLargestNormal);
+      const Power e = normalBell(a);
+      return scaled(a * (e.p * millsRatio(a)), e.k);
+    }
+  };
+  // Derivatives of x Φ(x), with the density φ(x) = exp(-x² / 2) / √2π and Hermite polynomials He:
+  //   Φ(x) + x φ(x);  from the second on  (-1)^n φ(x) (n He_{n-2}(x) - x He_{n-1}(x)).
+  struct GeluDerivative {
+    static V apply(V x, int order) {
+      constexpr float kDensity = 0.398942280f;
+      if (order == 1) {
+        const V a = magnitude(x, kLargestNormal);
+        const Power e = normalBell(a);
+        const V left = scaled(e.p * L::fma(splat(-kDensity), a, millsRatio(a)), e.k);
+        return x < V{} ? left : 1.0f - left;
+      }
+      const V c = clamped(x, 20);
+      const Power e = normalBell(absolute(c));
+      V lower = splat(1.0f), upper = c;
+      for (int n = 1; n < order - 1; ++n) {
+        const V next = L::fma(c, upper, static_cast<float>(-n) * lower);
+        lower = upper;
+        upper = next;
+      }
+      const V polynomial = L::fma(-c, upper, static_cast<float>(order) * lower);
+      return scaled((order % 2 == 0 ? kDensity : -kDensity) * polynomial * e.p, e.k);
+    }
+  };
+  // Derivatives of erf: 2/√π (-1)^{n-1} H_{n-1}(x) exp(-x²).
+  struct ErfDerivative {
+    static V apply(V x, int order) {
+      const V c = clamped(x, 14), h = c * c;
+      const Power e = exponential(-h, -L::squareError(c, h));
+      V lower = V{}, upper = splat(1.0f);
+      for (int n = 0; n < order - 1; ++n) {
+        const V next = L::fma(2.0f * c, upper, static_cast<float>(-2 * n) * lower);
+        lower = upper;
+        upper = next;
+      }
+      return scaled((order % 2 == 0 ? -1.12837917f : 1.12837917f) * upper * e.p, e.k);
     }
   };
 
@@ -250,6 +350,12 @@ struct TileLoops {
         return unaryOp<IntegerPow>(splat);
       case MapOpcode::gelu:
         return unaryOp<Gelu>(splat);
+      case MapOpcode::sech2:
+        return unaryOp<Sech2>(splat);
+      case MapOpcode::erfDerivative:
+        return unaryOp<ErfDerivative>(splat);
+      case MapOpcode::geluDerivative:
+        return unaryOp<GeluDerivative>(splat);
       case MapOpcode::add:
         return binaryOp<Add>(splat);
       case MapOpcode::sub:

@@ -34,9 +34,8 @@ std::string body(const MapBody& map) {
   }
   for (const MapOp& op : map.ops) {
     text += " r" + std::to_string(next++) + "=" + name(op.opcode);
-    if (op.opcode == MapOpcode::constant) text += " " + number(op.immediate);
     for (int i = 0; i < operandCount(op.opcode); ++i) text += " r" + std::to_string(op.operands[i]);
-    if (op.opcode == MapOpcode::integerPow) text += " " + number(op.immediate);
+    if (op.opcode == MapOpcode::constant || op.immediate != 0) text += " " + number(op.immediate);
   }
   return text;
 }
@@ -92,8 +91,8 @@ const char* name(DType dtype) {
   return "?";
 }
 
-#define ZEROTH_NAME(name, opcode, operands, nanoseconds) \
-  case MapOpcode::name:                                  \
+#define ZEROTH_NAME(name, opcode, operands, lowest, highest, nanoseconds) \
+  case MapOpcode::name:                                                   \
     return #name;
 const char* name(MapOpcode opcode) {
   switch (opcode) { ZEROTH_MAP_OPS(ZEROTH_NAME) }
@@ -101,14 +100,23 @@ const char* name(MapOpcode opcode) {
 }
 #undef ZEROTH_NAME
 
-#define ZEROTH_OPERANDS(name, opcode, operands, nanoseconds) \
-  case MapOpcode::name:                                      \
+#define ZEROTH_OPERANDS(name, opcode, operands, lowest, highest, nanoseconds) \
+  case MapOpcode::name:                                                       \
     return operands;
 int operandCount(MapOpcode opcode) {
   switch (opcode) { ZEROTH_MAP_OPS(ZEROTH_OPERANDS) }
   return -1;
 }
 #undef ZEROTH_OPERANDS
+
+#define ZEROTH_IMMEDIATES(name, opcode, operands, lowest, highest, nanoseconds) \
+  case MapOpcode::name:                                                         \
+    return {lowest, highest};
+IntegerRange immediates(MapOpcode opcode) {
+  switch (opcode) { ZEROTH_MAP_OPS(ZEROTH_IMMEDIATES) }
+  return {0, 0};
+}
+#undef ZEROTH_IMMEDIATES
 
 std::string describe(const Program& program) {
   std::string text = "arena " + std::to_string(program.arenaWords * 4) + " bytes\n";

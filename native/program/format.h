@@ -19,7 +19,7 @@ enum class Opcode : uint32_t { map = 1, reduce = 2, mapSum = 3, matmul = 4, gath
 
 enum class ReduceKind : uint32_t { sum = 1, max = 2 };
 
-#define ZEROTH_MAP_OPCODE(name, opcode, operands, nanoseconds) name = opcode,
+#define ZEROTH_MAP_OPCODE(name, opcode, operands, lowest, highest, nanoseconds) name = opcode,
 enum class MapOpcode : uint32_t { ZEROTH_MAP_OPS(ZEROTH_MAP_OPCODE) };
 #undef ZEROTH_MAP_OPCODE
 
@@ -27,7 +27,6 @@ constexpr uint32_t kMaxRank = 8;
 constexpr uint32_t kMaxMapReads = 24;
 constexpr uint32_t kMaxMapOps = 96;
 constexpr uint32_t kMaxMapWrites = 8;
-constexpr int kMaxIntegerPow = 64;
 // Sizes beyond these are taken for damage.
 constexpr uint64_t kMaxArenaWords = uint64_t{1} << 32;
 constexpr uint64_t kMaxElements = uint64_t{1} << 40;  // of one instruction's index space

@@ -57,6 +57,12 @@ struct MapOp {
 
 int operandCount(MapOpcode opcode);
 
+// The integers that an op's immediate may be.
+struct IntegerRange {
+  int lowest, highest;
+};
+IntegerRange immediates(MapOpcode opcode);
+
 // Registers: reads first, then one an op.
 struct MapBody {
   std::vector<uint64_t> dims;

@@ -150,9 +150,11 @@ class Validator {
                std::to_string(op.operands[j]));
         }
       }
-      if (op.opcode == MapOpcode::integerPow &&
-          !(op.immediate == std::nearbyint(op.immediate) && std::fabs(op.immediate) <= kMaxIntegerPow)) {
-        fail("op " + std::to_string(i) + ": expected an integer exponent from -64 to 64, found " +
+      const IntegerRange range = immediates(op.opcode);
+      if (op.opcode != MapOpcode::constant && !(op.immediate == std::nearbyint(op.immediate) &&
+                                                op.immediate >= range.lowest && op.immediate <= range.highest)) {
+        fail("op " + std::to_string(i) + ": expected for " + name(op.opcode) + " an integer from " +
+             std::to_string(range.lowest) + " to " + std::to_string(range.highest) + ", found " +
              std::to_string(op.immediate));
       }
     }

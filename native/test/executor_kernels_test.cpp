@@ -1,5 +1,6 @@
 // The loops over a tile, for every instruction set that this machine has: accuracy, special values, tails.
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "cpu/tile_kernels.h"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr float kLargest = std::numeric_limits<float>::max();
+constexpr float kSmallest = std::numeric_limits<float>::denorm_min();
 
 std::vector<const TileKernels*> available() {
   std::vector<const TileKernels*> tables{&cpu::portableKernels()};
@@ -42,61 +45,115 @@ float one(const TileKernels& kernels, Op op, float a, float b, float c) {
   return apply(kernels, op, {{a}, {b}, {c}})[0];
 }
 
+// A unit in the last place of a number.
+double unit(float x) {
+  const float magnitude = std::fmax(std::fabs(x), std::numeric_limits<float>::min());
+  return double{std::nextafter(magnitude, kInfinity)} - magnitude;
+}
+
 // |x - exact| in units of the last place of `exact` as an f32.
 double ulps(float x, double exact) {
   const float rounded = static_cast<float>(exact);
   if (std::isinf(rounded) || std::isnan(rounded)) return (std::isnan(rounded) ? std::isnan(x) : x == rounded) ? 0 : 1e9;
-  const float magnitude = std::fmax(std::fabs(rounded), std::numeric_limits<float>::min());
-  return std::fabs(x - exact) / (std::nextafter(magnitude, kInfinity) - magnitude);
+  return std::fabs(x - exact) / unit(rounded);
 }
 
+// exp(-scale x²), with the rounding of x² taken out.
+double bell(double x, double scale) {
+  const double h = x * x;
+  return std::exp(-scale * h) * (1 - scale * std::fma(x, x, -h));
+}
+double normalCdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
+double density(double x) { return bell(x, 0.5) / std::sqrt(2 * std::acos(-1.0)); }
+double erfSlope(double x) { return 2 / std::sqrt(std::acos(-1.0)) * bell(x, 1); }
+// 0 where the factor is, whatever overflows beside it.
+double times(double factor, double other) { return factor == 0 ? 0 : factor * other; }
+
+// Over all of f32: every binade in both signs, and the ends.
 void unaryFunctionsAreAccurate(const TileKernels& kernels) {
   struct Case {
     Op op;
+    int integer;
     double (*exact)(double);
-    float low, high;
     double limit;
+    double (*slope)(double) = nullptr;  // where the function has a zero inside, which x cannot hit
   };
   const Case cases[] = {
-      {Op::exp, [](double x) { return std::exp(x); }, -87, 88, 4},
-      {Op::log, [](double x) { return std::log(x); }, 1e-30f, 10, 4},
-      {Op::log, [](double x) { return std::log(x); }, 1, 1e30f, 4},
-      {Op::log1p, [](double x) { return std::log1p(x); }, -0.999f, 100, 4},
-      {Op::expm1, [](double x) { return std::expm1(x); }, -20, 80, 4},
-      {Op::expm1, [](double x) { return std::expm1(x); }, -0.01f, 0.01f, 4},
-      {Op::tanh, [](double x) { return std::tanh(x); }, -12, 12, 4},
-      {Op::tanh, [](double x) { return std::tanh(x); }, -0.01f, 0.01f, 4},
-      {Op::erf, [](double x) { return std::erf(x); }, -5, 5, 4},
-      {Op::erf, [](double x) { return std::erf(x); }, -0.01f, 0.01f, 4},
-      // 1 / (1 + exp(-x)): three roundings after exp
-      {Op::sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -80, 80, 6},
-      {Op::sqrt, [](double x) { return std::sqrt(x); }, 0, 1e6f, 0.501},
-      {Op::rsqrt, [](double x) { return 1 / std::sqrt(x); }, 1e-6f, 1e6f, 1.51},
+      {Op::exp, 0, [](double x) { return std::exp(x); }, 3},
+      {Op::log, 0, [](double x) { return std::log(x); }, 4},
+      {Op::log1p, 0, [](double x) { return std::log1p(x); }, 4},
+      {Op::expm1, 0, [](double x) { return std::expm1(x); }, 4},
+      {Op::tanh, 0, [](double x) { return std::tanh(x); }, 4},
+      {Op::erf, 0, [](double x) { return std::erf(x); }, 4},
+      {Op::sigmoid, 0, [](double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }, 3},
+      {Op::sqrt, 0, [](double x) { return std::sqrt(x); }, 0.501},
+      {Op::rsqrt, 0, [](double x) { return 1 / std::sqrt(x); }, 1.51},
+      {Op::sech2, 0, [](double x) { return 1 / std::cosh(x) / std::cosh(x); }, 4},
+      {Op::gelu, 0, [](double x) { return times(normalCdf(x), x); }, 6.5},
+      {Op::geluDerivative, 1, [](double x) { return normalCdf(x) + times(density(x), x); }, 7,
+       [](double x) { return times(density(x), 2 - x * x); }},
+      {Op::geluDerivative, 2, [](double x) { return times(density(x), 2 - x * x); }, 4,
+       [](double x) { return times(density(x), x * (x * x - 4)); }},
+      {Op::geluDerivative, 3, [](double x) { return times(density(x), x * (x * x - 4)); }, 6,
+       [](double x) { return times(density(x), 7 * x * x - 4 - x * x * x * x); }},
+      {Op::erfDerivative, 1, [](double x) { return erfSlope(x); }, 3},
+      {Op::erfDerivative, 2, [](double x) { return times(erfSlope(x), -2 * x); }, 4},
+      {Op::erfDerivative, 3, [](double x) { return times(erfSlope(x), 4 * x * x - 2); }, 6,
+       [](double x) { return times(erfSlope(x), 12 * x - 8 * x * x * x); }},
+      {Op::integerPow, 2, [](double x) { return x * x; }, 0.501},
+      {Op::integerPow, 3, [](double x) { return x * x * x; }, 1.6},
+      {Op::integerPow, -1, [](double x) { return 1 / x; }, 0.501},
+      {Op::integerPow, -2, [](double x) { return 1 / (x * x); }, 2.1},
+      {Op::integerPow, 64, [](double x) { return std::pow(x, 64); }, 64},
+      {Op::integerPow, -64, [](double x) { return std::pow(x, -64); }, 128},
   };
+  Floats x{0.0f, -0.0f, kInfinity, -kInfinity, kLargest, -kLargest, kSmallest, -kSmallest};
+  for (uint64_t bits = 1; bits < uint64_t{1} << 32; bits += 100003) {
+    const uint32_t word = static_cast<uint32_t>(bits);
+    float value;
+    std::memcpy(&value, &word, sizeof value);
+    if (!std::isnan(value)) x.push_back(value);
+  }
   for (const Case& test : cases) {
-    std::mt19937 random(3);
-    std::uniform_real_distribution<float> uniform(test.low, test.high);
-    Floats x(50001);
-    for (float& value : x) value = uniform(random);
-    const Floats y = apply(kernels, test.op, {x});
+    const Floats y = apply(kernels, test.op, {x}, test.integer);
     double worst = 0;
     size_t where = 0;
     for (size_t i = 0; i < x.size(); ++i) {
-      const double error = ulps(y[i], test.exact(x[i]));
-      if (error > worst) worst = error, where = i;
+      double exact = test.exact(x[i]);
+      // One of the two roundings at the end of the range may go to infinity.
+      if (std::fabs(exact) > 0.99999 * kLargest && std::fabs(y[i]) > 0.99999 * kLargest) exact = y[i];
+      double error = ulps(y[i], exact);
+      if (test.slope && error < 1e9) {
+        const double change = std::fabs(x[i] * test.slope(x[i]));
+        if (change > std::fabs(exact)) error = std::fabs(y[i] - exact) / unit(static_cast<float>(change));
+      }
+      if (!(error <= worst)) worst = error, where = i;
     }
-    CHECK(worst <= test.limit, "%s %s: %g ulp at %g", kernels.name, name(test.op), worst, x[where]);
+    CHECK(worst <= test.limit, "%s %s %d: %g ulp at %g", kernels.name, name(test.op), test.integer, worst, x[where]);
   }
-  // gelu: 1 + erf cancels on the left, so the error is absolute there, in units of |x| / 2.
-  double worst = 0;
-  Floats x(60001);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = -6 + 12e-5f / 0.6f * i;
-  const Floats y = apply(kernels, Op::gelu, {x});
-  for (size_t i = 0; i < x.size(); ++i) {
-    const double exact = 0.5 * x[i] * (1 + std::erf(x[i] / std::sqrt(2.0)));
-    worst = std::fmax(worst, std::fabs(y[i] - exact) / (std::fabs(x[i]) + 1e-30));
+}
+
+// What they are made of is tested above; here the recurrences of higher orders, against polynomials.
+void higherDerivativesAreRight(const TileKernels& kernels) {
+  for (float x : {-3.5f, -1.25f, -0.5f, 0.25f, 1.75f, 4.0f}) {
+    const double z = x;
+    const double gelu6 = density(z) * (18 - 51 * z * z + 16 * std::pow(z, 4) - std::pow(z, 6));
+    const double erf5 = erfSlope(z) * (16 * std::pow(z, 4) - 48 * z * z + 12);
+    CHECK(std::fabs(apply(kernels, Op::geluDerivative, {{x}}, 6)[0] - gelu6) <= 1e-5 * (1 + std::fabs(gelu6)),
+          "%s gelu, 6th derivative at %g: %g for %g", kernels.name, x, apply(kernels, Op::geluDerivative, {{x}}, 6)[0],
+          gelu6);
+    CHECK(std::fabs(apply(kernels, Op::erfDerivative, {{x}}, 5)[0] - erf5) <= 1e-5 * (1 + std::fabs(erf5)),
+          "%s erf, 5th derivative at %g: %g for %g", kernels.name, x, apply(kernels, Op::erfDerivative, {{x}}, 5)[0],
+          erf5);
   }
-  CHECK(worst <= 2.5e-7, "%s gelu: %g", kernels.name, worst);
+  for (int order = 1; order <= 16; ++order) {
+    for (float x : {-kInfinity, -kLargest, -100.0f, 100.0f, kLargest, kInfinity}) {
+      const float limit = order == 1 && x > 0 ? 1 : 0;
+      CHECK(apply(kernels, Op::geluDerivative, {{x}}, order)[0] == limit, "%s gelu, order %d at %g", kernels.name,
+            order, x);
+      CHECK(apply(kernels, Op::erfDerivative, {{x}}, order)[0] == 0, "%s erf, order %d at %g", kernels.name, order, x);
+    }
+  }
 }
 
 void specialValuesBehave(const TileKernels& kernels) {
@@ -124,7 +181,9 @@ void specialValuesBehave(const TileKernels& kernels) {
   CHECK(one(kernels, Op::sigmoid, 1000) == 1 && one(kernels, Op::sigmoid, -1000) == 0, "%s", name);
   CHECK(one(kernels, Op::gelu, 100) == 100 && one(kernels, Op::gelu, -100) == 0 && one(kernels, Op::gelu, 0) == 0, "%s",
         name);
-  CHECK(one(kernels, Op::gelu, kInfinity) == kInfinity && std::isnan(one(kernels, Op::gelu, -kInfinity)), "%s", name);
+  CHECK(one(kernels, Op::gelu, kInfinity) == kInfinity && one(kernels, Op::gelu, -kInfinity) == 0, "%s", name);
+  CHECK(one(kernels, Op::gelu, -kLargest) == 0 && one(kernels, Op::gelu, kLargest) == kLargest, "%s", name);
+  CHECK(one(kernels, Op::sech2, kInfinity) == 0 && one(kernels, Op::sech2, -kInfinity) == 0, "%s", name);
   CHECK(std::isnan(one(kernels, Op::sqrt, -1)) && one(kernels, Op::sqrt, kInfinity) == kInfinity, "%s", name);
   CHECK(one(kernels, Op::rsqrt, 0) == kInfinity && one(kernels, Op::rsqrt, kInfinity) == 0, "%s", name);
   CHECK(one(kernels, Op::abs, -kInfinity) == kInfinity && !std::signbit(one(kernels, Op::abs, -0.0f)), "%s", name);
@@ -132,8 +191,12 @@ void specialValuesBehave(const TileKernels& kernels) {
         name);
   CHECK(std::signbit(one(kernels, Op::neg, 0.0f)), "%s", name);
   for (Op op : {Op::neg, Op::exp, Op::log, Op::log1p, Op::expm1, Op::tanh, Op::erf, Op::sigmoid, Op::sqrt, Op::rsqrt,
-                Op::abs, Op::sign, Op::gelu}) {
+                Op::abs, Op::sign, Op::gelu, Op::sech2}) {
     CHECK(std::isnan(one(kernels, op, kNaN)), "%s %s of NaN", name, zeroth::name(op));
+  }
+  for (int order : {1, 2, 5}) {
+    CHECK(std::isnan(apply(kernels, Op::geluDerivative, {{kNaN}}, order)[0]), "%s gelu, order %d of NaN", name, order);
+    CHECK(std::isnan(apply(kernels, Op::erfDerivative, {{kNaN}}, order)[0]), "%s erf, order %d of NaN", name, order);
   }
   for (Op op : {Op::add, Op::sub, Op::mul, Op::div, Op::maximum, Op::minimum}) {
     CHECK(std::isnan(one(kernels, op, kNaN, 1)) && std::isnan(one(kernels, op, 1, kNaN)), "%s %s", name,
@@ -155,7 +218,7 @@ void integerPowersAreProducts(const TileKernels& kernels) {
     const Floats x{1.25f, -0.75f, 1, -1, 2};
     const Floats y = apply(kernels, Op::integerPow, {x}, exponent);
     for (size_t i = 0; i < x.size(); ++i)
-      CHECK(ulps(y[i], std::pow(double{x[i]}, exponent)) <= 40, "%g ^ %d = %g", x[i], exponent, y[i]);
+      CHECK(ulps(y[i], std::pow(double{x[i]}, exponent)) <= 80, "%g ^ %d = %g", x[i], exponent, y[i]);
   }
   CHECK(apply(kernels, Op::integerPow, {{0.0f, kNaN}}, 0)[0] == 1, "0^0");
   CHECK(apply(kernels, Op::integerPow, {{0.0f}}, -2)[0] == kInfinity, "0^-2");
@@ -163,9 +226,11 @@ void integerPowersAreProducts(const TileKernels& kernels) {
 }
 
 void aResultDoesNotDependOnItsPlace(const TileKernels& kernels) {
-  const Floats x = normals(70, 5);
-  for (Op op :
-       {Op::exp, Op::log, Op::log1p, Op::expm1, Op::tanh, Op::erf, Op::sigmoid, Op::sqrt, Op::rsqrt, Op::gelu}) {
+  Floats x = normals(70, 5);
+  // gelu has a branch that a neighbour can cause.
+  for (size_t i = 0; i < x.size(); i += 5) x[i] *= 6;
+  for (Op op : {Op::exp, Op::log, Op::log1p, Op::expm1, Op::tanh, Op::erf, Op::sigmoid, Op::sqrt, Op::rsqrt, Op::gelu,
+                Op::sech2}) {
     for (size_t n = 1; n <= x.size(); ++n) {
       const Floats y = apply(kernels, op, {Floats(x.begin(), x.begin() + n)});
       const float alone = one(kernels, op, x[n - 1]);
@@ -257,6 +322,7 @@ void reductionsOfATileAreRight(const TileKernels& kernels) {
 int main() {
   for (const TileKernels* kernels : available()) {
     unaryFunctionsAreAccurate(*kernels);
+    higherDerivativesAreRight(*kernels);
     specialValuesBehave(*kernels);
     integerPowersAreProducts(*kernels);
     aResultDoesNotDependOnItsPlace(*kernels);

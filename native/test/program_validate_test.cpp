@@ -132,9 +132,17 @@ void mapsAreChecked() {
   expect("accepted", map({8}, {}, {{Op::constant, 0, 0, 0, 3}}, {{DType::f32, kArena, 0, {1}}}));
   expect("map opcode, found 99", map({8}, {}, {{static_cast<Op>(99)}}, {{DType::f32, kArena, 0, {1}}}));
   for (double exponent : {0.5, 65.0, -65.0, double{NAN}, double{INFINITY}}) {
-    expect("integer exponent",
+    expect("integerPow an integer from -64 to 64",
            map({8}, {f32(kIn, {1})}, {{Op::integerPow, 0, 0, 0, exponent}}, {{DType::f32, kArena, 1, {1}}}));
   }
+  for (double order : {0.0, 1.5, 17.0, -1.0, double{NAN}}) {
+    for (Op op : {Op::geluDerivative, Op::erfDerivative}) {
+      expect("an integer from 1 to 16",
+             map({8}, {f32(kIn, {1})}, {{op, 0, 0, 0, order}}, {{DType::f32, kArena, 1, {1}}}));
+    }
+  }
+  expect("exp an integer from 0 to 0",
+         map({8}, {f32(kIn, {1})}, {{Op::exp, 0, 0, 0, 1}}, {{DType::f32, kArena, 1, {1}}}));
   expect("at most 24", map({1}, std::vector<ViewSpec>(25, f32(kIn, {1})), {}, {{DType::f32, kArena, 0, {1}}}));
   expect("at most 96",
          map({1}, {f32(kIn, {1})}, std::vector<OpSpec>(97, {Op::neg, 0}), {{DType::f32, kArena, 0, {1}}}));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Primitive } from '../../lib/graph/node.ts';
 import { opTable } from '../../lib/graph/ops/table.ts';
-import { grad, jvp, max, Tensor, type TensorSpec, vjp, vmap } from '../../lib/graph/tensor.ts';
+import { grad, jvp, max, maximum, minimum, Tensor, type TensorSpec, vjp, vmap } from '../../lib/graph/tensor.ts';
 import {
   count,
   directionalDifference,
@@ -201,8 +201,10 @@ describe('ties', () => {
     expectClose(gradient, [0, 1 / 3, 1 / 3, 1 / 3], 1e-15);
   });
 
-  it('give half of the derivative of maximum, minimum and relu to each side', () => {
-    expect(slope((x) => x.relu(), [0, -1, 2], [1, 1, 1])).toEqual([0.5, 0, 1]);
+  it('give half of the derivative of maximum and minimum to each side, and none of relu', () => {
+    expect(slope((x) => maximum(x, 0), [0, -1, 2], [1, 1, 1])).toEqual([0.5, 0, 1]);
+    expect(slope((x) => minimum(0, x), [0, -1, 2], [1, 1, 1])).toEqual([0.5, 1, 0]);
+    expect(slope((x) => x.relu(), [0, -1, 2], [1, 1, 1])).toEqual([0, 0, 1]);
   });
 
   it('give abs the derivative 0 at 0', () => {

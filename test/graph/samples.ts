@@ -76,6 +76,27 @@ export const samples: { readonly [P in Primitive]: readonly Sample[] } = {
   abs: unary($.abs, (x) => (x > 0 ? x : -x)).concat(unary($.abs, (x) => -x, [-2, -0.1])),
   sign: unary($.sign, (x) => (x > 0 ? 1 : -1)),
   gelu: unary($.gelu, (x) => x * (0.5 + 0.5 * erfByQuadrature(x / Math.sqrt(2))), [-2.5, 2.5]),
+  sech2: unary($.sech2, (x) => 4 / (Math.exp(x) + Math.exp(-x)) ** 2, [-2, 2]),
+  erfDerivative: [
+    ...unary(
+      (x) => $.erfDerivative(x, 1),
+      (x) => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x),
+    ),
+    ...unary(
+      (x) => $.erfDerivative(x, 4),
+      (x) => (-2 / Math.sqrt(Math.PI)) * (8 * x ** 3 - 12 * x) * Math.exp(-x * x),
+    ),
+  ],
+  geluDerivative: [
+    ...unary(
+      (x) => $.geluDerivative(x, 1),
+      (x) => 0.5 + 0.5 * erfByQuadrature(x / Math.sqrt(2)) + (x * Math.exp(-(x ** 2) / 2)) / Math.sqrt(2 * Math.PI),
+    ),
+    ...unary(
+      (x) => $.geluDerivative(x, 3),
+      (x) => ((x ** 3 - 4 * x) * Math.exp(-(x ** 2) / 2)) / Math.sqrt(2 * Math.PI),
+    ),
+  ],
   integerPow: [
     ...unary(
       (x) => $.integerPow(x, 3),

@@ -3,7 +3,7 @@ import type { Attributes, Comparison, Node, Primitive } from '../node.ts';
 import { type MaybeZero, type Op, scale, withBatch } from './op.ts';
 import { cheap, commutative, costly, type Scalar } from './scalar.ts';
 import * as shapes from './shape.ts';
-import { erf } from './special.ts';
+import { erf, erfDerivative, gelu, geluDerivative, sech2, sigmoid } from './special.ts';
 
 export type Elementwise =
   | 'neg'
@@ -20,6 +20,9 @@ export type Elementwise =
   | 'sign'
   | 'gelu'
   | 'integerPow'
+  | 'sech2'
+  | 'erfDerivative'
+  | 'geluDerivative'
   | 'add'
   | 'sub'
   | 'mul'
@@ -115,11 +118,21 @@ const zero = (): undefined => undefined;
 const one = (x: Node): Node => $.constant(1, x.shape);
 /** Indicator of a > b, and ½ where they tie. */
 const greater = (a: Node, b: Node): Node => scale($.add($.compare('gt', a, b), $.compare('ge', a, b)), 0.5);
-/** Standard normal distribution function and density, both of z = x/√2 so that they and their derivatives share one exponential. */
-const normalCdf = (z: Node): Node => scale($.add($.erf(z), one(z)), 0.5);
-const normalPdf = (z: Node): Node => scale(bell(z), 1 / Math.sqrt(2 * Math.PI));
-const bell = (z: Node): Node => $.exp($.neg($.integerPow(z, 2)));
+/** The family f′, f″, …, each the derivative of the one before. */
+const derivatives = <P extends 'erfDerivative' | 'geluDerivative'>(
+  code: number,
+  value: (x: number, order: number) => number,
+  next: (x: Node, order: number) => Node,
+): ElementwiseOp<P> =>
+  elementwise<P>({
+    shape: shapes.derivativeShape,
+    scalars: costly(code, (a, _b, _c, order) => value(a, order)),
+    immediate: ({ order }) => order,
+    partials: [(t, [x], _, { order }) => $.mul(t, next(x, order + 1))],
+  });
 
+// Derivatives are written so that they are right wherever f32 has numbers: no difference of what is nearly equal, no intermediate result that
+// overflows before the derivative does, no 0 · ∞ where there is a limit.
 // A row reads: opcode and value, then one partial an operand (t is the incoming tangent or cotangent, y the result).
 export const elementwiseOps: { readonly [P in Elementwise]: ElementwiseOp<P> } = {
   neg: anyType(
@@ -129,17 +142,14 @@ export const elementwiseOps: { readonly [P in Elementwise]: ElementwiseOp<P> } =
   exp: float(costly(2, Math.exp), (t, _, y) => $.mul(t, y)),
   log: float(costly(3, Math.log), (t, [x]) => $.div(t, x)),
   log1p: float(costly(4, Math.log1p), (t, [x]) => $.div(t, $.add(x, one(x)))),
-  expm1: float(costly(5, Math.expm1), (t, _, y) => $.mul(t, $.add(y, one(y)))),
-  tanh: float(costly(6, Math.tanh), (t, _, y) => $.mul(t, $.sub(one(y), $.integerPow(y, 2)))),
-  erf: float(costly(7, erf), (t, [x]) => $.mul(t, scale(bell(x), 2 / Math.sqrt(Math.PI)))),
-  sigmoid: float(
-    costly(8, (a) => (a >= 0 ? 1 / (1 + Math.exp(-a)) : Math.exp(a) / (1 + Math.exp(a)))),
-    (t, _, y) => $.mul(t, $.mul(y, $.sub(one(y), y))),
-  ),
-  sqrt: float(costly(9, Math.sqrt), (t, [x]) => $.mul(t, scale($.rsqrt(x), 0.5))),
+  expm1: float(costly(5, Math.expm1), (t, [x]) => $.mul(t, $.exp(x))),
+  tanh: float(costly(6, Math.tanh), (t, [x]) => $.mul(t, $.sech2(x))),
+  erf: float(costly(7, erf), (t, [x]) => $.mul(t, $.erfDerivative(x, 1))),
+  sigmoid: float(costly(8, sigmoid), (t, [x]) => $.mul(t, scale($.sech2(scale(x, 0.5)), 0.25))),
+  sqrt: float(costly(9, Math.sqrt), (t, _, y) => $.div(scale(t, 0.5), y)),
   rsqrt: float(
     costly(10, (a) => 1 / Math.sqrt(a)),
-    (t, _, y) => $.mul(t, scale($.integerPow(y, 3), -0.5)),
+    (t, [x], y) => $.mul(t, $.div(scale(y, -0.5), x)),
   ),
   abs: anyType(cheap(11, Math.abs), (t, [x]) => $.mul(t, $.sign(x))),
   sign: anyType(cheap(12, Math.sign), zero),
@@ -157,13 +167,10 @@ export const elementwiseOps: { readonly [P in Elementwise]: ElementwiseOp<P> } =
       },
     ],
   }),
-  gelu: float(
-    costly(14, (a) => 0.5 * a * (1 + erf(a * Math.SQRT1_2))),
-    (t, [x]) => {
-      const z = scale(x, Math.SQRT1_2);
-      return $.mul(t, $.add(normalCdf(z), $.mul(x, normalPdf(z))));
-    },
-  ),
+  gelu: float(costly(14, gelu), (t, [x]) => $.mul(t, $.geluDerivative(x, 1))),
+  sech2: float(costly(15, sech2), (t, [x], y) => $.mul(t, scale($.mul($.tanh(x), y), -2))),
+  erfDerivative: derivatives(16, erfDerivative, $.erfDerivative),
+  geluDerivative: derivatives(17, geluDerivative, $.geluDerivative),
   add: anyType(
     commutative(cheap(32, (a, b) => a + b)),
     (t) => t,

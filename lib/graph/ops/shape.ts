@@ -63,6 +63,16 @@ export const integerPowShape: ShapeRule<'integerPow'> = (inputs, { exponent }, r
   return floatElementwise(inputs, {}, reject);
 };
 
+/** Derivatives of higher order than anybody takes; the polynomials in them stay within f32. */
+export const MAX_ORDER = 16;
+
+export function derivativeShape(inputs: readonly Node[], { order }: { order: number }, reject: Reject): ValueType {
+  if (!Number.isInteger(order) || order < 1 || order > MAX_ORDER) {
+    reject(`expected a derivative of order 1 to ${MAX_ORDER}, received order ${order}`);
+  }
+  return floatElementwise(inputs, {}, reject);
+}
+
 export const compareShape: ShapeRule<'compare'> = (inputs, _, reject) => ({
   shape: alike(inputs, reject).shape,
   dtype: 'f32',

@@ -1,8 +1,12 @@
+import { MAX_F32 } from '../../errors.ts';
 import * as $ from '../build.ts';
 import type { Node, Primitive } from '../node.ts';
 import { constantOf, isConstant } from './pattern.ts';
 
 type Rewrite<P extends Primitive> = (node: Node<P>) => Node | undefined;
+
+/** Whether f32 holds a constant to full precision: only such may take the place of two, whose results one after the other may be in range. */
+const isOrdinary = (value: number): boolean => Math.abs(value) >= 2 ** -126 && Math.abs(value) <= MAX_F32;
 
 const like = (node: Node, value: number): Node => $.constant(value, node.shape, node.dtype);
 
@@ -42,7 +46,9 @@ const rules: { readonly [P in Primitive]?: Rewrite<P> } = {
     if (factor !== undefined) {
       if ($.isOp(a, 'neg')) return $.mul(a.inputs[0], like(a, -factor));
       const inner = $.isOp(a, 'mul') ? constantOf(a.inputs[1]) : undefined;
-      return inner === undefined ? undefined : $.mul(a.inputs[0], like(a, inner * factor));
+      return inner === undefined || !isOrdinary(inner * factor)
+        ? undefined
+        : $.mul(a.inputs[0], like(a, inner * factor));
     }
     if ($.isOp(a, 'neg')) return $.neg($.mul(a.inputs[0], b));
     if ($.isOp(b, 'neg')) return $.neg($.mul(a, b.inputs[0]));
@@ -53,7 +59,7 @@ const rules: { readonly [P in Primitive]?: Rewrite<P> } = {
     const [a, b] = node.inputs;
     if (isConstant(a, 0)) return like(node, 0);
     const divisor = constantOf(b);
-    if (divisor === undefined || divisor === 0 || !Number.isFinite(1 / divisor)) return undefined;
+    if (divisor === undefined || !isOrdinary(1 / divisor)) return undefined;
     return $.mul(a, like(node, 1 / divisor));
   },
 

@@ -27,6 +27,9 @@ const attributes: { readonly [P in Elementwise]: readonly Attributes[P][] } = {
   sign: [{}],
   gelu: [{}],
   integerPow: [{ exponent: 3 }, { exponent: -2 }],
+  sech2: [{}],
+  erfDerivative: [{ order: 1 }, { order: 4 }],
+  geluDerivative: [{ order: 1 }, { order: 2 }, { order: 5 }],
   add: [{}],
   sub: [{}],
   mul: [{}],
@@ -113,13 +116,35 @@ describe('an elementwise operation is planned with its operands in their order',
 
 describe('what kernels compute', () => {
   const native = [
-    ...readFileSync(join(packageRoot, 'native/program/map_ops.h'), 'utf8').matchAll(/^ {2}X\((\w+), (\d+), (\d),/gm),
-  ].map(([, name, opcode, operands]) => ({ name, opcode: Number(opcode), operands: Number(operands) }));
+    ...readFileSync(join(packageRoot, 'native/program/map_ops.h'), 'utf8').matchAll(
+      /^ {2}X\((\w+), (\d+), (\d), (-?\d+), (-?\d+),/gm,
+    ),
+  ].map(([, name, ...numbers]) => {
+    const [opcode, operands, lowest, highest] = numbers.map(Number);
+    return { name, opcode, operands, lowest, highest };
+  });
 
   it('has the same name, number and operands here and in native code', () => {
     const here = Object.entries(mapOps).map(([name, { code, operands }]) => ({ name, opcode: code, operands }));
-    const byName = (list: typeof here) => list.toSorted((a, b) => a.opcode - b.opcode);
-    expect(byName(native)).toEqual(byName(here));
+    const there = native.map(({ name, opcode, operands }) => ({ name, opcode, operands }));
+    const sorted = (list: typeof here) => list.toSorted((a, b) => a.opcode - b.opcode);
+    expect(sorted(there)).toEqual(sorted(here));
+  });
+
+  it('takes the same integers here and in native code', () => {
+    const x = $.input('x', [2]);
+    const made: Record<string, (integer: number) => Node> = {
+      integerPow: (exponent) => $.integerPow(x, exponent),
+      erfDerivative: (order) => $.erfDerivative(x, order),
+      geluDerivative: (order) => $.geluDerivative(x, order),
+    };
+    const ranges = native.filter(({ lowest, highest }) => lowest !== 0 || highest !== 0);
+    expect(ranges.map(({ name }) => name).sort()).toEqual(Object.keys(made).sort());
+    for (const { name, lowest, highest } of ranges) {
+      made[name](lowest);
+      made[name](highest);
+      for (const beyond of [lowest - 1, highest + 1]) expect(() => made[name](beyond)).toThrow(/expected .* received/);
+    }
   });
 
   it('is told apart by its number', () => {
