@@ -104,7 +104,9 @@ RandomMap randomMap(std::mt19937& random, uint32_t size) {
   for (uint32_t i = 0; i < ops; ++i) {
     const uint32_t defined = reads + i;
     auto pick = [&] { return static_cast<uint32_t>(random() % defined); };
-    map.ops.push_back({kinds[random() % 11], pick(), pick(), pick(), static_cast<double>(random() % 5) - 2});
+    OpSpec op{kinds[random() % 11], pick(), pick(), pick()};
+    if (op.opcode == Op::constant) op.immediate = static_cast<double>(random() % 5) - 2;
+    map.ops.push_back(op);
   }
   return map;
 }
