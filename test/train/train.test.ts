@@ -137,7 +137,7 @@ describe('train', () => {
   });
 
   it('ends a diverging run with a clear event, and keeps the last finite checkpoint', async () => {
-    const { end, steps } = await run(zoGD({ lr: 50 }), { steps: 500, out: folder, checkpointEvery: 5 });
+    const { end, steps } = await run(zoGD({ lr: 20 }), { steps: 500, out: folder, checkpointEvery: 2 });
     expect(end).toMatchObject({ reason: 'diverged', message: expect.stringContaining('smaller η') });
     expect(steps.length).toBeLessThan(500);
     expect(readRunLog(folder).at(-1)).toEqual(end);
