@@ -1,3 +1,4 @@
+import { checkOptions } from '../errors.ts';
 import { exactGradient } from './estimators/exact-gradient.ts';
 import { gaussianTwoPoint } from './estimators/gaussian-two-point.ts';
 import type { Estimator, LearningRate, Optimizer, UpdateRule } from './optimizer.ts';
@@ -32,7 +33,9 @@ function recipe(name: string, lr: LearningRate, estimator: Estimator, rule: Upda
  * stabilityThreshold(zoGD({ lr: 0.05 })) // 40
  * @see Song et al., arXiv 2604.14669, eqs 2–3.
  */
-export function zoGD({ lr, mu = 1e-3 }: { lr: LearningRate; mu?: number }): Optimizer {
+export function zoGD(options: { lr: LearningRate; mu?: number }): Optimizer {
+  checkOptions('zoGD: options', options, { lr: true, mu: true });
+  const { lr, mu = 1e-3 } = options;
   return recipe('zo-gd', lr, gaussianTwoPoint({ mu }), plain());
 }
 
@@ -52,7 +55,9 @@ export function zoGD({ lr, mu = 1e-3 }: { lr: LearningRate; mu?: number }): Opti
  * stabilityThreshold(mezo()) // 200000
  * @see Malladi et al., Fine-tuning language models with just forward passes, arXiv 2305.17333, algorithm 1.
  */
-export function mezo({ lr = 1e-5, mu = 1e-3 }: { lr?: LearningRate; mu?: number } = {}): Optimizer {
+export function mezo(options: { lr?: LearningRate; mu?: number } = {}): Optimizer {
+  checkOptions('mezo: options', options, { lr: true, mu: true });
+  const { lr = 1e-5, mu = 1e-3 } = options;
   return recipe('mezo', lr, gaussianTwoPoint({ mu }), plain());
 }
 
@@ -69,7 +74,9 @@ export function mezo({ lr = 1e-5, mu = 1e-3 }: { lr?: LearningRate; mu?: number 
  * stabilityThreshold(zoGDM({ lr: 0.005, beta: 0.9 })) // 40 (up to rounding)
  * @see Song et al., arXiv 2604.14669, eqs 4–5.
  */
-export function zoGDM({ lr, mu = 1e-3, beta = 0.9 }: { lr: LearningRate; mu?: number; beta?: number }): Optimizer {
+export function zoGDM(options: { lr: LearningRate; mu?: number; beta?: number }): Optimizer {
+  checkOptions('zoGDM: options', options, { lr: true, mu: true, beta: true });
+  const { lr, mu = 1e-3, beta = 0.9 } = options;
   return recipe('zo-gdm', lr, gaussianTwoPoint({ mu }), polyakMomentum({ beta }));
 }
 
@@ -93,6 +100,7 @@ export function zoAdam(options: {
   beta2?: number;
   epsilon?: number;
 }): Optimizer {
+  checkOptions('zoAdam: options', options, { lr: true, mu: true, beta1: true, beta2: true, epsilon: true });
   const { lr, mu = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   return recipe('zo-adam', lr, gaussianTwoPoint({ mu }), adamRule({ beta1, beta2, epsilon }));
 }
@@ -114,6 +122,7 @@ export function frozenZoAdam(options: {
   beta1?: number;
   preconditioner: Float32Array;
 }): Optimizer {
+  checkOptions('frozenZoAdam: options', options, { lr: true, mu: true, beta1: true, preconditioner: true });
   const { lr, mu = 1e-3, beta1 = 0.9, preconditioner } = options;
   return recipe('frozen-zo-adam', lr, gaussianTwoPoint({ mu }), frozenAdam({ beta1, preconditioner }));
 }
@@ -128,7 +137,9 @@ export function frozenZoAdam(options: {
  * @example
  * stabilityThreshold(gd({ lr: 0.05 })) // 40
  */
-export function gd({ lr }: { lr: LearningRate }): Optimizer {
+export function gd(options: { lr: LearningRate }): Optimizer {
+  checkOptions('gd: options', options, { lr: true });
+  const { lr } = options;
   return recipe('gd', lr, exactGradient(), plain());
 }
 
@@ -142,7 +153,9 @@ export function gd({ lr }: { lr: LearningRate }): Optimizer {
  * @example
  * criticalStepSize([4, 1], gdm({ lr: 0.1, beta: 0.5 })) // 0.75
  */
-export function gdm({ lr, beta = 0.9 }: { lr: LearningRate; beta?: number }): Optimizer {
+export function gdm(options: { lr: LearningRate; beta?: number }): Optimizer {
+  checkOptions('gdm: options', options, { lr: true, beta: true });
+  const { lr, beta = 0.9 } = options;
   return recipe('gdm', lr, exactGradient(), polyakMomentum({ beta }));
 }
 
@@ -158,6 +171,7 @@ export function gdm({ lr, beta = 0.9 }: { lr: LearningRate; beta?: number }): Op
  * @see Kingma and Ba, arXiv 1412.6980; Cohen et al., Adaptive gradient methods at the edge of stability, arXiv 2207.14484.
  */
 export function adam(options: { lr: LearningRate; beta1?: number; beta2?: number; epsilon?: number }): Optimizer {
+  checkOptions('adam: options', options, { lr: true, beta1: true, beta2: true, epsilon: true });
   const { lr, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   return recipe('adam', lr, exactGradient(), adamRule({ beta1, beta2, epsilon }));
 }

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
+import { checkInteger, checkNumber, checkOptions, invalidArgument } from '../errors.ts';
 import type { Optimizer } from './optimizer.ts';
 import { askStepSize, isSchedule, type Schedule, schedule, stepSizeOf } from './step-size.ts';
 
@@ -97,11 +97,9 @@ export function warmupCosineDecay(options: WarmupDecay): Schedule {
   return warmupDecay('warmup-cosine-decay', options, (x) => (1 - Math.cos(Math.PI * x)) / 2);
 }
 
-function warmupDecay(
-  name: string,
-  { peak, warmupSteps, steps, end = 0 }: WarmupDecay,
-  shape: (x: number) => number,
-): Schedule {
+function warmupDecay(name: string, options: WarmupDecay, shape: (x: number) => number): Schedule {
+  checkOptions(`${name}: options`, options, { peak: true, warmupSteps: true, steps: true, end: true });
+  const { peak, warmupSteps, steps, end = 0 } = options;
   checkNumber('peak', peak, { min: 0 });
   checkNumber('end', end, { min: 0 });
   checkInteger('warmupSteps', warmupSteps, 0);

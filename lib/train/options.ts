@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, checkObject, invalidArgument, ZerothError } from '../errors.ts';
+import { checkInteger, checkNumber, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
 import { MAX_RUNS, MAX_STEPS } from '../random/run-streams.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { checkMonitorOptions } from './monitor-plan.ts';
@@ -57,9 +57,24 @@ export interface RunSettings {
   readonly meta: Readonly<Record<string, unknown>>;
 }
 
+const OPTIONS = {
+  steps: true,
+  seed: true,
+  run: true,
+  batch: true,
+  monitorEvery: true,
+  probes: true,
+  out: true,
+  resume: true,
+  checkpointEvery: true,
+  divergenceLimit: true,
+  signal: true,
+  meta: true,
+} as const;
+
 /** @throws ERR_ZEROTH_ARGUMENT */
 export function runSettings(options: TrainOptions, examples: number): RunSettings {
-  checkObject('options', options, '{ steps, … }');
+  checkOptions('options', options, OPTIONS);
   const { batch = 'full', out, resume = false, divergenceLimit = 1000, signal, meta = {} } = options;
   if (out !== undefined && (typeof out !== 'string' || out === '')) invalidArgument('out', 'the path of a folder', out);
   if (signal !== undefined && !(signal instanceof AbortSignal)) invalidArgument('signal', 'an AbortSignal', signal);

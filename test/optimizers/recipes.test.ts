@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { gaussianTwoPoint } from '../../lib/optimizers/estimators/gaussian-two-point.ts';
 import { describeOptimizer } from '../../lib/optimizers/facts.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { adamRule } from '../../lib/optimizers/rules/adam.ts';
 import { frozenAdam } from '../../lib/optimizers/rules/frozen-adam.ts';
-import { piecewise, warmupCosineDecay } from '../../lib/optimizers/schedules.ts';
+import { polyakMomentum } from '../../lib/optimizers/rules/polyak-momentum.ts';
+import { piecewise, warmupCosineDecay, warmupLinearDecay } from '../../lib/optimizers/schedules.ts';
 import { type Direction, stream } from '../../lib/random/direction.ts';
 import { SimulatedDevice } from './simulated-device.ts';
 
@@ -135,6 +137,32 @@ describe('recipes', () => {
     ['preconditioner\\[0\\]', () => frozenZoAdam({ lr: 1, preconditioner: Float32Array.of(1e-45) })],
   ])('names a bad %s', (name, make) => {
     expect(make).toThrow(new RegExp(`^${name}: expected`));
+  });
+});
+
+describe('a misspelt option', () => {
+  const lr = 0.1;
+  it.each<[string, (options: never) => unknown, object]>([
+    ['zoGD', zoGD, { lr }],
+    ['mezo', mezo, {}],
+    ['zoGDM', zoGDM, { lr }],
+    ['zoAdam', zoAdam, { lr }],
+    ['frozenZoAdam', frozenZoAdam, { lr, preconditioner }],
+    ['gd', gd, { lr }],
+    ['gdm', gdm, { lr }],
+    ['adam', adam, { lr }],
+    ['adamRule', adamRule, {}],
+    ['frozenAdam', frozenAdam, { preconditioner }],
+    ['polyakMomentum', polyakMomentum, {}],
+    ['gaussianTwoPoint', gaussianTwoPoint, {}],
+    ['warmupLinearDecay', warmupLinearDecay, { peak: 1, warmupSteps: 0, steps: 2 }],
+    ['warmupCosineDecay', warmupCosineDecay, { peak: 1, warmupSteps: 0, steps: 2 }],
+  ])('of %s is refused by name', (_, make, options) => {
+    expect(() => make(options as never)).not.toThrow();
+    for (const name of ['learningRate', 'Beta', 'constructor'])
+      expect(() => make({ ...options, [name]: 0.5 } as never)).toThrow(
+        expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT', message: expect.stringContaining(`"${name}"`) }),
+      );
   });
 });
 

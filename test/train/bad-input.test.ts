@@ -48,6 +48,8 @@ describe('train refuses', () => {
     ['signal', { steps: 1, signal: {} }],
     ['out', { steps: 1, out: 5 }],
     ['meta', { steps: 1, meta: { id: 1n } }],
+    ['options', { steps: 1, batchSize: 8 }],
+    ['options', { steps: 1, monitor: 5 }],
   ])('a bad %s', async (name, options) => {
     const message = expect.stringMatching(`^${name}: expected`);
     await expect(trainAny(objective, zoGD({ lr: 0.1 }), options)).rejects.toMatchObject({

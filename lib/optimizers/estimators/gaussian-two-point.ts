@@ -1,4 +1,4 @@
-import { checkNumber } from '../../errors.ts';
+import { checkNumber, checkOptions } from '../../errors.ts';
 import type { Estimator } from '../optimizer.ts';
 
 /**
@@ -19,7 +19,9 @@ import type { Estimator } from '../optimizer.ts';
  * gaussianTwoPoint({ mu: 1e-3 }).moments(100) // { s1: 2, s2: 1 }
  * @see Nesterov and Spokoiny, Random gradient-free minimization of convex functions, 2017; Song et al., arXiv 2604.14669, eq. 2.
  */
-export function gaussianTwoPoint({ mu = 1e-3 }: { mu?: number } = {}): Estimator {
+export function gaussianTwoPoint(options: { mu?: number } = {}): Estimator {
+  checkOptions('gaussianTwoPoint: options', options, { mu: true });
+  const { mu = 1e-3 } = options;
   // The device adds μ in f32: one that is 0 or infinite there moves nothing, or everything away.
   checkNumber('mu', mu, { min: 1e-30, max: 1e30 });
   return {

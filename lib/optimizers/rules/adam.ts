@@ -1,4 +1,4 @@
-import { checkF32, checkInteger, invalidArgument } from '../../errors.ts';
+import { checkF32, checkInteger, checkOptions, invalidArgument } from '../../errors.ts';
 import type { UpdateRule } from '../optimizer.ts';
 
 /**
@@ -20,6 +20,7 @@ import type { UpdateRule } from '../optimizer.ts';
  * @see Kingma and Ba, Adam, arXiv 1412.6980, algorithm 1; Song et al., arXiv 2604.14669, eqs 6–9.
  */
 export function adamRule(options: { beta1?: number; beta2?: number; epsilon?: number } = {}): UpdateRule {
+  checkOptions('adamRule: options', options, { beta1: true, beta2: true, epsilon: true });
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   checkF32('beta1', beta1, { min: 0, below: 1 });
   checkF32('beta2', beta2, { min: 0, below: 1 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { checkF32, invalidArgument } from '../../errors.ts';
+import { checkF32, checkOptions, invalidArgument } from '../../errors.ts';
 import type { UpdateRule } from '../optimizer.ts';
 
 /**
@@ -18,6 +18,7 @@ import type { UpdateRule } from '../optimizer.ts';
  * @see Song et al., arXiv 2604.14669, eqs 10–11.
  */
 export function frozenAdam(options: { beta1?: number; preconditioner: Float32Array }): UpdateRule {
+  checkOptions('frozenAdam: options', options, { beta1: true, preconditioner: true });
   const { beta1 = 0.9, preconditioner } = options;
   checkF32('beta1', beta1, { min: 0, below: 1 });
   if (!(preconditioner instanceof Float32Array) || preconditioner.length === 0) {

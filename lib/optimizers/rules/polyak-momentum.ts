@@ -1,4 +1,4 @@
-import { checkF32 } from '../../errors.ts';
+import { checkF32, checkOptions } from '../../errors.ts';
 import type { UpdateRule } from '../optimizer.ts';
 
 /**
@@ -13,7 +13,9 @@ import type { UpdateRule } from '../optimizer.ts';
  * polyakMomentum({ beta: 0.9 }).update(0) // { kind: 'momentum', beta: 0.9 }
  * @see Polyak, Some methods of speeding up the convergence of iteration methods, 1964; Song et al., arXiv 2604.14669, eq. 5.
  */
-export function polyakMomentum({ beta = 0.9 }: { beta?: number } = {}): UpdateRule {
+export function polyakMomentum(options: { beta?: number } = {}): UpdateRule {
+  checkOptions('polyakMomentum: options', options, { beta: true });
+  const { beta = 0.9 } = options;
   checkF32('beta', beta, { min: 0, below: 1 });
   return {
     name: 'polyak-momentum',
