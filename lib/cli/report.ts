@@ -14,8 +14,8 @@ interface ReportFlags {
 export function reportCommand(command: Command): Command {
   return command
     .description('write report.html of a run, or a comparison of several; unfinished runs too')
-    .argument('<run...>', 'run folders')
-    .option('--out <file>', 'the HTML file (default: report.html in the first run folder)')
+    .argument('<run...>', 'run folders, or folders with runs inside')
+    .option('--out <file>', 'the HTML file (default: report.html in the first folder)')
     .option('--title <text>', 'heading of the report')
     .option('--svg', 'also write loss.svg, trace.svg and lambda-max.svg beside it')
     .addHelpText(
@@ -26,7 +26,7 @@ The report is one file that loads nothing from anywhere: open it, mail it, archi
 Examples:
   $ zeroth report runs/sorting-mlp-zo-gd-0.05-1
   $ zeroth report runs/a runs/b --out comparison.html --title "Two step sizes"
-  $ zeroth report runs/a --svg`,
+  $ zeroth report runs/demo --svg`,
     );
 }
 

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkOptions, invalidArgument, ZerothError } from '../errors.ts';
+import { findRuns } from '../train/find-runs.ts';
 import { makeFolder } from '../train/folder.ts';
 import { readRunLog } from '../train/log.ts';
 import { reportPage } from './page.ts';
@@ -21,7 +22,7 @@ export interface ReportOptions {
  * Writes a report of one run, or a comparison of several, as one self-contained HTML file: it loads nothing, and follows
  * the reader's light or dark setting.
  *
- * @param runFolders folders that hold a `run.jsonl`; finished, unfinished and killed runs alike.
+ * @param runFolders folders that hold a `run.jsonl`, or that hold such folders; finished, unfinished and killed runs alike, whoever made them.
  * @param outFile the HTML file to write; its folder is made where it is missing.
  * @returns the absolute path of the file, and the summaries it shows.
  * @throws ZerothError `ERR_ZEROTH_ARGUMENT` without a folder, `ERR_ZEROTH_LOG` or `ERR_ZEROTH_FILE` where a log is missing or is not one, or the report cannot be written.
@@ -75,7 +76,12 @@ async function write(file: string, text: string): Promise<void> {
 
 function readSummaries(runFolders: readonly string[]): RunSummary[] {
   if (runFolders.length === 0) invalidArgument('runFolders', 'at least one run folder', runFolders);
-  return runFolders.map((folder) => summarizeRun(basename(resolve(folder)), readRunLog(folder)));
+  return runFolders.flatMap((given) =>
+    findRuns(given).map((folder) => {
+      const inside = relative(resolve(given), resolve(folder));
+      return summarizeRun(join(basename(resolve(given)), inside), readRunLog(folder));
+    }),
+  );
 }
 
 async function readClientScript(given: string | undefined): Promise<string> {
