@@ -1,5 +1,5 @@
-// A catapult: in mid-run the step size of ZO-Adam is more than tripled, which puts the trace of P⁻¹H above its threshold 2/η.
-// One sees the loss jump, the trace fall back below the new threshold (Adam's P grows with the gradients), and training go on there.
+// A catapult: in mid-run the step size of ZO-Adam is more than tripled, which puts the trace of P⁻¹H above its limit 2/η.
+// One sees the loss jump, the trace fall back below the new limit (Adam's P grows with the gradients), and training go on there.
 // Run: node examples/catapult.js (some seconds)
 import {
   compile,
@@ -23,11 +23,11 @@ let peak = 0;
 for await (const event of train(objective, optimizer, { steps: 2500, seed: 2, monitorEvery: 125, probes: 16 })) {
   if (event.type === 'step') peak = Math.max(peak, event.loss);
   if (event.type === 'monitor' && event.step >= raised - 500) {
-    const { step, loss, trace, threshold } = event;
+    const { step, loss, trace, limit, ratio } = event;
     if (step === raised) console.log(`step ${raised}   η is raised from ${lr.at(raised - 1)} to ${event.lr}`);
     console.log(
       `step ${String(step).padStart(4)}   loss ${loss.toFixed(3)} (at most ${peak.toFixed(3)} since the last line)` +
-        `   trace ${trace.toFixed(0).padStart(3)}   threshold ${threshold.toFixed(0)}   ratio ${(trace / threshold).toFixed(2)}`,
+        `   trace ${trace.toFixed(0).padStart(3)}   limit ${limit.toFixed(0)}   ratio ${ratio.toFixed(2)}`,
     );
     peak = 0;
   }

@@ -4,11 +4,16 @@
  * - Say what to minimise: `ops` on traced tensors, layers, losses, models, data; `supervised` puts them together.
  * - Put it on a device: `openDevice`, `compile`.
  * - Train it: a recipe such as `zoGD`, and `train`; or take `objective.losses` and do it your own way.
- * - Ask how far the edge is: `criticalStepSize`, `stabilityBounds`, `topEigenvalues`, `hutchinsonTrace`.
+ * - Ask how far the edge is: `edgeOfStability`, `criticalStepSize`, `lanczosQuadrature`, `hutchinsonTrace`.
  */
 
 // Theory and measurement.
 export { type HutchinsonOptions, hutchinsonTrace, type TraceEstimate } from './curvature/hutchinson-trace.ts';
+export {
+  type LanczosQuadratureOptions,
+  lanczosQuadrature,
+  type SpectrumEstimate,
+} from './curvature/lanczos-quadrature.ts';
 export type { LinearOperator } from './curvature/operator.ts';
 export { preconditionedOperator } from './curvature/preconditioned-operator.ts';
 export { type TopEigenvalues, type TopEigenvaluesOptions, topEigenvalues } from './curvature/top-eigenvalues.ts';
@@ -76,15 +81,16 @@ export { PhiloxStream } from './random/philox.ts';
 export type { Seed } from './random/seed.ts';
 export { type ReportOptions, writePlots, writeReport } from './report/report.ts';
 export type { RunSummary } from './report/summary.ts';
-export { criticalStepSize } from './stability/critical-step-size.ts';
 export {
-  atEdge,
-  type Curvature,
+  type Sampling,
   type StabilityOptimizer,
   stabilityBounds,
-  stabilityThreshold,
+  stabilityLimit,
   stepSizeBounds,
-} from './stability/threshold.ts';
+} from './stability/bounds.ts';
+export { criticalStepSize } from './stability/critical-step-size.ts';
+export type { Curvature } from './stability/curvature.ts';
+export { type EdgeOfStability, type EdgeVerdict, edgeOfStability } from './stability/edge.ts';
 // Training.
 export { type Checkpoint, type Identity, loadCheckpoint } from './train/checkpoint.ts';
 export type * from './train/events.ts';

@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import { momentsOf } from '../optimizers/moments.ts';
+import { shareOfLimit, verdictWords } from '../report/edge-words.ts';
 import { formatNumber } from '../report/format.ts';
-import { edgeRatio } from '../report/summary.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
-import { makeOptimizer } from './optimizer-options.ts';
 import { integerFrom } from './parse.ts';
 import { loggedSettings } from './run-folder.ts';
+import type { CurvatureMeasurement } from './session.ts';
 import { hasRun } from './settings.ts';
 
 interface CurvatureFlags {
@@ -46,19 +45,42 @@ export async function curvature(folder: string, flags: CurvatureFlags, context: 
     context.stdout.write(`${JSON.stringify(measured)}\n`);
     return exitCodes.done;
   }
-  const of = measured.preconditioned ? 'P⁻¹H' : 'H';
-  const share = Math.round(100 * edgeRatio(measured, momentsOf(makeOptimizer(settings).estimator)));
-  const row = (name: string, value: string) => `  ${name.padEnd(12)}${value}\n`;
-  context.stdout.write(
-    `${folder}, step ${formatNumber(measured.step, 15)}, ${measured.hvps} Hessian-vector products\n` +
-      row(`tr(${of})`, `${formatNumber(measured.trace)} ± ${formatNumber(measured.traceStdErr, 2)} (standard error)`) +
-      row(
-        `λmax(${of})`,
-        `${formatNumber(measured.lambdaMax)} (residual ${formatNumber(measured.lambdaMaxResidual, 2)})`,
-      ) +
-      row('band', `${formatNumber(measured.lower)} … ${formatNumber(measured.upper)}`) +
-      row('threshold', `${formatNumber(measured.threshold)} (η = ${formatNumber(measured.lr)})`) +
-      row('verdict', measured.atEdge ? 'at the edge of stability' : `at ${share} % of the threshold`),
-  );
+  context.stdout.write(`${describe(folder, measured, settings.batch).join('\n')}\n`);
   return exitCodes.done;
+}
+
+function describe(folder: string, measured: CurvatureMeasurement, batch: number | 'full'): string[] {
+  const { preconditioned, governs } = measured;
+  const of = preconditioned ? 'P⁻¹H' : 'H';
+  const row = (name: string, value: string) => `  ${name.padEnd(14)}${value}`;
+  const withError = (value: number, error: number) => `${formatNumber(value)} ± ${formatNumber(error, 2)}`;
+  const lines = [
+    `${folder}, step ${formatNumber(measured.step, 15)}, ${measured.hvps} Hessian-vector products`,
+    row(`tr(${of})`, `${withError(measured.trace, measured.traceStdErr)} (standard error)`),
+    row(
+      'Σ max(−λ, 0)',
+      `${withError(measured.negativeTrace, measured.negativeTraceStdErr)} (the negative eigenvalues)`,
+    ),
+    row(`λmax(${of})`, `${formatNumber(measured.lambdaMax)} (residual ${formatNumber(measured.lambdaMaxResidual, 2)})`),
+    row(
+      `λmin(${of})`,
+      `${formatNumber(measured.lambdaMin)} or less (residual ${formatNumber(measured.lambdaMinResidual, 2)})`,
+    ),
+  ];
+  if (governs === null) return [...lines, row('verdict', 'the moments of the estimator are unknown, so no limit is')];
+  const what = `${governs === 'trace' ? 'the trace of the positive part' : 'λmax'}`;
+  return [
+    ...lines,
+    ...(governs === 'trace' ? [row('band', `${formatNumber(measured.lower)} … ${formatNumber(measured.upper)}`)] : []),
+    row('limit', `${formatNumber(measured.limit)} of ${what}, at η = ${formatNumber(measured.lr)}`),
+    row('verdict', `${verdictWords[measured.verdict]}: ${what} takes up ${shareOfLimit(measured)} of its limit`),
+    ...(batch === 'full'
+      ? []
+      : [
+          row(
+            'note',
+            `steps of ${batch} examples add noise of their own; the curvature of all examples gives bounds only`,
+          ),
+        ]),
+  ];
 }

@@ -85,8 +85,8 @@ async function measureCurvature(
     await objective.params.useStates(optimizer.rule.states, optimizer.rule.initial);
     await objective.params.restore(checkpoint.params);
     const run = checkpoint.identity.run as number;
-    const monitor = new Monitor(objective, optimizer, { probes, seed: BigInt(settings.seed), run });
-    monitor.startFrom(checkpoint.eigenvector);
+    const { seed, batch } = settings;
+    const monitor = new Monitor(objective, optimizer, { probes, seed: BigInt(seed), run, batch });
     const measured = await monitor.measure(checkpoint.step, learningRateAt(optimizer, checkpoint.step), signal);
     if (!measured) {
       throw new ZerothError(

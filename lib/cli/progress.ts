@@ -1,13 +1,11 @@
-import type { Moments } from '../optimizers/optimizer.ts';
+import { curvatureSymbol, shareOfLimit, verdictWords } from '../report/edge-words.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
-import { edgeRatio } from '../report/summary.ts';
 import type { MonitorEvent, StepEvent, TrainEvent, WarningEvent } from '../train/events.ts';
 import type { TextStream } from './context.ts';
 
 export interface ProgressOptions {
   /** Steps of the whole run. */
   readonly steps: number;
-  readonly moments: Moments;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   /** Stands before every line, where several runs follow one another. */
@@ -39,7 +37,7 @@ function plainProgress(stream: TextStream, options: ProgressOptions): Progress {
     show(event) {
       if (event.type === 'run') line(runLine(event));
       else if (event.type === 'resume') line(`resumed at step ${count(event.step)}`);
-      else if (event.type === 'monitor') line(monitorLine(event, options.moments));
+      else if (event.type === 'monitor') line(monitorLine(event));
       else if (event.type === 'step') {
         const rate = speed(event.step);
         if (event.step % every === 0 || event.step === steps - 1) {
@@ -54,11 +52,11 @@ function plainProgress(stream: TextStream, options: ProgressOptions): Progress {
 }
 
 function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
-  const { steps, moments, now, prefix = '' } = options;
+  const { steps, now, prefix = '' } = options;
   const speed = speedometer(now);
   let lastDraw = Number.NEGATIVE_INFINITY;
   let drawn = false;
-  let ratio: number | undefined;
+  let edge: string | undefined;
   let rate = 0;
 
   const clear = () => {
@@ -76,7 +74,7 @@ function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
     const parts = [
       `${count(done)}/${count(steps)}`,
       `loss ${formatNumber(event.loss)}`,
-      ...(ratio === undefined ? [] : [`η·trace/threshold ${formatNumber(ratio, 2)}`]),
+      ...(edge === undefined ? [] : [edge]),
       ...(rate > 0 ? [`${formatNumber(rate, 3)} steps/s${left}`] : []),
     ];
     const text = `${prefix}${bar(done / steps)} ${parts.join('  ')}`;
@@ -89,8 +87,8 @@ function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
       if (event.type === 'run') keep(runLine(event));
       else if (event.type === 'resume') keep(`resumed at step ${count(event.step)}`);
       else if (event.type === 'monitor') {
-        ratio = edgeRatio(event, moments);
-        keep(monitorLine(event, moments));
+        edge = `${curvatureSymbol(event.governs, event.preconditioned)} ${shareOfLimit(event)} of its limit`;
+        keep(monitorLine(event));
       } else if (event.type === 'step') {
         rate = speed(event.step);
         if (now() - lastDraw >= refreshMs) {
@@ -120,13 +118,13 @@ function runLine(run: Extract<TrainEvent, { type: 'run' }>): string {
   );
 }
 
-function monitorLine(event: MonitorEvent, moments: Moments): string {
-  const share = Math.round(100 * edgeRatio(event, moments));
+function monitorLine(event: MonitorEvent): string {
   const trace = event.preconditioned ? 'tr(P⁻¹H)' : 'trace';
-  return (
+  const measured =
     `step ${count(event.step)}  loss ${formatNumber(event.loss)}  ${trace} ${formatNumber(event.trace, 3)} ± ${formatNumber(event.traceStdErr, 2)}  ` +
-    `λmax ${formatNumber(event.lambdaMax, 3)}  threshold ${formatNumber(event.threshold, 3)} (${share} %)${event.atEdge ? '  at the edge' : ''}`
-  );
+    `λmax ${formatNumber(event.lambdaMax, 3)}`;
+  if (event.governs === null) return `${measured}  limit unknown`;
+  return `${measured}  ${shareOfLimit(event)} of the limit ${formatNumber(event.limit, 3)}, ${verdictWords[event.verdict]}`;
 }
 
 function bar(fraction: number, width = 18): string {

@@ -1,21 +1,28 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { ZerothError } from '../errors.ts';
-import { describeOptimizer } from '../optimizers/facts.ts';
+import { momentsOf } from '../optimizers/moments.ts';
+import { shareOfLimit, verdictWords } from '../report/edge-words.ts';
 import { formatNumber } from '../report/format.ts';
+import { type Sampling, type StabilityOptimizer, stepSizeBounds } from '../stability/bounds.ts';
 import { criticalStepSize } from '../stability/critical-step-size.ts';
-import { atEdge, stabilityBounds, stabilityThreshold, stepSizeBounds } from '../stability/threshold.ts';
+import type { Curvature } from '../stability/curvature.ts';
+import { type EdgeOfStability, edgeOfStability } from '../stability/edge.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
 import { makeOptimizer, optimizerSettings } from './optimizer-options.ts';
 import { addBetaOption, optimizerOption } from './options.ts';
-import { numberWithin } from './parse.ts';
+import { integerFrom, numberWithin } from './parse.ts';
 import type { OptimizerName } from './presets.ts';
 
 interface StabilityFlags {
   readonly trace?: number;
   readonly lambdaMax?: number;
+  readonly lambdaMin?: number;
+  readonly negativeTrace?: number;
   readonly spectrum?: string;
+  readonly batch?: number;
+  readonly examples?: number;
   readonly optimizer?: OptimizerName;
   readonly lr?: number;
   readonly beta?: number;
@@ -27,7 +34,11 @@ export function stabilityCommand(command: Command): Command {
     .description('a calculator: which step sizes an optimizer can bear, from curvature')
     .option('--trace <tr>', 'trace of the Hessian (of P⁻¹H for Adam)', numberWithin())
     .option('--lambda-max <λ>', 'its largest eigenvalue', numberWithin())
+    .option('--lambda-min <λ>', 'its smallest eigenvalue; 0: it has no negative ones', numberWithin())
+    .option('--negative-trace <t>', 'the sum of its negative eigenvalues, without the sign', numberWithin({ min: 0 }))
     .option('--spectrum <file>', 'its eigenvalues: a JSON array, or numbers apart by spaces, commas or lines')
+    .option('--batch <b>', 'examples of a step, where that is not all of them', integerFrom(1))
+    .option('--examples <n>', 'examples in all, beside --batch', integerFrom(1))
     .addOption(optimizerOption())
     .option('--lr <η>', 'a step size to judge', numberWithin({ above: 0 }));
   return addBetaOption(command)
@@ -36,11 +47,14 @@ export function stabilityCommand(command: Command): Command {
       'after',
       `
 Give --trace and --lambda-max, or --spectrum. With --lr it says where that step size stands.
-For zeroth-order methods the trace sets the limit; for first-order ones λmax does.
+For zeroth-order methods the trace of the Hessian's positive part sets the limit, so say what is known of negative
+eigenvalues: --lambda-min or --negative-trace. For first-order methods λmax sets it.
+The law is for steps over all examples. With --batch it gives bounds that hold at any minimum that fits each example.
 
 Examples:
-  $ zeroth stability --trace 38 --lambda-max 4 --lr 0.05
-  $ zeroth stability --trace 38 --lambda-max 4 --optimizer zo-gdm --beta 0.9
+  $ zeroth stability --trace 38 --lambda-max 4 --lambda-min 0 --lr 0.05
+  $ zeroth stability --trace 38 --lambda-max 4 --negative-trace 1.5 --optimizer zo-gdm --beta 0.9
+  $ zeroth stability --trace 38 --lambda-max 4 --lambda-min 0 --batch 100 --examples 1000 --lr 0.01
   $ zeroth stability --spectrum eigenvalues.json --optimizer gd --json`,
     );
 }
@@ -49,107 +63,188 @@ Examples:
 export async function stability(flags: StabilityFlags, context: CliContext): Promise<number> {
   const spectrum = flags.spectrum === undefined ? undefined : await readSpectrum(flags.spectrum);
   const curvature = curvatureOf(flags, spectrum);
+  const sampling = samplingOf(flags);
   // Only `lr` depends on a step size, and everything that does is left out where none was given.
   const { optimizer: name = 'zo-gd', lr, beta } = flags;
   const optimizer = makeOptimizer(optimizerSettings(name, [{ step: 0, lr: lr ?? 1 }], { beta }));
-  const dimension = spectrum?.length;
-  const facts = describeOptimizer(optimizer, { dimension });
-  const bounds = stabilityBounds({ ...curvature, dimension }, optimizer);
-  const range = stepSizeBounds({ ...curvature, dimension }, optimizer);
-  const critical = spectrum === undefined ? undefined : criticalStepSize(spectrum, optimizer);
-  const result = {
+  const moments = momentsOf(optimizer.estimator, spectrum?.length);
+  const edge = edgeOfStability(curvature, optimizer, sampling);
+  const range = stepSizeBounds(curvature, optimizer, sampling);
+  const critical = criticalOf(spectrum, optimizer, sampling);
+  const { governs, lower, upper } = edge;
+  const result: StabilityResult = {
     optimizer: name,
     beta: optimizer.rule.beta,
-    moments: facts.moments,
+    moments,
     ...curvature,
-    ...bounds,
+    ...sampling,
+    governs,
+    lower,
+    upper: finiteOrNull(upper),
     stepSizeMin: finiteOrNull(range.min),
     stepSizeMax: finiteOrNull(range.max),
-    ...(critical !== undefined && { eigenvalues: spectrum?.length, criticalStepSize: critical }),
+    ...(critical !== undefined && { criticalStepSize: critical }),
     ...(lr !== undefined && {
       lr,
-      threshold: stabilityThreshold(optimizer),
-      atEdge: atEdge({ ...curvature, dimension }, optimizer),
-      stable: isStable(lr, critical, range, facts.moments.s2 === 0),
+      limit: edge.limit,
+      ratio: edge.ratio,
+      ...(edge.ratioMax !== undefined && { ratioMax: finiteOrNull(edge.ratioMax) }),
+      verdict: edge.verdict,
+      stable: isStable(lr, critical, range),
     }),
   };
-  context.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${describe(result).join('\n')}\n`);
+  const text = flags.json ? JSON.stringify(result) : describe(result, curvature, edge).join('\n');
+  context.stdout.write(`${text}\n`);
   return exitCodes.done;
 }
 
-interface StabilityResult {
+interface StabilityResult extends Curvature, Sampling {
   readonly optimizer: OptimizerName;
   readonly beta: number;
-  readonly moments: { readonly s1: number; readonly s2: number };
-  readonly trace: number;
-  readonly lambdaMax: number;
+  readonly moments: { readonly s1: number; readonly s2: number } | null;
+  readonly governs: EdgeOfStability['governs'];
   readonly lower: number;
-  readonly upper: number;
+  /** null: nothing bounds the trace of the positive part. */
+  readonly upper: number | null;
   /** η* lies between these; null: no bound. */
   readonly stepSizeMin: number | null;
   readonly stepSizeMax: number | null;
-  readonly eigenvalues?: number;
   readonly criticalStepSize?: number;
   readonly lr?: number;
-  readonly threshold?: number;
-  readonly atEdge?: boolean;
-  /** null: the trace and λmax alone do not decide. */
+  readonly limit?: number;
+  readonly ratio?: number;
+  readonly ratioMax?: number | null;
+  readonly verdict?: EdgeOfStability['verdict'];
+  /** null: what was given does not decide. */
   readonly stable?: boolean | null;
 }
 
-function describe(result: StabilityResult): string[] {
-  const { s1, s2 } = result.moments;
+function describe(result: StabilityResult, curvature: Curvature, edge: EdgeOfStability): string[] {
+  const { moments, governs, lr } = result;
   const row = (name: string, value: string) => `  ${name.padEnd(14)}${value}`;
-  const number = (value: number | null) => (value === null ? 'no limit' : formatNumber(value, 6));
+  const number = (value: number | null | undefined) => (value === null ? 'no limit' : formatNumber(value, 6));
+  const range = (min: number, max: number | null) =>
+    max === null ? `≥ ${number(min)}` : min === max ? number(min) : `${number(min)} … ${number(max)}`;
+  const symbol = governs === 'lambdaMax' ? 'λmax' : 'trace';
   const lines = [
-    `${result.optimizer}: moments s1 = ${s1}, s2 = ${s2}; β = ${result.beta}`,
-    row('trace', number(result.trace)),
-    row('λmax', number(result.lambdaMax)),
-    row('band', `${number(result.lower)} … ${number(result.upper)}`),
+    `${result.optimizer}: moments s1 = ${moments?.s1}, s2 = ${moments?.s2}; β = ${result.beta}`,
+    row('trace', number(curvature.trace)),
+    row('λmax', number(curvature.lambdaMax)),
+    ...(curvature.lambdaMin === undefined ? [] : [row('λmin', number(curvature.lambdaMin))]),
+    ...(curvature.negativeTrace === undefined ? [] : [row('Σ max(−λ, 0)', number(curvature.negativeTrace))]),
+    row('band', `${range(result.lower, result.upper)} (its ${symbol} has its limit here at the edge)`),
+    result.stepSizeMin === null
+      ? row('η*', 'no limit: no eigenvalue is above 0')
+      : row('η* within', range(result.stepSizeMin, result.stepSizeMax)),
   ];
-  if (s2 > 0) lines.push(row('η* within', `${number(result.stepSizeMin)} … ${number(result.stepSizeMax)}`));
-  else lines.push(row('η*', number(result.stepSizeMin)));
-  if (result.criticalStepSize !== undefined && s2 > 0) {
-    lines.push(row('η*', `${number(result.criticalStepSize)} (from ${result.eigenvalues} eigenvalues)`));
+  if (result.criticalStepSize !== undefined && result.criticalStepSize !== result.stepSizeMin) {
+    lines.push(row('η*', `${number(result.criticalStepSize)} (from the whole spectrum)`));
   }
-  if (result.lr === undefined) return lines;
-  lines.push(row('η', number(result.lr)), row('threshold', number(result.threshold ?? null)));
-  const verdict =
-    result.stable === null
-      ? 'undecided: the threshold lies inside the band, so the rest of the spectrum decides'
-      : result.stable
-        ? 'stable: this step size is below its critical value'
-        : 'unstable: this step size is above its critical value';
-  lines.push(row('verdict', `${verdict}${result.atEdge ? ' (at the edge of stability)' : ''}`));
-  return lines;
+  const why = whyBounds(curvature, result);
+  if (why !== '') lines.push(row('note', why));
+  if (lr === undefined) return lines;
+  return [
+    ...lines,
+    row('η', number(lr)),
+    row('limit', `${number(edge.limit)} of the ${symbol}, which takes up ${shareOfLimit(edge)} of it`),
+    row('verdict', `${stableWords(result.stable ?? null)}; ${verdictWords[edge.verdict]}`),
+  ];
+}
+
+function stableWords(stable: boolean | null): string {
+  if (stable === null) return 'undecided: the critical step size may lie on either side';
+  return stable
+    ? 'stable: this step size is below its critical value'
+    : 'unstable: this step size is above its critical value';
+}
+
+/** Why there is a range where one might expect a number. */
+function whyBounds(
+  { trace, lambdaMax, lambdaMin, negativeTrace }: Curvature,
+  { governs, batch }: StabilityResult,
+): string {
+  if (batch !== undefined) {
+    return 'with mini-batches the law gives bounds only: their noise multiplies the curvature by 1 to n/b';
+  }
+  if (governs !== 'trace' || negativeTrace !== undefined || (lambdaMin !== undefined && lambdaMin >= 0)) return '';
+  if (lambdaMax <= 0) return '';
+  const proof =
+    lambdaMax > trace ? 'λmax > trace: there are negative eigenvalues' : 'if there are negative eigenvalues';
+  return `${proof}, and then trace and λmax do not bound the positive ones; give --lambda-min 0 (there are none), --negative-trace or --spectrum`;
 }
 
 function isStable(
   lr: number,
   critical: number | undefined,
-  range: { min: number; max: number },
-  exact: boolean,
+  { min, max }: { min: number; max: number },
 ): boolean | null {
   if (critical !== undefined) return lr < critical;
-  if (lr < range.min) return true;
-  return exact || lr > range.max ? false : null;
+  if (lr < min) return true;
+  return lr > max || min === max ? false : null;
 }
 
-function curvatureOf(
-  flags: StabilityFlags,
+/** η* itself, where the whole spectrum is there and every step sees all examples. */
+function criticalOf(
   spectrum: readonly number[] | undefined,
-): { trace: number; lambdaMax: number } {
-  const { trace, lambdaMax } = flags;
+  optimizer: StabilityOptimizer,
+  { batch }: Sampling,
+): number | undefined {
+  if (spectrum === undefined || batch !== undefined || !spectrum.some((value) => value > 0)) return undefined;
+  return criticalStepSize(spectrum, optimizer);
+}
+
+function samplingOf({ batch, examples }: StabilityFlags): Sampling {
+  if (batch === undefined && examples === undefined) return {};
+  if (batch === undefined || examples === undefined) throw usageError('Give --batch and --examples together.');
+  if (batch > examples) throw usageError(`--batch ${batch} is more than there are --examples (${examples}).`);
+  return { batch, examples };
+}
+
+function curvatureOf(flags: StabilityFlags, spectrum: readonly number[] | undefined): Curvature {
+  const { trace, lambdaMax, lambdaMin, negativeTrace } = flags;
   if (spectrum !== undefined) {
-    if (trace !== undefined || lambdaMax !== undefined) {
-      throw usageError('--spectrum holds the trace and λmax already: leave out --trace and --lambda-max.');
+    if ([trace, lambdaMax, lambdaMin, negativeTrace].some((value) => value !== undefined)) {
+      throw usageError(
+        '--spectrum holds all of it already: leave out --trace, --lambda-max, --lambda-min and --negative-trace.',
+      );
     }
-    return { trace: spectrum.reduce((a, b) => a + b, 0), lambdaMax: spectrum.reduce((a, b) => Math.max(a, b)) };
+    return {
+      trace: spectrum.reduce((a, b) => a + b, 0),
+      lambdaMax: spectrum.reduce((a, b) => Math.max(a, b)),
+      lambdaMin: spectrum.reduce((a, b) => Math.min(a, b)),
+      negativeTrace: spectrum.reduce((sum, value) => sum + Math.max(-value, 0), 0),
+      dimension: spectrum.length,
+    };
   }
   if (trace === undefined || lambdaMax === undefined) {
     throw usageError('Give --trace and --lambda-max, or --spectrum <file>.');
   }
-  return { trace, lambdaMax };
+  contradictions({ trace, lambdaMax, lambdaMin, negativeTrace });
+  return {
+    trace,
+    lambdaMax,
+    ...(lambdaMin !== undefined && { lambdaMin }),
+    ...(negativeTrace !== undefined && { negativeTrace }),
+  };
+}
+
+/** What no spectrum has. */
+function contradictions({ trace, lambdaMax, lambdaMin, negativeTrace }: Curvature): void {
+  if (lambdaMin !== undefined && lambdaMin > lambdaMax) {
+    throw usageError(`--lambda-min ${lambdaMin} is above --lambda-max ${lambdaMax}.`);
+  }
+  if (lambdaMax <= 0 && trace > 0) {
+    throw usageError(`A trace of ${trace} needs an eigenvalue above 0, and --lambda-max is ${lambdaMax}.`);
+  }
+  const negative = negativeTrace ?? (lambdaMin !== undefined && lambdaMin >= 0 ? 0 : undefined);
+  if (negative !== undefined && lambdaMax > 0 && trace + negative < lambdaMax) {
+    throw usageError(
+      `--trace ${trace} below --lambda-max ${lambdaMax} needs negative eigenvalues that add up to ${trace - lambdaMax} or less.`,
+    );
+  }
+  if (negative === 0 && lambdaMin !== undefined && lambdaMin < 0) {
+    throw usageError(`--lambda-min ${lambdaMin} contradicts --negative-trace 0.`);
+  }
 }
 
 async function readSpectrum(file: string): Promise<number[]> {

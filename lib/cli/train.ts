@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
-import { momentsOf } from '../optimizers/moments.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
 import type { EndEvent } from '../train/events.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
-import { makeOptimizer } from './optimizer-options.ts';
 import { addOptimizerOptions } from './options.ts';
 import { batchSize, integerFrom, seed } from './parse.ts';
 import { monitorDefaults, optimizerNames, type PresetName, presetNames, presets, seedDefault } from './presets.ts';
@@ -104,10 +102,8 @@ export async function watchRun(
 ): Promise<EndEvent> {
   const { settings } = request;
   const { stdout, now } = context;
-  // The presets' optimizers have the same moments in every dimension, so none is needed here.
-  const moments = momentsOf(makeOptimizer(settings).estimator);
   const events = await context.session.startRun(request);
-  const shown = json ? silent : progress(stdout, { steps: settings.steps, moments, now, prefix });
+  const shown = json ? silent : progress(stdout, { steps: settings.steps, now, prefix });
   let end: EndEvent | undefined;
   try {
     for await (const event of events) {

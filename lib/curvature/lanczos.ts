@@ -23,13 +23,14 @@ const NEGLIGIBLE = 1e-7;
  * The orthonormal basis Q grows by a block an iteration; C holds the coefficients of H Q in Q, from which Rayleigh–Ritz takes the eigenpairs.
  * What H Q has outside Q is the next block times its coefficients R, so ‖R s‖ is the residual of a Ritz pair at no cost.
  *
- * @returns `count × dimension` unit Ritz vectors, and the products taken.
+ * @returns `count × dimension` unit Ritz vectors, the products taken, and the coefficients: column j holds those of H q_j on the basis up
+ *   to what q_j added to it.
  */
 export async function lanczos(
   operator: LinearOperator,
   starts: StartVectors,
   { count, tolerance, minIterations, maxIterations, signal }: SearchOptions,
-): Promise<{ vectors: Float32Array; hvps: number }> {
+): Promise<{ vectors: Float32Array; hvps: number; columns: readonly (readonly number[])[] }> {
   const d = operator.dimension;
   const basis: Float32Array[] = [];
   const remedy = 'ask for fewer eigenvalues or iterations (count, maxIterations), or use method power';
@@ -71,7 +72,7 @@ export async function lanczos(
     }
     const converged = iteration >= minIterations && residual <= tolerance * magnitude;
     if (converged || basis.length === size || iteration === maxIterations) {
-      return { vectors: combined(basis, vectors, count, size, d), hvps: size };
+      return { vectors: combined(basis, vectors, count, size, d), hvps: size, columns };
     }
   }
 }

@@ -101,7 +101,7 @@ function checkStart(start: Float32Array | undefined, count: number, dimension: n
 }
 
 /** λ and the residual of each vector from one fresh product, in descending order of λ. */
-async function rayleigh(operator: LinearOperator, vectors: Float32Array, count: number, signal?: AbortSignal) {
+export async function rayleigh(operator: LinearOperator, vectors: Float32Array, count: number, signal?: AbortSignal) {
   const d = operator.dimension;
   const products = await applyChecked(operator, vectors, count, signal);
   const pairs = Array.from({ length: count }, (_, i) => {

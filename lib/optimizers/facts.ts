@@ -19,7 +19,8 @@ export interface OptimizerFacts {
   readonly beta?: number;
   readonly beta2?: number;
   readonly epsilon?: number;
-  readonly moments: { readonly s1: number; readonly s2: number };
+  /** Null where the estimator does not know them. */
+  readonly moments: { readonly s1: number; readonly s2: number } | null;
 }
 
 /**

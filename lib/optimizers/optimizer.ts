@@ -56,8 +56,11 @@ export interface Estimator {
   readonly cost?: { readonly losses?: number; readonly gradients?: number };
   /** Smoothing μ, where the estimator has one. */
   readonly mu?: number;
-  /** Its half of the stability theory, for a problem of this many parameters. */
-  moments(dimension: number): Moments;
+  /**
+   * Its half of the stability theory, for a problem of this many parameters. Absent or null: not known, and then nothing is claimed about
+   * the edge of stability; curvature is measured all the same.
+   */
+  moments?(dimension: number): Moments | null;
   /** @param direction the i-th direction of this step. */
   estimate(oracle: LossOracle, direction: (i: number) => Direction, signal?: AbortSignal): Promise<Estimate>;
 }

@@ -30,7 +30,7 @@ function recipe(name: string, lr: LearningRate, estimator: Estimator, rule: Upda
  * @param options.lr η. @param options.mu μ.
  * @returns an optimizer without state.
  * @example
- * stabilityThreshold(zoGD({ lr: 0.05 })) // 40
+ * stabilityLimit(zoGD({ lr: 0.05 })) // 40
  * @see Song et al., arXiv 2604.14669, eqs 2–3.
  */
 export function zoGD(options: { lr: LearningRate; mu?: number }): Optimizer {
@@ -52,7 +52,7 @@ export function zoGD(options: { lr: LearningRate; mu?: number }): Optimizer {
  * @param options.lr η, their `learning_rate`. Default 1e-5. @param options.mu μ, their `zo_eps`. Default 1e-3.
  * @returns an optimizer without state.
  * @example
- * stabilityThreshold(mezo()) // 200000
+ * stabilityLimit(mezo()) // 200000
  * @see Malladi et al., Fine-tuning language models with just forward passes, arXiv 2305.17333, algorithm 1.
  */
 export function mezo(options: { lr?: LearningRate; mu?: number } = {}): Optimizer {
@@ -71,7 +71,7 @@ export function mezo(options: { lr?: LearningRate; mu?: number } = {}): Optimize
  * @param options.lr η. @param options.mu μ. @param options.beta momentum 0 ≤ β < 1. Default 0.9.
  * @returns an optimizer with one state vector.
  * @example
- * stabilityThreshold(zoGDM({ lr: 0.005, beta: 0.9 })) // 40 (up to rounding)
+ * stabilityLimit(zoGDM({ lr: 0.005, beta: 0.9 })) // 40 (up to rounding)
  * @see Song et al., arXiv 2604.14669, eqs 4–5.
  */
 export function zoGDM(options: { lr: LearningRate; mu?: number; beta?: number }): Optimizer {
@@ -90,7 +90,7 @@ export function zoGDM(options: { lr: LearningRate; mu?: number; beta?: number })
  * @param options.lr η. @param options.mu μ. @param options.beta1 Default 0.9. @param options.beta2 Default 0.999. @param options.epsilon Default 1e-8.
  * @returns an optimizer with two state vectors.
  * @example
- * stabilityThreshold(zoAdam({ lr: 0.001 })) // 2000
+ * stabilityLimit(zoAdam({ lr: 0.001 })) // 2000
  * @see `adamRule` for P; Song et al., arXiv 2604.14669, eqs 6–9.
  */
 export function zoAdam(options: {
@@ -113,7 +113,7 @@ export function zoAdam(options: {
  * @param options.lr η. @param options.mu μ. @param options.beta1 Default 0.9. @param options.preconditioner one finite value above 0 a parameter.
  * @returns an optimizer with two state vectors.
  * @example
- * stabilityThreshold(frozenZoAdam({ lr: 0.001, preconditioner: Float32Array.of(1, 2) })) // 2000
+ * stabilityLimit(frozenZoAdam({ lr: 0.001, preconditioner: Float32Array.of(1, 2) })) // 2000
  * @see Song et al., arXiv 2604.14669, eqs 10–11.
  */
 export function frozenZoAdam(options: {
@@ -135,7 +135,7 @@ export function frozenZoAdam(options: {
  * @param options.lr η.
  * @returns an optimizer without state.
  * @example
- * stabilityThreshold(gd({ lr: 0.05 })) // 40
+ * stabilityLimit(gd({ lr: 0.05 })) // 40
  */
 export function gd(options: { lr: LearningRate }): Optimizer {
   checkOptions('gd: options', options, { lr: true });

@@ -2,7 +2,7 @@ import { formatDuration, formatNumber } from './format.ts';
 import { escapeHtml } from './html.ts';
 import { learningRatesOf, type RunSummary } from './summary.ts';
 import { pageTheme } from './theme.ts';
-import { verdictOf } from './verdict.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
 
 const count = (value: number) => formatNumber(value, 15);
 const optional = (value: number | undefined) => (value === undefined ? '–' : formatNumber(value));
@@ -35,7 +35,7 @@ const facts: readonly (readonly [name: string, value: (summary: RunSummary) => s
   ['end', ({ end }) => end],
   ['final loss', ({ finalLoss }) => formatNumber(finalLoss)],
   ['monitor points', ({ monitors }) => count(monitors.length)],
-  ['share of the threshold, mean of the second half', (summary) => formatNumber(verdictOf(summary).ratio, 3)],
+  ['curvature ÷ its limit, mean of the second half', (summary) => ratioCell(verdictOf(summary))],
   ['at the edge, second half', (summary) => percent(verdictOf(summary).atEdgeFraction)],
   ['what happened', ({ endMessage }) => endMessage],
   ['folder', ({ source }) => source],
@@ -62,6 +62,10 @@ export function factsTable(summaries: readonly RunSummary[], labels: readonly st
 ${rows.join('\n')}
 </tbody>
 </table></div>`;
+}
+
+function ratioCell({ ratio, ratioMax }: Verdict): string {
+  return ratioMax === undefined ? formatNumber(ratio, 3) : `${formatNumber(ratio, 3)} … ${formatNumber(ratioMax, 3)}`;
 }
 
 function percent(fraction: number | undefined): string {

@@ -12,8 +12,8 @@ import { headline } from './verdict.ts';
 const captions: Record<(typeof plots)[number]['id'], string> = {
   loss: 'The loss at each step. Long runs are thinned for drawing; every spike is kept.',
   trace:
-    'Training is at the edge of stability while its threshold (dashed) lies inside the band, or very close to it. ' +
-    'Below the edge the band lies under the threshold.',
+    'Training is at the edge of stability while its limit (dashed) lies inside the band. Below the edge the band lies under the limit. ' +
+    'First-order runs have no band here: the trace does not limit them.',
   'lambda-max':
     'The sharpest direction of the loss. It governs first-order methods; zeroth-order methods are governed by the trace.',
 };

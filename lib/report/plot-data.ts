@@ -1,5 +1,5 @@
 import { runLabels } from './labels.ts';
-import { type RunSummary, thresholdFormula } from './summary.ts';
+import { limitFormula, type RunSummary } from './summary.ts';
 
 /** One monitor point, as drawn. */
 export interface PlotMonitor {
@@ -9,7 +9,7 @@ export interface PlotMonitor {
   readonly lambdaMax: number;
   readonly lambdaMaxResidual: number;
   readonly lower: number;
-  readonly threshold: number;
+  readonly limit: number;
   readonly upper: number;
 }
 
@@ -18,14 +18,14 @@ export interface PlotRun {
   readonly label: string;
   readonly steps: number;
   readonly preconditioned: boolean;
-  /** Whether the trace is what meets the threshold (zeroth order) or λmax (first order). */
-  readonly traceGoverns: boolean;
+  /** Which curvature meets the limit: the trace (zeroth order), λmax (first order), or none that is known. */
+  readonly governs: 'trace' | 'lambdaMax' | null;
   readonly loss: readonly (readonly [step: number, loss: number | null])[];
   readonly monitors: readonly PlotMonitor[];
-  /** How the threshold follows from the step size. */
-  readonly thresholdFormula: string;
-  /** The threshold as a step line: [step, value], each in force until the next. */
-  readonly threshold: readonly (readonly [step: number, threshold: number])[];
+  /** How the limit follows from the step size. */
+  readonly limitFormula: string;
+  /** The limit as a step line: [step, value], each in force until the next. */
+  readonly limit: readonly (readonly [step: number, limit: number])[];
 }
 
 export function plotRuns(summaries: readonly RunSummary[]): PlotRun[] {
@@ -34,8 +34,8 @@ export function plotRuns(summaries: readonly RunSummary[]): PlotRun[] {
     label: labels[i],
     steps: summary.steps,
     preconditioned: summary.monitors[0]?.preconditioned ?? false,
-    traceGoverns: summary.run.optimizer.moments.s2 > 0,
-    thresholdFormula: thresholdFormula(summary),
+    governs: summary.monitors[0]?.governs ?? null,
+    limitFormula: limitFormula(summary),
     loss: summary.loss.map(({ step, loss }) => [step, Number.isFinite(loss) ? rounded(loss) : null] as const),
     monitors: summary.monitors.map((monitor) => ({
       step: monitor.step,
@@ -44,21 +44,18 @@ export function plotRuns(summaries: readonly RunSummary[]): PlotRun[] {
       lambdaMax: rounded(monitor.lambdaMax),
       lambdaMaxResidual: rounded(monitor.lambdaMaxResidual),
       lower: rounded(monitor.lower),
-      threshold: rounded(monitor.threshold),
+      limit: rounded(monitor.limit),
       upper: rounded(monitor.upper),
     })),
-    threshold: thresholdSteps(summary),
+    limit: limitSteps(summary),
   }));
 }
 
-/** The threshold is proportional to 1/η, so one monitor point fixes it for every learning rate of the run. */
-function thresholdSteps({ monitors, learningRates, steps }: RunSummary): [number, number][] {
-  const known = monitors.find(({ threshold, lr }) => Number.isFinite(threshold) && Number.isFinite(lr));
+/** The limit is proportional to 1/η, so one monitor point fixes it for every learning rate of the run. */
+function limitSteps({ monitors, learningRates, steps }: RunSummary): [number, number][] {
+  const known = monitors.find(({ limit, lr }) => Number.isFinite(limit) && Number.isFinite(lr));
   if (known === undefined) return [];
-  const changes = learningRates.map(({ step, lr }): [number, number] => [
-    step,
-    rounded((known.threshold * known.lr) / lr),
-  ]);
+  const changes = learningRates.map(({ step, lr }): [number, number] => [step, rounded((known.limit * known.lr) / lr)]);
   const last = changes[changes.length - 1];
   if (last !== undefined && last[0] < steps) changes.push([steps, last[1]]);
   return changes;

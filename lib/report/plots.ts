@@ -75,24 +75,27 @@ function drawLoss(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
   });
 }
 
-/** The trace with its standard error, against the band [lower, upper] and the threshold. */
+/** The trace with its standard error; for the runs that it governs against the band [lower, upper] and the limit. */
 function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
   const points = monitorsOf(runs);
-  const cap = ceiling([
-    ...points.flatMap(({ trace, traceStdErr, upper }) => [trace + 2 * traceStdErr, upper]),
-    ...runs.flatMap((run) => run.threshold.map(([, value]) => value)),
-  ]);
+  const governed = runs.filter(({ governs }) => governs === 'trace');
+  const banded = monitorsOf(governed);
+  const cap = traceCeiling(runs);
   return draw(runs, frame, {
     legend: [
       ...runs.map((_, i) => ({ kind: 'point', series: i }) as const),
-      { kind: 'band', text: 'band [lower, upper]' },
-      { kind: 'dashed', text: thresholdName(runs) },
+      ...(governed.length > 0
+        ? ([
+            { kind: 'band', text: 'band [lower, upper]' },
+            { kind: 'dashed', text: limitName(governed) },
+          ] as const)
+        : []),
     ],
     yLabel: `${traceName(runs)} ± 2 standard errors`,
     y: { domain: cap },
     marks: [
-      Plot.areaY(points, { x: 'step', y1: 'lower', y2: 'upper', z: 'run', fill: 'run', fillOpacity: 0.16, clip: true }),
-      ...thresholdLines(runs, cap[1]),
+      Plot.areaY(banded, { x: 'step', y1: 'lower', y2: 'upper', z: 'run', fill: 'run', fillOpacity: 0.16, clip: true }),
+      ...limitLines(governed, cap[1]),
       Plot.lineY(points, { x: 'step', y: 'trace', z: 'run', stroke: 'run', strokeWidth: 1.3, clip: true }),
       Plot.ruleX(points, {
         x: 'step',
@@ -103,13 +106,11 @@ function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
         clip: true,
       }),
       Plot.dot(points, { x: 'step', y: 'trace', fill: 'run', r: dotRadius(points, frame), clip: true }),
-      ...tip(
-        points,
-        'trace',
-        frame,
-        (d) =>
-          `${traceName(runs)} ${short(d.trace)} ± ${short(2 * d.traceStdErr)}\nband ${short(d.lower)} … ${short(d.upper)}\nthreshold ${short(d.threshold)}`,
-      ),
+      ...tip(points, 'trace', frame, (d) => {
+        const measured = `${traceName(runs)} ${short(d.trace)} ± ${short(2 * d.traceStdErr)}`;
+        if (!banded.some(({ run }) => run === d.run)) return measured;
+        return `${measured}\nband ${short(d.lower)} … ${short(d.upper)}\nlimit ${short(d.limit)}`;
+      }),
     ],
   });
 }
@@ -117,15 +118,9 @@ function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
 /** The largest eigenvalue with its residual; for first-order runs with the value that it must not pass. */
 function drawLambdaMax(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
   const points = monitorsOf(runs);
-  // upper is proportional to λmax for first-order methods, so the threshold in units of λmax follows from any point.
-  const limits = runs.flatMap((run) => {
-    const known = run.traceGoverns
-      ? undefined
-      : run.monitors.find(({ upper, lambdaMax }) => upper > 0 && lambdaMax > 0);
-    if (known === undefined) return [];
-    const scale = known.lambdaMax / known.upper;
-    return run.threshold.map(([step, value]) => ({ step, value: value * scale, run: run.label }));
-  });
+  const limits = runs
+    .filter(({ governs }) => governs === 'lambdaMax')
+    .flatMap((run) => run.limit.map(([step, value]) => ({ step, value, run: run.label })));
   const cap = ceiling([
     ...points.map(({ lambdaMax, lambdaMaxResidual }) => lambdaMax + lambdaMaxResidual),
     ...limits.map(({ value }) => value),
@@ -134,7 +129,7 @@ function drawLambdaMax(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
   return draw(runs, frame, {
     legend: [
       ...runs.map((_, i) => ({ kind: 'point', series: i }) as const),
-      ...(limits.length > 0 ? [{ kind: 'dashed', text: 'first-order threshold' } as const] : []),
+      ...(limits.length > 0 ? [{ kind: 'dashed', text: 'first-order limit' } as const] : []),
     ],
     yLabel: `${lambdaName(runs)} ± residual`,
     y: { domain: [floor, cap[1]] },
@@ -171,12 +166,20 @@ function drawLambdaMax(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
 
 /** Whether some values lie above the drawn part of a plot: a diverging run must not flatten all the others. */
 export function isClipped(runs: readonly PlotRun[]): boolean {
-  const points = monitorsOf(runs);
-  const trace = ceiling([
-    ...points.flatMap(({ trace, traceStdErr, upper }) => [trace + 2 * traceStdErr, upper]),
-    ...runs.flatMap((run) => run.threshold.map(([, value]) => value)),
-  ]);
-  return points.some((point) => Math.max(point.trace, point.upper) > trace[1]);
+  const [, top] = traceCeiling(runs);
+  return runs.some((run) =>
+    run.monitors.some(({ trace, upper }) => Math.max(trace, run.governs === 'trace' ? upper : trace) > top),
+  );
+}
+
+/** Bands and limits count only for runs that the trace governs. */
+function traceCeiling(runs: readonly PlotRun[]): [number, number] {
+  return ceiling(
+    runs.flatMap((run) => [
+      ...run.monitors.map(({ trace, traceStdErr }) => trace + 2 * traceStdErr),
+      ...(run.governs === 'trace' ? [...run.monitors.map(({ upper }) => upper), ...run.limit.map(([, v]) => v)] : []),
+    ]),
+  );
 }
 
 type MonitorPoint = PlotMonitor & { readonly run: string };
@@ -234,13 +237,13 @@ function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Content): Svg
   return svg;
 }
 
-function thresholdLines(runs: readonly PlotRun[], top: number): Plot.Markish[] {
-  const lines = runs.flatMap((run) => run.threshold.map(([step, value]) => ({ step, value, run: run.label })));
+function limitLines(runs: readonly PlotRun[], top: number): Plot.Markish[] {
+  const lines = runs.flatMap((run) => run.limit.map(([step, value]) => ({ step, value, run: run.label })));
   // A label at the start of each stretch, where the trace is usually still far below; the last point only ends the line.
   const starts = runs.flatMap((run) =>
-    run.threshold
-      .filter(([, value], i) => value <= top && value !== run.threshold[i - 1]?.[1])
-      .map(([step, value]) => ({ step, value, run: run.label, text: `${run.thresholdFormula} = ${short(value)}` })),
+    run.limit
+      .filter(([, value], i) => value <= top && value !== run.limit[i - 1]?.[1])
+      .map(([step, value]) => ({ step, value, run: run.label, text: `${run.limitFormula} = ${short(value)}` })),
   );
   const labelled = runs.length <= 4 ? starts : [];
   return [
@@ -295,8 +298,8 @@ function ceiling(values: readonly number[]): [number, number] {
   return top > 0 ? [0, 1.1 * top] : [0, Math.max(1, sorted[sorted.length - 1])];
 }
 
-function thresholdName(runs: readonly PlotRun[]): string {
-  return `threshold ${[...new Set(runs.map((run) => run.thresholdFormula))].join(' or ')}`;
+function limitName(runs: readonly PlotRun[]): string {
+  return `limit ${[...new Set(runs.map((run) => run.limitFormula))].join(' or ')}`;
 }
 
 function names(runs: readonly PlotRun[], plain: string, preconditioned: string): string {

@@ -1,7 +1,7 @@
 import { ZerothError } from '../errors.ts';
-import type { Moments } from '../optimizers/optimizer.ts';
 import type { MonitorEvent, RunEvent, TrainEvent } from '../train/events.ts';
 import { decimate } from './decimate.ts';
+import { formatNumber } from './format.ts';
 
 /** Points of the loss curve that a summary keeps. */
 const lossPoints = 2000;
@@ -94,18 +94,20 @@ export function summarizeRun(source: string, events: Iterable<TrainEvent>): RunS
   };
 }
 
-/**
- * How far a monitor point is from the edge: tr·η/2 in its general form, s2·trace/threshold; for methods without a trace term
- * (first order) upper/threshold. 1 is the edge.
- */
-export function edgeRatio(monitor: Pick<MonitorEvent, 'trace' | 'upper' | 'threshold'>, { s2 }: Moments): number {
-  return (s2 > 0 ? s2 * monitor.trace : monitor.upper) / monitor.threshold;
-}
-
-/** How the threshold of this run follows from its η: 2/η, or 2(1−β)/η with Polyak momentum. */
-export function thresholdFormula({ monitors }: RunSummary): string {
-  const momentum = monitors.some(({ threshold, lr }) => Math.abs(threshold * lr - 2) > 1e-6);
-  return momentum ? '2(1−β)/η' : '2/η';
+/** How the limit of this run follows from its η: 2/η for the trace, 2(1−β)/η with Polyak momentum; for λmax 2/η, 2(1+β)/η, 2(1+β)/((1−β)η). */
+export function limitFormula({ monitors, run }: RunSummary): string {
+  const known = monitors.find(({ limit, lr }) => Number.isFinite(limit * lr));
+  if (known === undefined) return '2/η';
+  const factor = known.limit * known.lr;
+  const { beta = 0 } = run.optimizer;
+  const forms: readonly (readonly [value: number, text: string])[] = [
+    [2, '2/η'],
+    [2 * (1 - beta), '2(1−β)/η'],
+    [2 * (1 + beta), '2(1+β)/η'],
+    [(2 * (1 + beta)) / (1 - beta), '2(1+β)/((1−β)η)'],
+  ];
+  const form = forms.find(([value]) => Math.abs(value / factor - 1) < 1e-6);
+  return form?.[1] ?? `${formatNumber(factor)}/η`;
 }
 
 /** Where a run started with one learning rate and kept it, that rate; otherwise all of them, in order. */

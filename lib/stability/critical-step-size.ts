@@ -1,7 +1,6 @@
 import { invalidArgument } from '../errors.ts';
-import { momentsOf } from '../optimizers/moments.ts';
+import { knownMoments, type StabilityOptimizer } from './bounds.ts';
 import { solveLaw } from './law.ts';
-import type { StabilityOptimizer } from './threshold.ts';
 
 /**
  * The step size η* at which training on a quadratic is neither stable nor unstable in mean square.
@@ -19,7 +18,7 @@ import type { StabilityOptimizer } from './threshold.ts';
  * @param options.dimension number of parameters, for estimators whose moments depend on it. Default: the length of the spectrum.
  *   Give it when the spectrum is only the part that is not zero.
  * @returns η* > 0, in the units of `lr`.
- * @throws ERR_ZEROTH_ARGUMENT when the spectrum is empty, holds a non-finite number, or has no positive eigenvalue.
+ * @throws ERR_ZEROTH_ARGUMENT when the spectrum is empty, holds a non-finite number, or has no positive eigenvalue, or the moments are unknown.
  * @example
  * criticalStepSize([1, 0.5, 0.25, 0.1], zoGD({ lr: 0.05 })) // 0.577…
  * @see Song et al., arXiv 2604.14669; docs/mathematics.md for the general law.
@@ -42,6 +41,6 @@ export function criticalStepSize(
       Array.from(spectrum),
     );
   }
-  const moments = momentsOf(optimizer.estimator, options.dimension ?? spectrum.length);
+  const moments = knownMoments(optimizer, options.dimension ?? spectrum.length);
   return solveLaw(positive, moments, optimizer.rule.beta) / optimizer.rule.gradientWeight;
 }

@@ -27,8 +27,6 @@ export interface Checkpoint {
   /** What must be equal for a resumed run to continue the same trajectory. */
   readonly identity: Identity;
   readonly params: StoredParams;
-  /** Warm start of the monitor's eigenvector, so that a resumed log continues bit for bit. */
-  readonly eigenvector?: Float32Array;
   /** Loss of the last step so far; absent where there was none, or none that is finite. */
   readonly lastLoss?: number;
   readonly stepSize: StoredStepSize;
@@ -54,14 +52,13 @@ interface PendingRecord {
 const vector = (data: Float32Array): SafeTensor => ({ dtype: 'F32', shape: [data.length], data });
 
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, params: Params): Promise<void> {
-  const { step, identity, eigenvector, lastLoss, stepSize, watch } = checkpoint;
+  const { step, identity, lastLoss, stepSize, watch } = checkpoint;
   const { theta, states, displacement, pending } = checkpoint.params;
   const tensors = new Map<string, SafeTensor>([['theta', vector(theta)]]);
   for (const name of STATE_NAMES) {
     const state = states[name];
     if (state) tensors.set(name, vector(state));
   }
-  if (eigenvector) tensors.set('eigenvector', vector(eigenvector));
   await saveSafetensors(join(folder, STATE_FILE), tensors, {
     format: FORMAT,
     step: String(step),
@@ -122,11 +119,9 @@ export async function loadCheckpoint(folder: string, expected?: (identity: Ident
     const data = tensors.get(name)?.data;
     if (data instanceof Float32Array) states[name] = data;
   }
-  const eigenvector = tensors.get('eigenvector')?.data;
   return {
     ...rest,
     params: { theta, states, displacement, pending },
-    eigenvector: eigenvector instanceof Float32Array ? eigenvector : undefined,
   };
 }
 

@@ -57,7 +57,7 @@ export async function runEvent(
   const rows = batch === 'full' ? examples : batch;
   return {
     type: 'run',
-    format: 1,
+    format: 2,
     zeroth: version,
     startedAt: new Date().toISOString(),
     name,

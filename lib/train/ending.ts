@@ -5,11 +5,11 @@ import type { Trouble } from './watch.ts';
 export interface LastMeasured {
   readonly step: number;
   readonly lr: number;
-  /** What has a limit: λmax for exact gradients, else the trace. */
+  /** What has a limit: λmax for exact gradients, else the trace of the Hessian's positive part. */
   readonly quantity: 'λmax' | 'trace';
   readonly value: number;
-  /** Curvature ÷ its own limit: 1 is the edge. */
-  readonly ratio: number;
+  /** Curvature ÷ its own limit: 1 is the edge. Null where the estimator's moments, and so the limit, are not known. */
+  readonly ratio: number | null;
   /** ‖θ‖² then, and what noise had added to it. */
   readonly squaredNorm: number;
   readonly diffusion: number | null;
@@ -77,6 +77,8 @@ function curvature({ measured, step }: RunFacts): string {
   const { quantity, value, ratio, lr } = measured;
   const when = `At the last measurement, ${stepsText(step - measured.step)} before,`;
   const name = quantity === 'trace' ? 'the trace' : quantity;
+  if (ratio === null)
+    return `${when} ${name} was ${brief(value)}; what the noise of this estimator allows is not known.`;
   return `${when} ${name} was ${brief(value)}, ${times(ratio)} its limit at η = ${brief(lr)}.`;
 }
 
@@ -111,7 +113,7 @@ function remedies(run: RunFacts): string {
   if (minibatch) ways.push('a larger batch');
   if (diffuses) ways.push('fewer or narrower trained parameters', 'decoupled weight decay', 'more queries a step');
   // Far below the limit, as far as was measured: η may be innocent.
-  const doubt = run.measured !== undefined && run.measured.ratio < 0.5 && !minibatch && !diffuses;
+  const doubt = (run.measured?.ratio ?? 1) < 0.5 && !minibatch && !diffuses;
   const last = ways.pop();
   const list = ways.length > 0 ? `${ways.join(', ')} or ${last}` : last;
   return doubt

@@ -16,12 +16,14 @@ type FieldKind =
   | 'number|null'
   | 'boolean'
   | 'object'
-  | readonly (string | number)[]
+  /** { s1, s2 }, or null where they are not known. */
+  | 'moments'
+  | readonly (string | number | null)[]
   | { readonly [field: string]: FieldKind };
 
 const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string]: FieldKind } } = {
   run: {
-    format: [1],
+    format: [2],
     zeroth: 'string',
     startedAt: 'string',
     name: 'string',
@@ -42,7 +44,7 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
       beta: 'number?',
       beta2: 'number?',
       epsilon: 'number?',
-      moments: { s1: 'number', s2: 'number' },
+      moments: 'moments',
     },
     device: { kind: ['cpu', 'cuda'], description: 'string', isa: 'string', threads: 'count' },
     squaredNorm: 'real',
@@ -58,11 +60,19 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
     traceStdErr: 'real',
     lambdaMax: 'real',
     lambdaMaxResidual: 'real',
+    lambdaMin: 'real',
+    lambdaMinResidual: 'real',
+    negativeTrace: 'real',
+    negativeTraceStdErr: 'real',
     preconditioned: 'boolean',
+    governs: ['trace', 'lambdaMax', null],
+    limit: 'real',
     lower: 'real',
-    threshold: 'real',
     upper: 'real',
-    atEdge: 'boolean',
+    ratio: 'real',
+    ratioStdErr: 'real',
+    ratioMax: 'real?',
+    verdict: ['below', 'close', 'at', 'beyond', 'undecided'],
     hvps: 'count',
     squaredNorm: 'real',
     diffusion: 'number|null',
@@ -128,6 +138,8 @@ function fits(value: unknown, kind: FieldKind): boolean {
       return typeof value === 'boolean';
     case 'object':
       return isRecord(value);
+    case 'moments':
+      return value === null || (isRecord(value) && typeof value.s1 === 'number' && typeof value.s2 === 'number');
     case 'count':
       return isCount(value);
     case 'number':
@@ -143,7 +155,13 @@ function fits(value: unknown, kind: FieldKind): boolean {
 
 function expected(kind: FieldKind): string {
   if (Array.isArray(kind)) return `one of ${kind.map((one) => JSON.stringify(one)).join(', ')}`;
-  const words = { string: 'a string', boolean: 'true or false', object: 'an object', count: 'an integer ≥ 0' } as const;
+  const words = {
+    string: 'a string',
+    boolean: 'true or false',
+    object: 'an object',
+    moments: '{ s1, s2 } or null',
+    count: 'an integer ≥ 0',
+  } as const;
   return words[kind as keyof typeof words] ?? 'a number';
 }
 

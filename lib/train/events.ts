@@ -1,4 +1,5 @@
 import type { OptimizerFacts } from '../optimizers/facts.ts';
+import type { EdgeOfStability } from '../stability/edge.ts';
 import type { MonitorPlan } from './monitor-plan.ts';
 
 export type { OptimizerFacts } from '../optimizers/facts.ts';
@@ -12,7 +13,7 @@ export type { MonitorPlan } from './monitor-plan.ts';
 export interface RunEvent {
   readonly type: 'run';
   /** Version of the log format. */
-  readonly format: 1;
+  readonly format: 2;
   readonly zeroth: string;
   /** ISO 8601. */
   readonly startedAt: string;
@@ -60,25 +61,30 @@ export interface StepEvent {
   readonly projectedGradient?: number;
 }
 
-/** Curvature at θ before step `step`, and where the run stands against the edge of stability. */
-export interface MonitorEvent {
+/**
+ * Curvature at θ before step `step`, over all examples, and where the run stands against the edge of stability (`EdgeOfStability`). Where
+ * `preconditioned`, all of it is that of P⁻¹H. In the log a number that is not finite is null: the limit where η is 0, and `limit`, `lower`,
+ * `upper`, `ratio` and `ratioStdErr` where the estimator's moments are not known.
+ */
+export interface MonitorEvent extends EdgeOfStability {
   readonly type: 'monitor';
   readonly step: number;
   /** L(θ), full batch. */
   readonly loss: number;
   readonly lr: number;
-  /** tr(H), or tr(P⁻¹H) when `preconditioned`. */
+  readonly preconditioned: boolean;
+  /** tr(H), and its standard error. */
   readonly trace: number;
   readonly traceStdErr: number;
+  /** Largest eigenvalue, and ‖Hv − λv‖ / ‖v‖. */
   readonly lambdaMax: number;
-  /** ‖Hv − λv‖ / ‖v‖. */
   readonly lambdaMaxResidual: number;
-  readonly preconditioned: boolean;
-  /** lower ≤ threshold ≤ upper: at the edge. For exact gradients lower is 0 and upper is itself the edge. The threshold is Infinity where η is 0 (null in the log). */
-  readonly lower: number;
-  readonly threshold: number;
-  readonly upper: number;
-  readonly atEdge: boolean;
+  /** Smallest Ritz value: at or above the smallest eigenvalue, and no farther than the residual from an eigenvalue. */
+  readonly lambdaMin: number;
+  readonly lambdaMinResidual: number;
+  /** Σ max(−λ, 0), by which the trace of the positive part exceeds `trace`, and its standard error. */
+  readonly negativeTrace: number;
+  readonly negativeTraceStdErr: number;
   /** Hessian-vector products that this measurement took. */
   readonly hvps: number;
   /** ‖θ‖². */

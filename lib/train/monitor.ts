@@ -1,37 +1,38 @@
 import { hutchinsonTrace } from '../curvature/hutchinson-trace.ts';
-import type { LinearOperator } from '../curvature/operator.ts';
+import { lanczosQuadrature } from '../curvature/lanczos-quadrature.ts';
 import { preconditionedOperator } from '../curvature/preconditioned-operator.ts';
-import { topEigenvalues } from '../curvature/top-eigenvalues.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
-import { runIndex } from '../random/run-streams.ts';
-import { atEdge, stabilityBounds, stabilityThreshold } from '../stability/threshold.ts';
+import { type RunPurpose, runIndex } from '../random/run-streams.ts';
+import { edgeOfStability } from '../stability/edge.ts';
 import type { MonitorEvent } from './events.ts';
 
 /** What the monitor knows of a monitor event. */
 export type Measurement = Omit<MonitorEvent, 'squaredNorm' | 'diffusion'>;
 
+export interface MonitorOptions {
+  /** Hutchinson probes of a measurement. */
+  readonly probes: number;
+  readonly seed: bigint;
+  /** Number of the run among those that share the seed. */
+  readonly run: number;
+  /** Examples of a step; curvature is always that of all of them. */
+  readonly batch: number | 'full';
+}
+
 /**
  * Measures where a run stands against the edge of stability. It works on a snapshot of the parameters with probes from streams of its
- * own, so it cannot change the run's trajectory.
+ * own, so it cannot change the run's trajectory; and it remembers nothing, so a measurement is a function of parameters, seed and step.
  */
 export class Monitor {
-  readonly probes: number;
-  /** Where the next search for the top eigenvector starts: at the last measurement's. */
-  #start: Float32Array | undefined;
-  /** The last measurement, and where it started: a run that goes on from this very step measures it again. */
-  #last: { readonly step: number; readonly start: Float32Array | undefined } | undefined;
   readonly #objective: Objective;
   readonly #optimizer: Optimizer;
-  readonly #seed: bigint;
-  readonly #run: number;
+  readonly #options: MonitorOptions;
 
-  constructor(objective: Objective, optimizer: Optimizer, options: { probes: number; seed: bigint; run: number }) {
-    this.probes = options.probes;
+  constructor(objective: Objective, optimizer: Optimizer, options: MonitorOptions) {
     this.#objective = objective;
     this.#optimizer = optimizer;
-    this.#seed = options.seed;
-    this.#run = options.run;
+    this.#options = options;
   }
 
   /**
@@ -42,63 +43,31 @@ export class Monitor {
   async measure(step: number, lr: number, signal?: AbortSignal): Promise<Measurement | undefined> {
     const { rule } = this.#optimizer;
     if (rule.states.includes('v') && step === 0) return undefined;
+    const { probes, seed, run, batch } = this.#options;
+    const { dimension, examples } = this.#objective;
     const hessian = await this.#objective.hessian();
     try {
       const operator = rule.preconditioned
         ? preconditionedOperator(hessian, await this.#preconditioner(step))
         : hessian;
       const loss = await hessian.loss(signal);
-      const probes = {
-        probes: this.probes,
-        seed: this.#seed,
-        firstStream: runIndex('probe', { run: this.#run, step }),
-      };
-      const trace = await hutchinsonTrace(operator, { ...probes, signal });
-      const top = await this.#top(operator, step, signal);
-      const optimizer = { ...this.#optimizer, lr };
-      const curvature = { trace: trace.trace, lambdaMax: top.lambdaMax, dimension: this.#objective.dimension };
-      const { lower, upper } = stabilityBounds(curvature, optimizer);
+      const streamsOf = (purpose: RunPurpose) => ({ seed, firstStream: runIndex(purpose, { run, step }), signal });
+      const trace = await hutchinsonTrace(operator, { probes, ...streamsOf('probe') });
+      const { hvps, ...spectrum } = await lanczosQuadrature(operator, streamsOf('lanczos'));
+      const curvature = { trace: trace.trace, traceStdErr: trace.standardError, ...spectrum };
       return {
         type: 'monitor',
         step,
         loss,
         lr,
-        trace: trace.trace,
-        traceStdErr: trace.standardError,
-        lambdaMax: top.lambdaMax,
-        lambdaMaxResidual: top.residual,
         preconditioned: rule.preconditioned,
-        lower,
-        threshold: stabilityThreshold(optimizer),
-        upper,
-        atEdge: atEdge(curvature, optimizer),
-        hvps: trace.hvps + top.hvps,
+        ...curvature,
+        ...edgeOfStability({ ...curvature, dimension }, { ...this.#optimizer, lr }, { batch, examples }),
+        hvps: trace.hvps + hvps,
       };
     } finally {
       hessian.dispose();
     }
-  }
-
-  /** Where a measurement at `step` starts its search for the top eigenvector: what a checkpoint of that step keeps. */
-  startAt(step: number): Float32Array | undefined {
-    return this.#last?.step === step ? this.#last.start : this.#start;
-  }
-
-  /** Starts the next search where a checkpoint says. */
-  startFrom(eigenvector: Float32Array | undefined): void {
-    this.#start = eigenvector;
-  }
-
-  async #top(operator: LinearOperator, step: number, signal?: AbortSignal) {
-    const result = await topEigenvalues(operator, {
-      start: this.#start,
-      seed: this.#seed,
-      firstStream: runIndex('lanczos', { run: this.#run, step }),
-      signal,
-    });
-    this.#last = { step, start: this.#start };
-    this.#start = result.vectors;
-    return { lambdaMax: result.values[0], residual: result.residuals[0], hvps: result.hvps };
   }
 
   async #preconditioner(step: number): Promise<Float64Array> {

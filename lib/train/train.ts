@@ -1,6 +1,5 @@
 import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
 import { Objective } from '../objective/objective.ts';
-import { describeOptimizer } from '../optimizers/facts.ts';
 import type { Estimate, LossOracle, Optimizer } from '../optimizers/optimizer.ts';
 import { stepDirections } from '../random/run-streams.ts';
 import { sampleExamples } from './batch.ts';
@@ -33,7 +32,7 @@ import { Watch } from './watch.ts';
  *   a resume does not fit; ERR_ZEROTH_STEP_SIZE for a learning rate that remembers.
  * @example
  * for await (const event of train(objective, zoGD({ lr: 0.05 }), { steps: 1000, monitorEvery: 250 })) {
- *   if (event.type === 'monitor') console.log(event.step, event.trace, event.threshold);
+ *   if (event.type === 'monitor') console.log(event.step, event.ratio, event.verdict);
  * }
  */
 export function train(objective: Objective, optimizer: Optimizer, options: TrainOptions): Training {
@@ -170,7 +169,8 @@ class Run {
 
   #newMonitor(): Monitor {
     const { run, monitor } = this.#settled;
-    return new Monitor(this.#objective, this.#optimizer, { seed: this.#settings.seed, run, probes: monitor.probes });
+    const { seed, batch } = this.#settings;
+    return new Monitor(this.#objective, this.#optimizer, { seed, run, batch, probes: monitor.probes });
   }
 
   /** Whether curvature is measured before this step, or after the last one. */
@@ -190,7 +190,6 @@ class Run {
     this.#lastLoss = checkpoint.lastLoss ?? null;
     this.#stepSizer.restore(checkpoint.stepSize);
     this.#watch.restore(checkpoint.watch);
-    this.#monitor.startFrom(checkpoint.eigenvector);
   }
 
   /** One step, unless its estimate says that the run has diverged: then nothing is applied. */
@@ -241,7 +240,7 @@ class Run {
     const { now, diffusion } = this.#watch.growth;
     const event: MonitorEvent = { ...measured, squaredNorm: now, diffusion };
     this.#stepSizer.hear(event);
-    this.#watch.remember(event, describeOptimizer(this.#optimizer, this.#objective).moments.s2 === 0);
+    this.#watch.remember(event);
     yield this.#write(event);
   }
 
@@ -257,7 +256,6 @@ class Run {
       step: this.#step,
       identity: this.#identity(),
       params: await params.stored(),
-      eigenvector: this.#monitor.startAt(this.#step),
       lastLoss: this.#lastLoss ?? undefined,
       stepSize: this.#stepSizer.stored(this.#step),
       watch: this.#watch.stateAt(this.#step),

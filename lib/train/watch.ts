@@ -107,12 +107,12 @@ export class Watch {
   }
 
   /** Takes note of a measurement of curvature, after `measure` of the same step. */
-  remember(event: MonitorEvent, firstOrder: boolean): void {
-    const { step, lr, trace, lambdaMax, upper, threshold } = event;
-    const [quantity, value] = firstOrder ? (['λmax', lambdaMax] as const) : (['trace', trace] as const);
-    const ratio = (firstOrder ? upper : trace) / threshold;
-    const { squaredNorm, diffusion } = event;
-    this.#measured = Number.isFinite(ratio) ? { step, lr, quantity, value, ratio, squaredNorm, diffusion } : null;
+  remember(event: MonitorEvent): void {
+    const { step, lr, governs, trace, negativeTrace, lambdaMax, squaredNorm, diffusion } = event;
+    const [quantity, value] =
+      governs === 'lambdaMax' ? (['λmax', lambdaMax] as const) : (['trace', trace + negativeTrace] as const);
+    const ratio = governs === null ? null : event.ratio;
+    this.#measured = { step, lr, quantity, value, ratio, squaredNorm, diffusion };
   }
 
   /** Warnings since the last call. */

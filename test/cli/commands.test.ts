@@ -273,7 +273,7 @@ describe('zeroth curvature', () => {
     const { stdout, code } = await zeroth(['curvature', out]);
     expect(code).toBe(0);
     expect(stdout.text).toMatch(
-      /tr\(H\)\s+38 ± 1[\s\S]*λmax\(H\)\s+4 \(residual 0\.01\)[\s\S]*threshold\s+40[\s\S]*at the edge/,
+      /tr\(H\)\s+38 ± 1[\s\S]*λmax\(H\)\s+4 \(residual 0\.01\)[\s\S]*limit\s+40[\s\S]*at the edge/,
     );
     const json = await zeroth(['curvature', out, '--probes', '1000', '--json']);
     expect(JSON.parse(json.stdout.text)).toMatchObject({

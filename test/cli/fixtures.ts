@@ -1,6 +1,8 @@
 import type { CliContext, TextStream } from '../../lib/cli/context.ts';
+import { makeOptimizer } from '../../lib/cli/optimizer-options.ts';
 import { runCli } from '../../lib/cli/program.ts';
 import type { RunRequest, Session } from '../../lib/cli/session.ts';
+import { edgeOfStability } from '../../lib/stability/edge.ts';
 import type { TrainEvent } from '../../lib/train/events.ts';
 import { type SyntheticRun, syntheticRun, writeRunFolder } from '../report/synthetic-run.ts';
 
@@ -70,20 +72,25 @@ export class FakeSession implements Session {
   }
 
   async measureCurvature(_folder: string, { settings, probes }: Parameters<Session['measureCurvature']>[1]) {
-    const lr = settings.lr[0].lr;
-    return {
-      step: settings.steps,
-      loss: 0.1,
-      lr,
+    const curvature = {
       trace: 38,
       traceStdErr: 1,
       lambdaMax: 4,
       lambdaMaxResidual: 0.01,
+      lambdaMin: -0.1,
+      lambdaMinResidual: 0.02,
+      negativeTrace: 0.5,
+      negativeTraceStdErr: 0.1,
+    };
+    const optimizer = makeOptimizer(settings);
+    const { batch } = settings;
+    return {
+      step: settings.steps,
+      loss: 0.1,
+      lr: settings.lr[0].lr,
       preconditioned: false,
-      lower: 38,
-      threshold: 2 / lr,
-      upper: 46,
-      atEdge: true,
+      ...curvature,
+      ...edgeOfStability(curvature, optimizer, { batch, examples: 1000 }),
       hvps: probes + 20,
     };
   }

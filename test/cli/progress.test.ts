@@ -3,11 +3,9 @@ import { progress } from '../../lib/cli/progress.ts';
 import { syntheticRun } from '../report/synthetic-run.ts';
 import { TextSink } from './fixtures.ts';
 
-const moments = { s1: 2, s2: 1 };
-
 function play(stream: TextSink, { steps = 1000, msPerStep = 2, monitorEvery = 100 } = {}) {
   let clock = 0;
-  const shown = progress(stream, { steps, moments, now: () => clock });
+  const shown = progress(stream, { steps, now: () => clock });
   const draws: number[] = [];
   for (const event of syntheticRun({ steps, monitorEvery })) {
     const before = stream.text.length;
@@ -42,14 +40,14 @@ describe('progress on a terminal', () => {
     expect(draws.length).toBeLessThanOrEqual(clock / 100 + 1);
   });
 
-  it('shows the bar, the step, the loss, the share of the threshold and the speed', () => {
+  it('shows the bar, the step, the loss, the share of the limit and the speed', () => {
     const stream = new TextSink({ isTTY: true, columns: 120 });
     play(stream);
     const last = stream.text
       .split('\x1b[2K')
       .filter((part) => part.includes('█'))
       .at(-1);
-    expect(last).toMatch(/█+░*\s+9\d\d\/1,000\s+loss 0\.\d+\s+η·trace\/threshold 0\.9\d\s+500 steps\/s/);
+    expect(last).toMatch(/█+░*\s+9\d\d\/1,000\s+loss 0\.\d+\s+tr\(H\) 9\d % of its limit\s+500 steps\/s/);
   });
 
   it('leaves no trace of the line when it closes, and keeps the monitor points', () => {
@@ -58,7 +56,7 @@ describe('progress on a terminal', () => {
     const shown = screen(stream.text);
     expect(shown.at(-1)).toBe('');
     expect(shown.filter((line) => line.includes('█'))).toEqual([]);
-    expect(shown.filter((line) => line.includes('threshold'))).toHaveLength(10);
+    expect(shown.filter((line) => line.includes('limit'))).toHaveLength(10);
   });
 
   it('never draws a line longer than the terminal', () => {
@@ -74,7 +72,7 @@ describe('progress on a terminal', () => {
 
   it('cleans up when it closes in mid-run', () => {
     const stream = new TextSink({ isTTY: true });
-    const shown = progress(stream, { steps: 10, moments, now: () => 0 });
+    const shown = progress(stream, { steps: 10, now: () => 0 });
     for (const event of syntheticRun({ steps: 10 }).slice(0, 3)) shown.show(event);
     expect(stream.text).toContain('█'.repeat(2));
     shown.close();
@@ -91,15 +89,17 @@ describe('progress elsewhere', () => {
     expect(stream.lines.filter((line) => /^step [\d,]+ {2}loss [^ ]+( {2}[\d.,]+ steps\/s)?$/.test(line))).toHaveLength(
       21,
     );
-    expect(stream.lines.filter((line) => line.includes('threshold'))).toHaveLength(20);
+    expect(stream.lines.filter((line) => line.includes('limit'))).toHaveLength(20);
     expect(stream.lines[0]).toMatch(/2,752 parameters, 1,000 examples, zo-gd η = 0\.05, μ = 0\.001, seed 1/);
   });
 
-  it('says which points are at the edge', () => {
+  it('says where each point stands against its limit', () => {
     const stream = new TextSink();
     play(stream);
-    const monitors = stream.lines.filter((line) => line.includes('threshold'));
-    expect(monitors[0]).toMatch(/^step 0 .*trace 7 ± 0\.21 {2}λmax 1\.17 {2}threshold 40 \(18 %\)$/);
-    expect(monitors.at(-1)).toMatch(/\(97 %\) {2}at the edge$/);
+    const monitors = stream.lines.filter((line) => line.includes('limit'));
+    expect(monitors[0]).toMatch(
+      /^step 0 .*trace 7 ± 0\.21 {2}λmax 1\.17 {2}18 % of the limit 40, below the edge of stability$/,
+    );
+    expect(monitors.at(-1)).toMatch(/ 97 % of the limit 40, at the edge of stability$/);
   });
 });

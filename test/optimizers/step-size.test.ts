@@ -11,7 +11,7 @@ import {
   warmupLinearDecay,
 } from '../../lib/optimizers/schedules.ts';
 import { askStepSize, isSchedule, type StepSize, stepSizeOf } from '../../lib/optimizers/step-size.ts';
-import { stabilityThreshold } from '../../lib/stability/threshold.ts';
+import { stabilityLimit } from '../../lib/stability/bounds.ts';
 
 const argument = (text: string) =>
   expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT', message: expect.stringContaining(text) });
@@ -171,7 +171,7 @@ describe('a step size', () => {
     };
     const optimizer = zoGD({ lr: own });
     expect(learningRateAt(optimizer, 0)).toBe(0.1);
-    expect(stabilityThreshold(optimizer)).toBe(20);
+    expect(stabilityLimit(optimizer)).toBe(20);
     expect(() => learningRateAt(optimizer, 1)).toThrow(argument('step: expected 0'));
   });
 });

@@ -8,7 +8,7 @@ import { writePlots, writeReport } from '../../lib/report/report.ts';
 import { summarizeRun } from '../../lib/report/summary.ts';
 import { svgPlots } from '../../lib/report/svg.ts';
 import { bundleClient } from './client-bundle.ts';
-import { type SyntheticRun, syntheticRun, writeRunFolder } from './synthetic-run.ts';
+import { monitorAt, type SyntheticRun, syntheticRun, writeRunFolder } from './synthetic-run.ts';
 import { checkXml } from './xml.ts';
 
 let folder: string;
@@ -182,16 +182,16 @@ describe('SVG plots', () => {
   });
 
   it('show first-order runs the λmax that they must not pass, and zeroth-order runs none', () => {
-    // Gradient descent: upper = λmax, so the threshold 2/η = 40 is itself a λmax.
+    // Gradient descent: the limit 2/η = 40 is one of λmax.
     const events = syntheticRun({ settle: 3 }).map((event) =>
       event.type === 'run'
         ? { ...event, optimizer: { ...event.optimizer, name: 'gd', moments: { s1: 1, s2: 0 } } }
         : event.type === 'monitor'
-          ? { ...event, lower: 0, upper: event.lambdaMax }
+          ? monitorAt(event.step, { lr: event.lr, trace: event.trace, governs: 'lambdaMax' })
           : event,
     );
     const lambdaMax = svgPlots(plotRuns([summarizeRun('gd', events)]))[2].svg;
-    expect(lambdaMax).toContain('first-order threshold');
+    expect(lambdaMax).toContain('first-order limit');
     const { document } = parseHTML(`<html><body>${lambdaMax}</body></html>`);
     // y = 40 has its tick: the line lies at the same height.
     const ticks = [...document.querySelectorAll('g[aria-label="y-axis tick label"] text')];
@@ -204,7 +204,7 @@ describe('SVG plots', () => {
       ?.getAttribute('d')
       ?.match(/^M[\d.]+,([\d.]+)/)?.[1];
     expect(Number(line)).toBeCloseTo(Number(height), 1);
-    expect(svgOf({})['lambda-max.svg']).not.toContain('first-order threshold');
+    expect(svgOf({})['lambda-max.svg']).not.toContain('first-order limit');
   });
 
   it('use a logarithmic loss axis unless a loss is not positive', () => {

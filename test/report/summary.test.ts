@@ -64,16 +64,16 @@ describe('verdictOf', () => {
     const verdict = verdictOf(summary({ settle: 1 }));
     expect(verdict.kind).toBe('edge');
     expect(verdict.atEdgeFraction).toBe(1);
-    // Trace 7 + 33(1 − exp(−s/120)); at the edge from 1.25 · (4/3) tr ≥ 40, tr ≥ 24, that is s ≥ 87: the point at 100.
-    expect(verdict.since).toBe(100);
+    // Trace 7 + 33(1 − exp(−s/120)); at the edge from tr (1 + 1/3 + 0.06) + 0.02 ≥ 40, tr ≥ 28.7, that is s ≥ 129: the point at 200.
+    expect(verdict.since).toBe(200);
     expect(verdict.ratio).toBeCloseTo(1, 1);
-    expect(verdict.sentence).toMatch(/reached the edge of stability by step 100.*of its threshold 2\/η = 40/);
+    expect(verdict.sentence).toMatch(/reached the edge of stability by step 200.*of its limit 2\/η = 40/);
   });
 
   it('sees a run stay below its edge', () => {
     const verdict = verdictOf(summary({ lr: 0.03, settle: 0.45 }));
     expect(verdict).toMatchObject({ kind: 'below', atEdgeFraction: 0 });
-    expect(verdict.sentence).toMatch(/stayed below the edge.*4\d % of its threshold 2\/η = 66\.7/);
+    expect(verdict.sentence).toMatch(/below the edge.*4\d % of its limit 2\/η = 66\.7/);
   });
 
   it('sees a run beyond its edge, a diverged one, and one that was not measured', () => {
@@ -97,11 +97,11 @@ describe('verdictOf', () => {
       event.type === 'run'
         ? { ...event, optimizer: { ...event.optimizer, name: 'gd', moments: { s1: 1, s2: 0 } } }
         : event.type === 'monitor'
-          ? { ...event, lower: 0, upper: event.lambdaMax, atEdge: false }
+          ? monitorAt(event.step, { lr: event.lr, trace: event.trace, governs: 'lambdaMax' })
           : event,
     );
     const verdict = verdictOf(summarizeRun('a', events));
-    // λmax = trace/6 = 20 at the end, threshold 40.
+    // λmax = trace/6 = 20 at the end, limit 40.
     expect(verdict.ratio).toBeCloseTo(0.5, 1);
     expect(verdict.sentence).toMatch(/λmax\(H\)/);
   });
@@ -121,15 +121,15 @@ describe('runLabels', () => {
 });
 
 describe('plotRuns', () => {
-  it('follows a schedule with the threshold, also between monitor points', () => {
+  it('follows a schedule with the limit, also between monitor points', () => {
     const events = syntheticRun({ lr: 0.05, steps: 1000 }).map((event) =>
       event.type === 'step' && event.step >= 550
         ? { ...event, lr: 0.1 }
         : event.type === 'monitor' && event.step >= 550
-          ? { ...event, lr: 0.1, threshold: 20 }
+          ? { ...event, lr: 0.1, limit: 20 }
           : event,
     );
-    expect(plotRuns([summarizeRun('a', events)])[0].threshold).toEqual([
+    expect(plotRuns([summarizeRun('a', events)])[0].limit).toEqual([
       [0, 40],
       [550, 20],
       [1000, 20],

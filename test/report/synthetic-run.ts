@@ -1,5 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gd, zoGD } from '../../lib/optimizers/recipes.ts';
+import { edgeOfStability } from '../../lib/stability/edge.ts';
 import type { MonitorEvent, TrainEvent } from '../../lib/train/events.ts';
 
 export interface SyntheticRun {
@@ -30,7 +32,7 @@ export function syntheticRun(options: SyntheticRun = {}): TrainEvent[] {
   const events: TrainEvent[] = [
     {
       type: 'run',
-      format: 1,
+      format: 2,
       zeroth: '0.1.0',
       startedAt: '2026-01-01T00:00:00.000Z',
       name: options.name ?? 'sorting-mlp',
@@ -83,27 +85,32 @@ export function syntheticRun(options: SyntheticRun = {}): TrainEvent[] {
   return events;
 }
 
-/** One monitor point of ZO-GD: band [tr, tr + 2λmax], λmax = tr/6. */
+/** One monitor point of ZO-GD: band [tr, tr + 2λmax], λmax = tr/6, no negative eigenvalue; of GD where `governs` is λmax. */
 export function monitorAt(
   step: number,
-  { lr, trace, preconditioned = false }: { lr: number; trace: number; preconditioned?: boolean },
+  options: { lr: number; trace: number; preconditioned?: boolean; governs?: 'trace' | 'lambdaMax' },
 ): MonitorEvent {
-  const lambdaMax = trace / 6;
-  const [lower, threshold, upper] = [trace, 2 / lr, trace + 2 * lambdaMax];
+  const { lr, trace, preconditioned = false, governs = 'trace' } = options;
+  const [lambdaMax, traceStdErr, lambdaMaxResidual] = [trace / 6, 0.03 * trace, 0.01];
+  const optimizer = governs === 'trace' ? zoGD({ lr }) : gd({ lr });
+  const curvature = {
+    trace,
+    traceStdErr,
+    lambdaMax,
+    lambdaMaxResidual,
+    lambdaMin: 0,
+    lambdaMinResidual: 0.01,
+    negativeTrace: 0,
+    negativeTraceStdErr: 0,
+  };
   return {
     type: 'monitor',
     step,
     loss: 0.1,
     lr,
-    trace,
-    traceStdErr: 0.03 * trace,
-    lambdaMax,
-    lambdaMaxResidual: 0.01,
     preconditioned,
-    lower,
-    threshold,
-    upper,
-    atEdge: threshold >= 0.8 * lower && threshold <= 1.25 * upper,
+    ...curvature,
+    ...edgeOfStability(curvature, optimizer),
     hvps: 96,
     squaredNorm: 50 + step / 10,
     diffusion: preconditioned ? null : step / 11,

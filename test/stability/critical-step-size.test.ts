@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
+import type { StabilityOptimizer } from '../../lib/stability/bounds.ts';
 import { criticalStepSize } from '../../lib/stability/critical-step-size.ts';
-import type { StabilityOptimizer } from '../../lib/stability/threshold.ts';
 import { eigenbasisOperator, fullOperator, measuredCriticalStepSize, rotated, spectralRadius } from './covariance.ts';
 import { seeded } from './seeded.ts';
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { momentsOf } from '../../lib/optimizers/moments.ts';
 import type { LearningRate, Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { frozenZoAdam, gdm, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { stream } from '../../lib/random/direction.ts';
@@ -44,7 +45,7 @@ async function simulate(optimizer: Optimizer, preconditioner: number[] = lambdas
 
 /** E[L] after some steps from θ ~ N(0, I), m = 0, by the covariance operator. */
 function predicted(optimizer: Optimizer, steps: number): number {
-  const { s1, s2 } = optimizer.estimator.moments(lambdas.length);
+  const { s1, s2 } = momentsOf(optimizer.estimator)!;
   const { beta, gradientWeight } = optimizer.rule;
   const operator = eigenbasisOperator(lambdas, { eta: optimizer.lr as number, beta, s1, s2, weight: gradientWeight });
   let state = Float64Array.from({ length: operator.n }, (_, i) => (i % 3 === 0 ? 1 : 0));

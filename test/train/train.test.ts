@@ -185,14 +185,14 @@ describe('train', () => {
     expect(drawn.reduce((all, one) => all | one)).toBe(2 ** 12 - 1);
   });
 
-  it('follows a schedule of η and reports the threshold of each part', async () => {
+  it('follows a schedule of η and reports the limit of each part', async () => {
     const { steps, monitors } = await run(zoGD({ lr: piecewise({ 0: 0.01, 20: 0.02 }) }), {
       steps: 40,
       monitorEvery: 10,
       probes: 4,
     });
     expect(steps.map((event) => event.lr)).toEqual(Array.from({ length: 40 }, (_, i) => (i < 20 ? 0.01 : 0.02)));
-    expect(monitors.map((event) => event.threshold)).toEqual([200, 200, 100, 100, 100]);
+    expect(monitors.map((event) => event.limit)).toEqual([200, 200, 100, 100, 100]);
   });
 
   it('draws fresh mini-batches without replacement, from the seed', async () => {
