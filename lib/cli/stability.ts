@@ -61,8 +61,7 @@ Examples:
 
 /** `zeroth stability`. @returns the exit code. */
 export async function stability(flags: StabilityFlags, context: CliContext): Promise<number> {
-  const spectrum = flags.spectrum === undefined ? undefined : await readSpectrum(flags.spectrum);
-  const curvature = curvatureOf(flags, spectrum);
+  const { spectrum, curvature } = await curvatureOf(flags);
   const sampling = samplingOf(flags);
   // Only `lr` depends on a step size, and everything that does is left out where none was given.
   const { optimizer: name = 'zo-gd', lr, beta } = flags;
@@ -200,32 +199,36 @@ function samplingOf({ batch, examples }: StabilityFlags): Sampling {
   return { batch, examples };
 }
 
-function curvatureOf(flags: StabilityFlags, spectrum: readonly number[] | undefined): Curvature {
+async function curvatureOf(flags: StabilityFlags): Promise<{ curvature: Curvature; spectrum?: readonly number[] }> {
   const { trace, lambdaMax, lambdaMin, negativeTrace } = flags;
-  if (spectrum !== undefined) {
+  if (flags.spectrum !== undefined) {
     if ([trace, lambdaMax, lambdaMin, negativeTrace].some((value) => value !== undefined)) {
       throw usageError(
         '--spectrum holds all of it already: leave out --trace, --lambda-max, --lambda-min and --negative-trace.',
       );
     }
+    const spectrum = await readSpectrum(flags.spectrum);
+    const sum = (of: (value: number) => number) => spectrum.reduce((total, value) => total + of(value), 0);
     return {
-      trace: spectrum.reduce((a, b) => a + b, 0),
-      lambdaMax: spectrum.reduce((a, b) => Math.max(a, b)),
-      lambdaMin: spectrum.reduce((a, b) => Math.min(a, b)),
-      negativeTrace: spectrum.reduce((sum, value) => sum + Math.max(-value, 0), 0),
-      dimension: spectrum.length,
+      spectrum,
+      curvature: {
+        trace: sum((value) => value),
+        lambdaMax: spectrum.reduce((a, b) => Math.max(a, b)),
+        lambdaMin: spectrum.reduce((a, b) => Math.min(a, b)),
+        negativeTrace: sum((value) => Math.max(-value, 0)),
+        dimension: spectrum.length,
+      },
     };
   }
   if (trace === undefined || lambdaMax === undefined) {
     throw usageError('Give --trace and --lambda-max, or --spectrum <file>.');
   }
   contradictions({ trace, lambdaMax, lambdaMin, negativeTrace });
-  return {
-    trace,
-    lambdaMax,
+  const given = {
     ...(lambdaMin !== undefined && { lambdaMin }),
     ...(negativeTrace !== undefined && { negativeTrace }),
   };
+  return { curvature: { trace, lambdaMax, ...given } };
 }
 
 /** What no spectrum has. */

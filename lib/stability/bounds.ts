@@ -126,7 +126,7 @@ export function bandOf(curvature: Curvature, { rule }: StabilityOptimizer, momen
   const share = topShare(moments, rule.beta);
   const batchShare = Math.max(0, share + (spread - 1) * moments.s1);
   if (moments.s2 === 0) {
-    const most = (lambda * batchShare) / share;
+    const most = lambda * (batchShare / share);
     return {
       lower: lambda,
       upper: most,

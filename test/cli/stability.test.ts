@@ -18,37 +18,91 @@ async function result(...args: string[]) {
 }
 
 describe('zeroth stability', () => {
-  it('gives threshold, band and step sizes of ZO-GD: 2/η, [tr, tr + 2λmax]', async () => {
-    expect(await result('--trace', '38', '--lambda-max', '4', '--lr', '0.05')).toMatchObject({
+  it('gives limit, band and step sizes of ZO-GD: 2/η, [tr, tr + 2λmax]', async () => {
+    expect(await result('--trace', '38', '--lambda-max', '4', '--lambda-min', '0', '--lr', '0.05')).toMatchObject({
       optimizer: 'zo-gd',
+      governs: 'trace',
       lower: 38,
       upper: 46,
-      threshold: 40,
+      limit: 40,
+      ratio: 0.95,
       stepSizeMin: 2 / 46,
       stepSizeMax: 2 / 38,
-      atEdge: true,
+      verdict: 'at',
       stable: null,
     });
   });
 
+  it('calls no step stable that a Hessian with negative eigenvalues does not bear', async () => {
+    // (4, −3) has this trace and this λmax, and η* = 1/6.
+    const open = ['--trace', '1', '--lambda-max', '4'];
+    expect(await result(...open, '--lr', '0.2')).toMatchObject({
+      stable: false,
+      verdict: 'beyond',
+      stepSizeMin: 0,
+      upper: null,
+    });
+    expect((await result(...open)).stepSizeMax).toBeCloseTo(1 / 6, 14);
+    expect(await result(...open, '--lr', '0.1')).toMatchObject({ stable: null, verdict: 'undecided' });
+    expect(await result('--trace', '-5', '--lambda-max', '4', '--lr', '0.5')).toMatchObject({ stable: false });
+    expect(await result(...open, '--negative-trace', '3', '--lr', '0.1')).toMatchObject({
+      stable: true,
+      stepSizeMin: 1 / 6,
+    });
+    const file = join(folder, 'indefinite.txt');
+    writeFileSync(file, '4 -3');
+    const exact = await result('--spectrum', file, '--lr', '0.1');
+    expect(exact).toMatchObject({ stable: true, negativeTrace: 3 });
+    for (const bound of ['stepSizeMin', 'criticalStepSize', 'stepSizeMax']) expect(exact[bound]).toBeCloseTo(1 / 6, 12);
+  });
+
+  it('says why it is undecided', async () => {
+    const text = async (...args: string[]) => (await zeroth(['stability', ...args])).stdout.text;
+    expect(await text('--trace', '1', '--lambda-max', '4', '--lr', '0.1')).toMatch(
+      /λmax > trace: there are negative eigenvalues.*--lambda-min 0 .*--negative-trace.*--spectrum[\s\S]*verdict\s+undecided/,
+    );
+    expect(await text('--trace', '38', '--lambda-max', '4', '--lr', '0.01')).toMatch(
+      /if there are negative eigenvalues[\s\S]*at least 19 % of it[\s\S]*verdict\s+undecided/,
+    );
+    expect(await text('--trace', '38', '--lambda-max', '4', '--lambda-min', '0', '--lr', '0.01')).not.toMatch(/note/);
+    expect(await text('--trace', '-38', '--lambda-max', '4', '--optimizer', 'gd', '--lr', '0.01')).not.toMatch(/note/);
+  });
+
   it('gives 2/λmax for gradient descent and 2(1+β)/λmax with momentum, whatever the trace', async () => {
     const gd = await result('--trace', '100', '--lambda-max', '4', '--optimizer', 'gd', '--lr', '0.4');
-    expect(gd).toMatchObject({ stable: true, stepSizeMax: null });
-    expect(gd.stepSizeMin).toBeCloseTo(0.5, 12);
-    const gdm = await result(
-      '--trace',
-      '100',
-      '--lambda-max',
-      '4',
-      '--optimizer',
-      'gdm',
-      '--beta',
-      '0.5',
-      '--lr',
-      '0.8',
-    );
-    expect(gdm.stepSizeMin).toBeCloseTo(0.75, 12);
-    expect(gdm.stable).toBe(false);
+    expect(gd).toMatchObject({
+      stable: true,
+      verdict: 'below',
+      governs: 'lambdaMax',
+      stepSizeMin: 0.5,
+      stepSizeMax: 0.5,
+    });
+    const gdm = await result('--trace', '-1', '--lambda-max', '7.5', '--optimizer', 'gdm', '--lr', '0.5');
+    expect(gdm.limit).toBeCloseTo(7.6, 12);
+    expect(gdm).toMatchObject({ stable: true, verdict: 'at', lower: 7.5, upper: 7.5 });
+    const args = ['--trace', '100', '--lambda-max', '4', '--optimizer', 'gdm', '--beta', '0.5', '--lr', '0.8'];
+    const beyond = await result(...args);
+    expect(beyond.stepSizeMin).toBeCloseTo(0.75, 12);
+    expect(beyond.stable).toBe(false);
+  });
+
+  it('gives bounds with a mini-batch, and is undecided between them', async () => {
+    const batch = ['--trace', '38', '--lambda-max', '4', '--lambda-min', '0', '--batch', '100', '--examples', '1000'];
+    expect(await result(...batch, '--lr', '0.02')).toMatchObject({
+      lower: 38,
+      upper: 460,
+      ratio: 0.38,
+      ratioMax: 3.8,
+      stable: null,
+      verdict: 'undecided',
+    });
+    expect(await result(...batch, '--lr', '0.004')).toMatchObject({ stable: true });
+    expect(await result(...batch, '--lr', '0.08')).toMatchObject({ stable: false, verdict: 'beyond' });
+    const { stdout } = await zeroth(['stability', ...batch, '--lr', '0.02']);
+    expect(stdout.text).toMatch(/note\s+with mini-batches the law gives bounds only[\s\S]*38 % to 380 % of it/);
+    const file = join(folder, 'batched.txt');
+    writeFileSync(file, '1 0.5');
+    expect(await result('--spectrum', file, '--batch', '1', '--examples', '2')).not.toHaveProperty('criticalStepSize');
   });
 
   it('solves the critical step size of a spectrum, from JSON and from plain text', async () => {
@@ -61,24 +115,37 @@ describe('zeroth stability', () => {
     const eta = fromJson.criticalStepSize;
     // The defining equation of ZO-GD.
     expect(values.reduce((sum, value) => sum + (eta * value) / (2 * (1 - eta * value)), 0)).toBeCloseTo(1, 10);
-    expect(fromJson).toMatchObject({ trace: 1.85, lambdaMax: 1, eigenvalues: 4 });
+    expect(fromJson).toMatchObject({ trace: 1.85, lambdaMax: 1, lambdaMin: 0.1, negativeTrace: 0, dimension: 4 });
     expect(await result('--spectrum', text)).toEqual(fromJson);
     expect(await result('--spectrum', json, '--lr', String(eta * 0.99))).toMatchObject({ stable: true });
     expect(await result('--spectrum', json, '--lr', String(eta * 1.01))).toMatchObject({ stable: false });
   });
 
   it('explains itself in words', async () => {
-    const { stdout } = await zeroth(['stability', '--trace', '38', '--lambda-max', '4', '--lr', '0.01']);
+    const definite = ['stability', '--trace', '38', '--lambda-max', '4', '--lambda-min', '0'];
+    const { stdout } = await zeroth([...definite, '--lr', '0.01']);
     expect(stdout.text).toMatch(/band\s+38 … 46/);
-    expect(stdout.text).toMatch(/threshold\s+200/);
-    expect(stdout.text).toMatch(/verdict\s+stable/);
-    const { stdout: beyond } = await zeroth(['stability', '--trace', '38', '--lambda-max', '4', '--lr', '0.1']);
-    expect(beyond.text).toMatch(/verdict\s+unstable/);
+    expect(stdout.text).toMatch(/limit\s+200 of the trace, which takes up 19 % of it/);
+    expect(stdout.text).toMatch(/verdict\s+stable.*; below the edge of stability/);
+    const { stdout: beyond } = await zeroth([...definite, '--lr', '0.1']);
+    expect(beyond.text).toMatch(/verdict\s+unstable.*; beyond the edge of stability/);
   });
 
   it.each([
     [[], /--trace and --lambda-max, or --spectrum/],
     [['--trace', '3'], /--trace and --lambda-max/],
+    [
+      ['--trace', '3', '--lambda-max', '4', '--lambda-min', '0'],
+      /needs negative eigenvalues that add up to -1 or less/,
+    ],
+    [['--trace', '3', '--lambda-max', '4', '--negative-trace', '0.5'], /needs negative eigenvalues/],
+    [['--trace', '3', '--lambda-max', '1', '--lambda-min', '2'], /--lambda-min 2 is above --lambda-max 1/],
+    [['--trace', '3', '--lambda-max', '1', '--lambda-min', '-2', '--negative-trace', '0'], /contradicts/],
+    [['--trace', '3', '--lambda-max', '-1'], /A trace of 3 needs an eigenvalue above 0/],
+    [['--trace', '3', '--lambda-max', '1', '--negative-trace', '-1'], /--negative-trace/],
+    [['--trace', '3', '--lambda-max', '1', '--batch', '10'], /--batch and --examples together/],
+    [['--trace', '3', '--lambda-max', '1', '--batch', '10', '--examples', '5'], /more than there are/],
+    [['--spectrum', 'x', '--lambda-min', '0'], /holds all of it already/],
     [['--trace', 'x', '--lambda-max', '1'], /--trace/],
     [['--trace', '3', '--lambda-max', '1', '--lr', '0:1,5:2'], /--lr/],
     [['--trace', '3', '--lambda-max', '1', '--optimizer', 'sgd'], /Allowed choices/],

@@ -38,7 +38,7 @@ describe('report.html', () => {
     expect(data.runs[1].monitors).toHaveLength(10);
     const headlines = [...document.querySelectorAll('.headline li')].map((item) => item.textContent);
     expect(headlines[0]).toMatch(/η = 0\.05: reached the edge/);
-    expect(headlines[1]).toMatch(/η = 0\.03: stayed below/);
+    expect(headlines[1]).toMatch(/η = 0\.03: spent its second half below the edge/);
     const facts = Object.fromEntries(
       [...document.querySelectorAll('tbody tr')].map((row) => [
         row.children[0].textContent,

@@ -99,8 +99,13 @@ export function eigenbasisOperator(
 /**
  * (ii) The same in any basis: the 2d × 2d second-moment matrix C of x = (e, m), with a dense H. One step is
  * x' = T x + G ĝ_noise with mean part T C Tᵀ and the fluctuation of ĝ, E[ĝĝᵀ] − E[ĝ]E[ĝ]ᵀ-like = (s1 − 1) A + s2 tr(A) I, A = H Σ H.
+ * With mini-batches each step sees one of the Hessians in `seen`, of mean H, with equal probability: E_b[s1 A_b + s2 tr(A_b) I] − A.
  */
-export function fullOperator(hessian: Matrix, { eta, beta, s1, s2, weight = 1 }: Method): Matrix {
+export function fullOperator(
+  hessian: Matrix,
+  { eta, beta, s1, s2, weight = 1 }: Method,
+  seen: readonly Matrix[] = [hessian],
+): Matrix {
   const d = hessian.n;
   const n = 2 * d;
   // m' = βm + wHe,  e' = e − ηm'.
@@ -120,11 +125,17 @@ export function fullOperator(hessian: Matrix, { eta, beta, s1, s2, weight = 1 }:
     const sigma = matrixOf(d, () => new Float64Array(d));
     for (let i = 0; i < d; i++) for (let j = 0; j < d; j++) sigma.values[i * d + j] = flat[i * n + j];
     const a = multiply(multiply(hessian, sigma), hessian);
-    let trace = 0;
-    for (let i = 0; i < d; i++) trace += a.values[i * d + i];
+    const second = matrixOf(d, () => new Float64Array(d));
+    for (const one of seen) {
+      const { values } = multiply(multiply(one, sigma), one);
+      let trace = 0;
+      for (let i = 0; i < d; i++) trace += values[i * d + i] / seen.length;
+      for (let k = 0; k < d * d; k++)
+        second.values[k] += (s1 * values[k]) / seen.length + (k % (d + 1) === 0 ? s2 * trace : 0);
+    }
     for (let i = 0; i < d; i++) {
       for (let j = 0; j < d; j++) {
-        const fluctuation = weight ** 2 * ((s1 - 1) * a.values[i * d + j] + (i === j ? s2 * trace : 0));
+        const fluctuation = weight ** 2 * (second.values[i * d + j] - a.values[i * d + j]);
         next[i * n + j] += eta ** 2 * fluctuation;
         next[i * n + d + j] -= eta * fluctuation;
         next[(d + i) * n + j] -= eta * fluctuation;

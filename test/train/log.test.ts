@@ -238,7 +238,7 @@ describe('run log', () => {
       [`${good}\n{"type":"step","step":0,"loss":"1","lr":1}\n`, /:2: loss: expected a number, received "1"/],
       [`${good}\n${good}\n`, /:2: expected one run event/],
       ['{"type":"checkpoint","step":1}\n', /:1: expected a log that opens with a run event, received checkpoint/],
-      [`${good.replace('"format":1', '"format":2')}\n`, /:1: format: expected one of 1, received 2/],
+      [`${good.replace('"format":2', '"format":1')}\n`, /:1: format: expected one of 2, received 1/],
       [
         `${good.replace('"s2":0', '"s2":null')}\n`,
         /:1: optimizer\.moments: expected \{ s1, s2 \} or null, received \{/,
