@@ -285,6 +285,25 @@ describe('zeroth curvature', () => {
     });
   });
 
+  it('holds λmax against its own limit where gradients are exact, with no band', async () => {
+    const out = fresh();
+    await zeroth(['train', 'sorting-mlp', '--optimizer', 'gdm', '--lr', '0.5', '--steps', '10', '--out', out]);
+    const { stdout } = await zeroth(['curvature', out]);
+    expect(stdout.text).toMatch(
+      /limit\s+7\.6 of λmax, at η = 0\.5\n\s+verdict\s+below the edge of stability: λmax takes up 53 % of its limit\n$/,
+    );
+    expect(stdout.text).not.toContain('band');
+  });
+
+  it('gives a range for a run of mini-batches, and says why', async () => {
+    const out = fresh();
+    await zeroth(['train', 'sorting-mlp', '--batch', '100', '--lr', '0.02', '--steps', '10', '--out', out]);
+    const { stdout } = await zeroth(['curvature', out]);
+    expect(stdout.text).toMatch(
+      /verdict\s+undecided: the trace of the positive part takes up 39 % to 385 % of its limit\n\s+note\s+steps of 100 examples add noise/,
+    );
+  });
+
   it('refuses what is not a run', async () => {
     expect((await zeroth(['curvature', fresh()])).code).toBe(2);
   });

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { progress } from '../../lib/cli/progress.ts';
-import { syntheticRun } from '../report/synthetic-run.ts';
+import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
+import { adam, gdm, zoGD } from '../../lib/optimizers/recipes.ts';
+import type { Sampling } from '../../lib/stability/bounds.ts';
+import { edgeOfStability } from '../../lib/stability/edge.ts';
+import { monitorAt, syntheticRun } from '../report/synthetic-run.ts';
 import { TextSink } from './fixtures.ts';
 
 function play(stream: TextSink, { steps = 1000, msPerStep = 2, monitorEvery = 100 } = {}) {
@@ -101,5 +105,22 @@ describe('progress elsewhere', () => {
       /^step 0 .*trace 7 ± 0\.21 {2}λmax 1\.17 {2}18 % of the limit 40, below the edge of stability$/,
     );
     expect(monitors.at(-1)).toMatch(/ 97 % of the limit 40, at the edge of stability$/);
+  });
+
+  it('holds first-order runs against the limit of λmax, gives a range for mini-batches, and knows when it does not know', () => {
+    const at = (optimizer: Optimizer, sampling: Sampling = {}) => {
+      const stream = new TextSink();
+      const monitor = monitorAt(0, { lr: 0.05, trace: 45 });
+      const edge = { ratioMax: undefined, ...edgeOfStability(monitor, optimizer, sampling) };
+      progress(stream, { steps: 1, now: () => 0 }).show({ ...monitor, ...edge });
+      return stream.text;
+    };
+    expect(at(gdm({ lr: 0.5 }))).toMatch(/λmax 7\.5 {2}99 % of the limit 7\.6, at the edge of stability\n$/);
+    expect(at(adam({ lr: 0.001 }))).toMatch(/ 0 % of the limit 38,000, below the edge of stability\n$/);
+    expect(at(zoGD({ lr: 0.02 }), { batch: 10, examples: 100 })).toMatch(
+      /45 % to 450 % of the limit 100, undecided\n$/,
+    );
+    const own = { ...zoGD({ lr: 0.02 }), estimator: { ...zoGD({ lr: 0.02 }).estimator, moments: () => null } };
+    expect(at(own)).toMatch(/λmax 7\.5 {2}limit unknown\n$/);
   });
 });
