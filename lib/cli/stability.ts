@@ -124,14 +124,16 @@ function describe(result: StabilityResult, curvature: Curvature, edge: EdgeOfSta
   const number = (value: number | null | undefined) => (value === null ? 'no limit' : formatNumber(value, 6));
   const range = (min: number, max: number | null) =>
     max === null ? `≥ ${number(min)}` : min === max ? number(min) : `${number(min)} … ${number(max)}`;
-  const symbol = governs === 'lambdaMax' ? 'λmax' : 'trace';
+  const of = governs === 'lambdaMax' ? 'λmax' : 'the trace of the positive part';
   const lines = [
     `${result.optimizer}: moments s1 = ${moments?.s1}, s2 = ${moments?.s2}; β = ${result.beta}`,
     row('trace', number(curvature.trace)),
     row('λmax', number(curvature.lambdaMax)),
     ...(curvature.lambdaMin === undefined ? [] : [row('λmin', number(curvature.lambdaMin))]),
     ...(curvature.negativeTrace === undefined ? [] : [row('Σ max(−λ, 0)', number(curvature.negativeTrace))]),
-    row('band', `${range(result.lower, result.upper)} (its ${symbol} has its limit here at the edge)`),
+    ...(result.lower === result.upper
+      ? []
+      : [row('band', `${range(result.lower, result.upper)} (where the limit of ${of} lies at the edge)`)]),
     result.stepSizeMin === null
       ? row('η*', 'no limit: no eigenvalue is above 0')
       : row('η* within', range(result.stepSizeMin, result.stepSizeMax)),
@@ -145,8 +147,13 @@ function describe(result: StabilityResult, curvature: Curvature, edge: EdgeOfSta
   return [
     ...lines,
     row('η', number(lr)),
-    row('limit', `${number(edge.limit)} of the ${symbol}, which takes up ${shareOfLimit(edge)} of it`),
-    row('verdict', `${stableWords(result.stable ?? null)}; ${verdictWords[edge.verdict]}`),
+    row('limit', `${number(edge.limit)} of ${of}, which takes up ${shareOfLimit(edge)} of it`),
+    row(
+      'verdict',
+      [stableWords(result.stable ?? null), ...(edge.verdict === 'undecided' ? [] : [verdictWords[edge.verdict]])].join(
+        '; ',
+      ),
+    ),
   ];
 }
 

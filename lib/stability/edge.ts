@@ -7,7 +7,7 @@ import { type Curvature, checkCurvature } from './curvature.ts';
 /**
  * Where a step size stands against the edge of stability.
  *   below      what was measured stays under the limit
- *   close      outside the band, by at most 15 % of the limit, on either side
+ *   close      outside the band, and surely by no more than 15 % of the limit, on either side
  *   at         the limit lies in the band, widened by two standard errors
  *   beyond     what was measured exceeds the limit
  *   undecided  what is known allows more than one of these
@@ -99,8 +99,9 @@ function verdictOf(limit: number, { lower, upper, core }: Band, reach: { down: n
   if (limit === Number.POSITIVE_INFINITY || upper <= 0) return 'below';
   const least = lower === upper ? POINT * limit : 0;
   const [down, up] = [Math.max(reach.down, least), Math.max(reach.up, least)];
-  if (limit > upper + up) return upper >= (1 - CLOSE) * limit ? 'close' : 'below';
-  if (limit < lower - down) return lower <= (1 + CLOSE) * limit ? 'close' : 'beyond';
+  // Close is what lies close whatever the curvature may be.
+  if (limit > upper + up) return core.upper >= (1 - CLOSE) * limit ? 'close' : 'below';
+  if (limit < lower - down) return core.lower <= (1 + CLOSE) * limit ? 'close' : 'beyond';
   const isIn = limit >= core.lower - down && limit <= core.upper + up;
   // Errors that reach beyond what is close tell nothing about the edge.
   return isIn && Math.max(down, up) <= CLOSE * limit ? 'at' : 'undecided';

@@ -125,7 +125,7 @@ describe('zeroth stability', () => {
     const definite = ['stability', '--trace', '38', '--lambda-max', '4', '--lambda-min', '0'];
     const { stdout } = await zeroth([...definite, '--lr', '0.01']);
     expect(stdout.text).toMatch(/band\s+38 … 46/);
-    expect(stdout.text).toMatch(/limit\s+200 of the trace, which takes up 19 % of it/);
+    expect(stdout.text).toMatch(/limit\s+200 of the trace of the positive part, which takes up 19 % of it/);
     expect(stdout.text).toMatch(/verdict\s+stable.*; below the edge of stability/);
     const { stdout: beyond } = await zeroth([...definite, '--lr', '0.1']);
     expect(beyond.text).toMatch(/verdict\s+unstable.*; beyond the edge of stability/);

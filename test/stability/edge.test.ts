@@ -97,7 +97,7 @@ describe('the verdict', () => {
       [0.25, 'beyond'],
       [0.05, 'undecided'],
       [0.0175, 'undecided'],
-      [0.016, 'close'],
+      [0.016, 'below'],
       [0.01, 'below'],
     ] as const) {
       expect(verdict(curvature, zoGD({ lr }), sampling), String(lr)).toBe(expected);
