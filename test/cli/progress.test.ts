@@ -30,7 +30,7 @@ function screen(text: string): string[] {
 
 it.each([true, false])('progress shows a warning when it comes (on a terminal: %s)', (isTTY) => {
   const stream = new TextSink({ isTTY, columns: 40 });
-  const shown = progress(stream, { steps: 10, moments, now: () => 0 });
+  const shown = progress(stream, { steps: 10, now: () => 0 });
   shown.show({ type: 'warning', step: 1234, code: 'loss-flat', message: 'The loss is 2 whatever the parameters.' });
   shown.close();
   expect(screen(stream.text)).toContain('warning at step 1,234: The loss is 2 whatever the parameters.');
