@@ -161,7 +161,7 @@ function stableWords(stable: boolean | null): string {
   if (stable === null) return 'undecided: the critical step size may lie on either side';
   return stable
     ? 'stable: this step size is below its critical value'
-    : 'unstable: this step size is above its critical value';
+    : 'unstable: this step size is not below its critical value';
 }
 
 /** Why there is a range where one might expect a number. */

@@ -77,6 +77,9 @@ describe('zeroth stability', () => {
       stepSizeMin: 0.5,
       stepSizeMax: 0.5,
     });
+    // At 2/λmax itself nothing decays.
+    const at = ['--trace', '100', '--lambda-max', '4', '--optimizer', 'gd', '--lr', '0.5'];
+    expect(await result(...at)).toMatchObject({ stable: false, verdict: 'at' });
     const gdm = await result('--trace', '-1', '--lambda-max', '7.5', '--optimizer', 'gdm', '--lr', '0.5');
     expect(gdm.limit).toBeCloseTo(7.6, 12);
     expect(gdm).toMatchObject({ stable: true, verdict: 'at', lower: 7.5, upper: 7.5 });

@@ -170,6 +170,18 @@ describe('lanczosQuadrature', () => {
     expect(errors[4]).toBeGreaterThan(0.85 * spread);
   });
 
+  it('has a small residual at either end where that end stands alone, and a large one in a crowd', async () => {
+    const crowd = trained(200, 4, []).map(Math.abs);
+    const alone = await lanczosQuadrature(diagonalOperator([17, -20, ...crowd]));
+    expect(alone.lambdaMin).toBeCloseTo(-20, 4);
+    expect(alone.lambdaMinResidual).toBeLessThan(1e-5);
+    const crowded = await lanczosQuadrature(diagonalOperator([17, ...trained(200, 4, [])]), {
+      iterations: 6,
+      tolerance: 1,
+    });
+    expect(crowded.lambdaMinResidual).toBeGreaterThan(1e-3);
+  });
+
   it('is exact where the Krylov space is the whole: few different eigenvalues, or few dimensions', async () => {
     const two = await lanczosQuadrature(withSpectrum([3, 3, 3, -1, -1], 3));
     expect([two.lambdaMax, two.lambdaMin]).toEqual([expect.closeTo(3, 5), expect.closeTo(-1, 5)]);
