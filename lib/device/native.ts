@@ -1,8 +1,18 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ZerothError } from '../errors.ts';
+import { bundle, libraryFolder } from '../place.ts';
+import { version } from '../version.ts';
+import {
+  type AddonFile,
+  describeLoadFailure,
+  diagnoseLoadFailure,
+  ELF_HEADER_BYTES,
+  type Host,
+  isLoadable,
+  readElfHeader,
+} from './load-failure.ts';
 
 /** The addon, exactly as native/addon defines it. Only `lib/device` sees this. */
 export interface NativeAddon {
@@ -28,32 +38,94 @@ export interface NativeDevice {
   dispose(): Promise<void>;
 }
 
-/** The package root: the folder above `lib/` or `dist/`. */
-export const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+/**
+ * The package root: the folder above `lib/` or `dist/`. In a bundle, the package that is installed where the bundle or the process is;
+ * where there is none, the bundle's own folder.
+ */
+export const packageRoot: string = libraryFolder ? dirname(libraryFolder) : (installed() ?? dirname(bundle as string));
+
+/** Where the package itself is, for a bundle that left it. */
+function installed(): string | undefined {
+  for (const from of [bundle as string, join(process.cwd(), 'bundle')]) {
+    try {
+      return dirname(createRequire(from).resolve('zeroth/package.json'));
+    } catch {
+      // Not there: the next place.
+    }
+  }
+  return undefined;
+}
 
 let addon: NativeAddon | undefined;
 
 /**
- * Loads the addon once: `prebuilds/` of the published package, or `build/Release` of a source checkout.
- * @throws ERR_ZEROTH_NATIVE with what was tried and the commands that mend it.
+ * Loads the addon once: `build/Release` of a source checkout, or `prebuilds/` of the published package.
+ * @throws ERR_ZEROTH_NATIVE with what was found, what is needed and the command that mends it.
  */
 export function loadNative(): NativeAddon {
   if (addon) return addon;
-  const require = createRequire(import.meta.url);
+  if (bundle !== undefined) checkBundle(bundle);
+  let file: AddonFile | undefined;
   try {
-    addon = (require('node-gyp-build') as (root: string) => NativeAddon)(packageRoot);
+    const require = createRequire(join(packageRoot, 'package.json'));
+    const path = (require('node-gyp-build') as { path(root: string): string }).path(packageRoot);
+    file = look(path);
+    if (!isLoadable(file, process.arch)) throw new Error(`${path} was not tried`);
+    addon = require(path) as NativeAddon;
     return addon;
   } catch (cause) {
-    const source = existsSync(join(packageRoot, 'CMakeLists.txt'));
-    const cure = source
-      ? 'This is a source checkout: build it with `npm run setup`.'
-      : `The package has no build for ${process.platform}-${process.arch}, or a system library is missing: ` +
-        'on Debian install `libdnnl2` and `libgomp1`, or clone the repository and run `npm run setup`.';
-    throw new ZerothError(
-      'ERR_ZEROTH_NATIVE',
-      `Zeroth's native addon did not load. Tried prebuilds/${process.platform}-${process.arch} and build/Release under ${packageRoot} ` +
-        `with Node ${process.version}: ${cause instanceof Error ? cause.message : String(cause)}. ${cure}`,
-      { cause },
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw loadError(describeLoadFailure(diagnoseLoadFailure(message, file, host()), message), cause);
+  }
+}
+
+/** A bundle holds the library's JavaScript, and neither its addon nor the files beside it. */
+function checkBundle(file: string): void {
+  const mend =
+    "Mark the package external, so that it stays in node_modules: `esbuild --external:zeroth` (`external: ['zeroth']` in Rollup, " +
+    'webpack and Vite), and install it where the program runs.';
+  let found: unknown;
+  try {
+    found = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+  } catch {
+    found = undefined;
+  }
+  const { name, version: theirs } = (found ?? {}) as { name?: unknown; version?: unknown };
+  if (name !== 'zeroth') {
+    throw loadError(
+      `Zeroth's native addon did not load. Found: Zeroth's code in the bundle ${file}, and no package zeroth in a node_modules of its folder ` +
+        `or of ${process.cwd()}. Needed: the package, with its addon. To mend it: ${mend}`,
+    );
+  }
+  if (theirs !== version) {
+    throw loadError(
+      `Zeroth's native addon did not load. Found: Zeroth ${version} in the bundle ${file}, and the package of ${theirs} at ${packageRoot}. ` +
+        `Needed: the same version of both. To mend it: bundle again. ${mend}`,
     );
   }
 }
+
+function look(path: string): AddonFile {
+  const header = new Uint8Array(ELF_HEADER_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    const read = readSync(file, header, 0, header.length, 0);
+    return { path, bytes: fstatSync(file).size, elf: readElfHeader(header.subarray(0, read)) };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function host(): Host {
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return {
+    platform: process.platform,
+    arch: process.arch,
+    node: process.version,
+    glibc: header.glibcVersionRuntime,
+    root: packageRoot,
+    checkout: existsSync(join(packageRoot, 'CMakeLists.txt')),
+  };
+}
+
+const loadError = (message: string, cause?: unknown) => new ZerothError('ERR_ZEROTH_NATIVE', message, { cause });

@@ -1,7 +1,7 @@
 /** Where in the user's program a node was made, for error messages. */
+import { libraryUrl } from '../place.ts';
 
-const LIBRARY = new URL('../', import.meta.url).href;
-const INNER = ['graph/', 'nn/'].map((folder) => LIBRARY + folder);
+const INNER = ['graph/', 'nn/'].map((folder) => libraryUrl + folder);
 const FRAME = /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^()]*?:\d+:\d+)\)?$/;
 const DEPTH = 40;
 
@@ -28,12 +28,13 @@ export class Origin {
 }
 
 function userFrame(stack: string): string | undefined {
+  if (libraryUrl === undefined) return undefined; // in a bundle, nothing tells the user's lines from the library's
   let model: string | undefined;
   for (const line of stack.split('\n')) {
     const location = FRAME.exec(line)?.[1];
     if (location === undefined) continue;
     const url = location.startsWith('/') ? `file://${location}` : location;
-    if (!url.startsWith(LIBRARY)) return location.replace('file://', '');
+    if (!url.startsWith(libraryUrl)) return location.replace('file://', '');
     if (model === undefined && !INNER.some((folder) => url.startsWith(folder))) model = location.replace('file://', '');
   }
   return model;

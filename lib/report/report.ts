@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../device/native.ts';
 import { checkOptions, invalidArgument, ZerothError } from '../errors.ts';
 import { findRuns } from '../train/find-runs.ts';
 import { makeFolder } from '../train/folder.ts';
@@ -14,7 +14,7 @@ import { svgPlots } from './svg.ts';
 export interface ReportOptions {
   /** Heading of the page. Default: `Zeroth: ` and the names of the problems. */
   readonly title?: string;
-  /** The bundled plotting code. Default: `client.js` beside this module, where `npm run build:ts` puts it. */
+  /** The bundled plotting code. Default: the package's `dist/report/client.js`, where `npm run build:ts` puts it. */
   readonly clientScript?: string;
 }
 
@@ -85,7 +85,7 @@ function readSummaries(runFolders: readonly string[]): RunSummary[] {
 }
 
 async function readClientScript(given: string | undefined): Promise<string> {
-  const file = given ?? fileURLToPath(new URL('./client.js', import.meta.url));
+  const file = given ?? join(packageRoot, 'dist', 'report', 'client.js');
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
