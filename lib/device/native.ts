@@ -1,5 +1,5 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire as requireFrom } from 'node:module'; // bundles often declare `createRequire` themselves
 import { dirname, join } from 'node:path';
 import { ZerothError } from '../errors.ts';
 import { bundle, libraryFolder } from '../place.ts';
@@ -21,6 +21,8 @@ export interface NativeAddon {
   activeIsa(): string;
   availableIsas(): string[];
   processors(): number;
+  /** Ends every device of this thread at once, for a process that exits. */
+  end(): void;
 }
 
 export interface NativeDevice {
@@ -48,7 +50,7 @@ export const packageRoot: string = libraryFolder ? dirname(libraryFolder) : (ins
 function installed(): string | undefined {
   for (const from of [bundle as string, join(process.cwd(), 'bundle')]) {
     try {
-      return dirname(createRequire(from).resolve('zeroth/package.json'));
+      return dirname(requireFrom(from).resolve('zeroth/package.json'));
     } catch {
       // Not there: the next place.
     }
@@ -67,11 +69,14 @@ export function loadNative(): NativeAddon {
   if (bundle !== undefined) checkBundle(bundle);
   let file: AddonFile | undefined;
   try {
-    const require = createRequire(join(packageRoot, 'package.json'));
+    const require = requireFrom(join(packageRoot, 'package.json'));
     const path = (require('node-gyp-build') as { path(root: string): string }).path(packageRoot);
     file = look(path);
     if (!isLoadable(file, process.arch)) throw new Error(`${path} was not tried`);
-    addon = require(path) as NativeAddon;
+    const loaded = require(path) as NativeAddon;
+    // process.exit() takes the libraries apart while a device may still be computing with them.
+    process.once('exit', () => loaded.end());
+    addon = loaded;
     return addon;
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);

@@ -36,10 +36,13 @@ Napi::Value processors(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), count > 0 ? count : 1);
 }
 
+void end(const Napi::CallbackInfo& info) { zeroth::addon::Core::endAll(info.Env()); }
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Device", zeroth::addon::Device::define(env));
   exports.Set("activeIsa", Napi::Function::New(env, activeIsa));
   exports.Set("availableIsas", Napi::Function::New(env, availableIsas));
+  exports.Set("end", Napi::Function::New(env, end));
   exports.Set("processors", Napi::Function::New(env, processors));
   return exports;
 }

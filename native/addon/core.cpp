@@ -1,7 +1,9 @@
 #include "addon/core.h"
 
 #include <new>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "cpu/cpu_backend.h"
 #include "program/program.h"
@@ -15,6 +17,17 @@ constexpr size_t kLarge = 1 << 20;
 
 // What a task that is no longer wanted throws instead of doing its work.
 struct Stopped {};
+
+// All that are attached to an environment. Never destroyed, for a process may end in any order.
+struct Attached {
+  std::mutex mutex;
+  std::set<Core*> cores;
+};
+
+Attached& attached() {
+  static Attached& all = *new Attached;
+  return all;
+}
 
 void reject(napi_env env, napi_deferred deferred, const char* code, const std::string& message) {
   napi_value codeValue, messageValue, error;
@@ -84,7 +97,16 @@ napi_status Core::attach(napi_env env, napi_ref self) {
   if (status != napi_ok) return status;
   napi_unref_threadsafe_function(env, settler_);  // an idle device does not keep the process alive
   // After the settler, whose own hook then comes later: hooks run in reverse order.
-  return napi_add_env_cleanup_hook(env, &Core::onEnvironmentExit, this);
+  status = napi_add_env_cleanup_hook(env, &Core::onEnvironmentExit, this);
+  if (status != napi_ok) return status;
+  std::lock_guard<std::mutex> lock(attached().mutex);
+  attached().cores.insert(this);
+  return napi_ok;
+}
+
+void Core::detach() {
+  std::lock_guard<std::mutex> lock(attached().mutex);
+  attached().cores.erase(this);
 }
 
 napi_value Core::enqueue(napi_env env, std::function<void(Completion&)> work, napi_ref kept) {
@@ -148,6 +170,7 @@ void Core::settle(napi_env env, napi_value, void*, void* data) {
   if (completion->last) {
     core.worker_.reset();  // its last task is done
     core.account(-core.held_);
+    core.detach();
     napi_remove_env_cleanup_hook(env, &Core::onEnvironmentExit, &core);
     napi_release_threadsafe_function(core.settler_, napi_tsfn_release);
   } else {
@@ -209,11 +232,27 @@ void Core::freeAll() {
 }
 
 // Here the thread waits, but nothing else will run on it: for the kernel that is computing now, if there is one.
+void Core::end() {
+  if (!closed_) stop();
+  worker_.reset();
+  freeAll();
+}
+
+void Core::endAll(napi_env env) {
+  std::vector<std::shared_ptr<Core>> ending;
+  {
+    std::lock_guard<std::mutex> lock(attached().mutex);
+    for (Core* core : attached().cores) {
+      if (core->env_ == env) ending.push_back(core->shared_from_this());
+    }
+  }
+  for (const auto& core : ending) core->end();
+}
+
 void Core::onEnvironmentExit(void* data) {
   const auto core = static_cast<Core*>(data)->shared_from_this();
-  if (!core->closed_) core->stop();
-  core->worker_.reset();
-  core->freeAll();
+  core->end();
+  core->detach();
   napi_release_threadsafe_function(core->settler_, napi_tsfn_abort);
 }
 

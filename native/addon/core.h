@@ -49,7 +49,6 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // `self` is the JavaScript object, kept alive while work is under way.
   napi_status attach(napi_env env, napi_ref self);
-  bool attached() const { return settler_ != nullptr; }
   bool closed() const { return closed_; }
 
   // Runs `work` on the worker; the promise settles with what it leaves. Null where the environment refuses. `kept` is
@@ -60,6 +59,9 @@ class Core : public std::enable_shared_from_this<Core> {
   napi_value dispose(napi_env env);
   // The same, with nobody to tell.
   void abandon();
+  // Ends every device of an environment now, and waits for the kernels that are computing: nothing may compute once the
+  // process has begun to take its libraries apart.
+  static void endAll(napi_env env);
 
   // Gives back memory: on the worker, where it takes the system long.
   void retire(BufferRef buffer);
@@ -78,7 +80,9 @@ class Core : public std::enable_shared_from_this<Core> {
 
  private:
   void stop();
+  void end();
   void close(napi_deferred deferred);
+  void detach();
   void begin(napi_env env);
   void done(napi_env env);
   void post(Completion* completion);  // on the worker

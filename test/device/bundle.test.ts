@@ -6,6 +6,11 @@ import { build, type Format } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../lib/device/native.ts';
 
+/** What bundles of modules are given so that packages of CommonJS in them find `require`. */
+const BANNER = {
+  js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+};
+
 const PROGRAM = `
   import { mlp, openDevice, writeReport } from 'zeroth';
   async function main() {
@@ -39,7 +44,7 @@ describe('a bundle of a program that imports zeroth', () => {
     mkdirSync(join(folder, 'stale/node_modules/zeroth'), { recursive: true });
     writeFileSync(join(folder, 'stale/node_modules/zeroth/package.json'), '{ "name": "zeroth", "version": "0.0.1" }');
     const alias = { zeroth: join(packageRoot, 'dist/index.js') };
-    await Promise.all((['esm', 'cjs'] as const).map((format) => bundled(folder, format, { alias })));
+    await Promise.all([bundled(folder, 'esm', { alias, banner: BANNER }), bundled(folder, 'cjs', { alias })]);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
