@@ -12,6 +12,8 @@ export interface CliContext {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
   readonly session: Session;
+  /** How this program is typed, for lines that say what to type next. */
+  readonly program: string;
   /** Fires at Ctrl-C. */
   readonly signal: AbortSignal;
   /** Milliseconds, monotonic. */

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { MAX_THREADS } from '../device/device.ts';
+import { MAX_VECTORS } from '../random/run-streams.ts';
 import { shareOfLimit, verdictWords } from '../report/edge-words.ts';
 import { formatNumber } from '../report/format.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
-import { integerFrom } from './parse.ts';
+import { integerWithin } from './parse.ts';
 import { loggedSettings } from './run-folder.ts';
 import type { CurvatureMeasurement } from './session.ts';
 import { hasRun } from './settings.ts';
@@ -20,8 +22,12 @@ export function curvatureCommand(command: Command): Command {
   return command
     .description('measure the trace and the largest eigenvalue of the Hessian at the checkpoint of a run')
     .argument('<run>', 'run folder')
-    .option('--probes <n>', `Hutchinson probes; the error falls as 1/√n (default: ${defaultProbes})`, integerFrom(2))
-    .option('--threads <n>', 'threads of the device (default: all processors)', integerFrom(1))
+    .option(
+      '--probes <n>',
+      `Hutchinson probes; the error falls as 1/√n (default: ${defaultProbes})`,
+      integerWithin(2, MAX_VECTORS),
+    )
+    .option('--threads <n>', 'threads of the device (default: all processors)', integerWithin(1, MAX_THREADS))
     .option('--json', 'the result as JSON')
     .addHelpText(
       'after',
@@ -29,8 +35,8 @@ export function curvatureCommand(command: Command): Command {
 For Adam the curvature is that of the preconditioned Hessian, P⁻¹H.
 
 Examples:
-  $ zeroth curvature runs/sorting-mlp-zo-gd-0.05-1
-  $ zeroth curvature runs/sorting-mlp-zo-gd-0.05-1 --probes 1000 --json`,
+  $ zeroth curvature runs/sorting-small-zo-gd-0.05-0
+  $ zeroth curvature runs/sorting-small-zo-gd-0.05-0 --probes 1000 --json`,
     );
 }
 

@@ -2,10 +2,12 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { MAX_THREADS } from '../device/device.ts';
+import { MAX_STEPS } from '../random/run-streams.ts';
 import type { CliContext } from './context.ts';
 import { demoStory } from './demo-story.ts';
 import { exitCodes } from './exit-codes.ts';
-import { integerFrom, seed as parseSeed } from './parse.ts';
+import { integerWithin, seed as parseSeed } from './parse.ts';
 import { presets, seedDefault } from './presets.ts';
 import { newSettings } from './settings.ts';
 import { watchRun } from './train.ts';
@@ -20,6 +22,9 @@ interface DemoFlags {
 const preset = 'sorting-small';
 const { lr, steps: defaultSteps } = presets[preset].runs['zo-gd'];
 
+/** Measurements of each run. */
+const points = 24;
+
 /** The run, and its control: what the same landscape does under the same step size without the noise. */
 const optimizers = ['zo-gd', 'gd'] as const;
 
@@ -28,13 +33,13 @@ export function demoCommand(command: Command): Command {
     .description(
       `train ${preset} by zeroth-order steps to its edge of stability, and by gradient descent, the control, past it`,
     )
-    .option('--steps <n>', `steps of each run (default: ${defaultSteps})`, integerFrom(1))
+    .option('--steps <n>', `steps of each run (default: ${defaultSteps})`, integerWithin(1, MAX_STEPS - 1))
     .option('--seed <n>', `seed of both runs; any shows the same (default: ${seedDefault})`, parseSeed)
     .option(
       '--out <folder>',
       'where the runs and the report go; an earlier demo there is replaced (default: runs/demo)',
     )
-    .option('--threads <n>', 'threads of the device (default: all processors)', integerFrom(1))
+    .option('--threads <n>', 'threads of the device (default: all processors)', integerWithin(1, MAX_THREADS))
     .addHelpText('after', '\nExamples:\n  $ zeroth demo\n  $ zeroth demo --seed 3 --out runs/demo-3');
 }
 
@@ -44,19 +49,24 @@ export async function demo(flags: DemoFlags, context: CliContext): Promise<numbe
   const { out = join('runs', 'demo'), ...options } = flags;
   const folders: string[] = [];
   stdout.write(
-    'Zeroth-order training: each step compares two losses along one random direction; no gradient is ever computed.\n' +
-      `A small network learns to sort with step size η = ${lr}; then the same again by gradient descent, as the control.\n\n`,
+    'A small network learns to sort by zeroth-order steps: each compares two losses along one random direction, without a gradient.\n' +
+      `Then the same again, with the same step size η = ${lr}, by gradient descent: the control.\n\n`,
   );
   for (const optimizer of optimizers) {
     const folder = join(out, optimizer);
     if (existsSync(join(folder, 'run.jsonl'))) await rm(folder, { recursive: true });
-    const settings = newSettings(preset, { steps: defaultSteps, ...options, optimizer, lr: [{ step: 0, lr }] });
+    const steps = options.steps ?? defaultSteps;
+    const settings = newSettings(preset, {
+      ...options,
+      ...{ optimizer, lr: [{ step: 0, lr }], steps },
+      ...{ monitorEvery: Math.max(1, Math.floor(steps / points)), probes: 64 },
+    });
     const request = { settings, out: folder, resume: false, signal: context.signal };
     const end = await watchRun(request, context, { prefix: `${optimizer.padEnd(5)}  ` });
     stdout.write(`${optimizer.padEnd(5)}  ${end.message}\n\n`);
     folders.push(folder);
     if (end.reason === 'aborted') {
-      stdout.write('Stopped. Start again with:  zeroth demo\n');
+      stdout.write(`Stopped. Start again with:  ${context.program} demo\n`);
       return exitCodes.interrupted;
     }
   }

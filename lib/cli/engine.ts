@@ -52,8 +52,7 @@ async function open(settings: TrainSettings): Promise<{ device: Device; objectiv
 
 async function startRun({ settings, out, resume, signal }: RunRequest): Promise<AsyncIterable<TrainEvent>> {
   const { device, objective } = await open(settings);
-  const { steps, batch, probes } = settings;
-  const monitorEvery = settings.monitorEvery === 0 ? ('off' as const) : settings.monitorEvery;
+  const { steps, batch, monitorEvery, probes } = settings;
   const options = {
     steps,
     seed: BigInt(settings.seed),

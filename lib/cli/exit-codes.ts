@@ -12,7 +12,8 @@ export function usageError(message: string): ZerothError {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   if (error instanceof ZerothError) {
-    if (error.code === 'ERR_ZEROTH_USAGE') return exitCodes.usage;
+    // All arguments here come from the command line.
+    if (error.code === 'ERR_ZEROTH_USAGE' || error.code === 'ERR_ZEROTH_ARGUMENT') return exitCodes.usage;
     if (error.code === 'ERR_ZEROTH_DIVERGED') return exitCodes.diverged;
     if (error.code === 'ERR_ZEROTH_ABORTED') return exitCodes.interrupted;
   }

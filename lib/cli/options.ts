@@ -16,7 +16,11 @@ export function addOptimizerOptions(command: Command): Command {
   command
     .addOption(optimizerOption())
     .option('--lr <η>', 'step size, or a schedule step:rate,step:rate (default: by preset)', learningRate)
-    .option('--mu <μ>', `smoothing of zeroth-order methods (default: ${smoothingDefault})`, numberWithin({ above: 0 }));
+    .option(
+      '--mu <μ>',
+      `smoothing of zeroth-order methods (default: ${smoothingDefault})`,
+      numberWithin({ min: 1e-30, max: 1e30 }),
+    );
   return addBetaOption(command).option(
     '--beta2 <β2>',
     `second decay of Adam (default: ${beta2Default})`,

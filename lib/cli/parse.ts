@@ -1,5 +1,8 @@
 import { InvalidArgumentError } from 'commander';
-import { isWithin, type NumberRange, rangeText } from '../errors.ts';
+import { isWithin, MAX_F32, type NumberRange, rangeText } from '../errors.ts';
+
+/** What the device, which computes in f32, can take. */
+export const STEP_SIZE: NumberRange = { above: 0, max: MAX_F32 };
 
 /** One stretch of a step-size schedule: `lr` holds from `step` on. */
 export interface SchedulePiece {
@@ -16,13 +19,26 @@ export function numberWithin(range: NumberRange = {}): (text: string) => number 
   };
 }
 
-/** A parser for an option that is an integer of at least `min`. */
-export function integerFrom(min: number): (text: string) => number {
+/** A parser for an option that is an integer from `min` to `max`. */
+export function integerWithin(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const expected = max === Number.MAX_SAFE_INTEGER ? `≥ ${min}` : `from ${min} to ${max}`;
   return (text) => {
     const value = plainNumber(text);
-    if (!Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`Expected an integer ≥ ${min}.`);
+    if (!Number.isSafeInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`Expected an integer ${expected}.`);
+    }
     return value;
   };
+}
+
+/** Steps between measurements, or when there are any. */
+export function monitorInterval(text: string): number | 'auto' | 'off' {
+  if (text === 'auto' || text === 'off') return text;
+  const value = plainNumber(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError('Expected "auto", "off" or an integer ≥ 1.');
+  }
+  return value;
 }
 
 /** `full`, or the number of examples of a mini-batch. */
@@ -43,12 +59,12 @@ export function seed(text: string): string {
 
 /** `0.05`, or `0:0.03,2000:0.05`: from step 0 on 0.03, from step 2000 on 0.05. */
 export function learningRate(text: string): readonly SchedulePiece[] {
-  if (!text.includes(':')) return [{ step: 0, lr: numberWithin({ above: 0 })(text) }];
+  if (!text.includes(':')) return [{ step: 0, lr: numberWithin(STEP_SIZE)(text) }];
   const pieces = text.split(',').map((piece) => {
     const parts = piece.split(':');
     const step = plainNumber(parts[0]);
     const lr = plainNumber(parts[1] ?? '');
-    if (parts.length !== 2 || !Number.isSafeInteger(step) || step < 0 || !Number.isFinite(lr) || lr <= 0) {
+    if (parts.length !== 2 || !Number.isSafeInteger(step) || step < 0 || !isWithin(lr, STEP_SIZE)) {
       throw new InvalidArgumentError(`"${piece}" is not step:rate, as in 0:0.03,2000:0.05 (steps ≥ 0, rates > 0).`);
     }
     return { step, lr };

@@ -83,7 +83,6 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
 /** The seed of a run that names none: any other shows the same. */
 export const seedDefault = '0';
 
-export const monitorDefaults = { every: 250, probes: 64 } as const;
 export const smoothingDefault = 1e-3;
 export const betaDefault = 0.9;
 export const beta2Default = 0.999;

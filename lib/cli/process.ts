@@ -1,5 +1,7 @@
 import { exitCodes } from './exit-codes.ts';
+import { invocation } from './invocation.ts';
 import { runCli } from './program.ts';
+import { clearLine } from './progress.ts';
 import type { Session } from './session.ts';
 
 /** Runs this process's command line: standard streams, Ctrl-C, the exit code. */
@@ -9,7 +11,11 @@ export async function runProcess(session: Session): Promise<void> {
   // The first signal lets the run write its checkpoint; the second does not wait for it.
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
-      if (abort.signal.aborted) process.exit(exitCodes.interrupted);
+      if (abort.signal.aborted) {
+        // Nobody is left to take the progress line away.
+        if (process.stdout.isTTY) process.stdout.write(clearLine);
+        process.exit(exitCodes.interrupted);
+      }
       abort.abort();
     });
   }
@@ -28,6 +34,7 @@ export async function runProcess(session: Session): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     session,
+    program: invocation({ program: process.argv[1], env: process.env, cwd: process.cwd() }),
     signal: abort.signal,
     now: () => performance.now(),
     debug: process.env.ZEROTH_DEBUG === '1',

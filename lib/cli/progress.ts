@@ -21,7 +21,8 @@ export interface Progress {
 
 const refreshMs = 100;
 const plainLines = 20;
-const clearLine = '\r\x1b[2K';
+/** To the start of the line, and empty it. */
+export const clearLine = '\r\x1b[2K';
 
 /** A line that is redrawn in place on a terminal; about twenty plain lines elsewhere. Monitor points get a line of their own on both. */
 export function progress(stream: TextStream, options: ProgressOptions): Progress {
@@ -33,14 +34,18 @@ function plainProgress(stream: TextStream, options: ProgressOptions): Progress {
   const every = Math.max(1, Math.ceil(steps / plainLines));
   const speed = speedometer(options.now);
   const line = (text: string) => stream.write(`${prefix}${text}\n`);
+  // A monitor point has said all that the line of its step would.
+  let said: number | undefined;
   return {
     show(event) {
       if (event.type === 'run') line(runLine(event));
       else if (event.type === 'resume') line(`resumed at step ${count(event.step)}`);
-      else if (event.type === 'monitor') line(monitorLine(event));
-      else if (event.type === 'step') {
+      else if (event.type === 'monitor') {
+        line(monitorLine(event));
+        said = event.step;
+      } else if (event.type === 'step') {
         const rate = speed(event.step);
-        if (event.step % every === 0 || event.step === steps - 1) {
+        if (event.step !== said && (event.step % every === 0 || event.step === steps - 1)) {
           line(
             `step ${count(event.step)}  loss ${formatNumber(event.loss)}${rate > 0 ? `  ${formatNumber(rate, 3)} steps/s` : ''}`,
           );
@@ -70,16 +75,18 @@ function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
   };
   const draw = (event: StepEvent) => {
     const done = event.step + 1;
-    const left = rate > 0 ? `  ${formatDuration((steps - done) / rate)} left` : '';
+    // In the order in which they are given up where the terminal is narrow, the last first.
     const parts = [
-      `${count(done)}/${count(steps)}`,
+      `${Math.floor((100 * done) / steps)} %`,
+      ...(rate > 0 ? [`${formatDuration((steps - done) / rate)} left`] : []),
       `loss ${formatNumber(event.loss)}`,
       ...(edge === undefined ? [] : [edge]),
-      ...(rate > 0 ? [`${formatNumber(rate, 3)} steps/s${left}`] : []),
+      `${count(done)}/${count(steps)}`,
+      ...(rate > 0 ? [`${formatNumber(rate, 3)} steps/s`] : []),
     ];
-    const text = `${prefix}${bar(done / steps)} ${parts.join('  ')}`;
     // A line longer than the terminal would wrap, and clearing removes only its last row. Some terminals say they have 0 columns.
-    stream.write(clearLine + [...text].slice(0, Math.max(10, (stream.columns || 80) - 1)).join(''));
+    const room = Math.max(10, (stream.columns || 80) - 1);
+    stream.write(clearLine + fitted([`${prefix}${bar(done / steps)}`, ...parts], room));
     drawn = true;
   };
   return {
@@ -125,6 +132,17 @@ function monitorLine(event: MonitorEvent): string {
     `λmax ${formatNumber(event.lambdaMax, 3)}`;
   if (event.governs === null) return `${measured}  limit unknown`;
   return `${measured}  ${shareOfLimit(event)} of the limit ${formatNumber(event.limit, 3)}, ${verdictWords[event.verdict]}`;
+}
+
+/** As many of the parts, from the first on, as there is room for; a part is shown whole or not at all, the first one excepted. */
+function fitted(parts: readonly string[], room: number): string {
+  let text = [...parts[0]].slice(0, room).join('');
+  for (const part of parts.slice(1)) {
+    const longer = `${text}  ${part}`;
+    if ([...longer].length > room) break;
+    text = longer;
+  }
+  return text;
 }
 
 function bar(fraction: number, width = 18): string {

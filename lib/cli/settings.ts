@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { usageError } from './exit-codes.ts';
 import { type OptimizerSettings, optimizerSettings } from './optimizer-options.ts';
 import { learningRateText, type SchedulePiece } from './parse.ts';
-import { monitorDefaults, type OptimizerName, type PresetName, presets, seedDefault } from './presets.ts';
+import { type OptimizerName, type PresetName, presets, seedDefault } from './presets.ts';
 
 /** Everything that decides a run; plain JSON, kept in the run's log (`meta.settings`) so that a resumed run needs no options. */
 export interface TrainSettings extends OptimizerSettings {
@@ -13,9 +13,9 @@ export interface TrainSettings extends OptimizerSettings {
   readonly batch: number | 'full';
   /** Folder of the data set, for presets that read one. */
   readonly data?: string;
-  /** Steps between measurements of curvature; 0 = off. */
-  readonly monitorEvery: number;
-  readonly probes: number;
+  readonly monitorEvery: number | 'auto' | 'off';
+  /** Absent: as the monitor's plan has it. */
+  readonly probes?: number;
   /** Threads of the device; absent: as many as the machine has. */
   readonly threads?: number;
 }
@@ -31,7 +31,7 @@ export interface TrainOptions {
   readonly seed?: string;
   readonly batch?: number | 'full';
   readonly data?: string;
-  readonly monitorEvery?: number;
+  readonly monitorEvery?: number | 'auto' | 'off';
   readonly probes?: number;
   readonly threads?: number;
 }
@@ -55,8 +55,8 @@ export function newSettings(name: PresetName, options: TrainOptions): TrainSetti
     seed: options.seed ?? seedDefault,
     batch: options.batch ?? 'full',
     ...(options.data !== undefined && { data: options.data }),
-    monitorEvery: options.monitorEvery ?? monitorDefaults.every,
-    probes: options.probes ?? monitorDefaults.probes,
+    monitorEvery: options.monitorEvery ?? 'auto',
+    ...(options.probes !== undefined && { probes: options.probes }),
     ...(options.threads !== undefined && { threads: options.threads }),
   };
 }

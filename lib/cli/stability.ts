@@ -12,7 +12,7 @@ import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
 import { makeOptimizer, optimizerSettings } from './optimizer-options.ts';
 import { addBetaOption, optimizerOption } from './options.ts';
-import { integerFrom, numberWithin } from './parse.ts';
+import { integerWithin, numberWithin, STEP_SIZE } from './parse.ts';
 import type { OptimizerName } from './presets.ts';
 
 interface StabilityFlags {
@@ -37,10 +37,10 @@ export function stabilityCommand(command: Command): Command {
     .option('--lambda-min <λ>', 'its smallest eigenvalue; 0: it has no negative ones', numberWithin())
     .option('--negative-trace <t>', 'the sum of its negative eigenvalues, without the sign', numberWithin({ min: 0 }))
     .option('--spectrum <file>', 'its eigenvalues: a JSON array, or numbers apart by spaces, commas or lines')
-    .option('--batch <b>', 'examples of a step, where that is not all of them', integerFrom(1))
-    .option('--examples <n>', 'examples in all, beside --batch', integerFrom(1))
+    .option('--batch <b>', 'examples of a step, where that is not all of them', integerWithin(1))
+    .option('--examples <n>', 'examples in all, beside --batch', integerWithin(1))
     .addOption(optimizerOption())
-    .option('--lr <η>', 'a step size to judge', numberWithin({ above: 0 }));
+    .option('--lr <η>', 'a step size to judge', numberWithin(STEP_SIZE));
   return addBetaOption(command)
     .option('--json', 'the result as JSON')
     .addHelpText(

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
+import { MAX_THREADS } from '../device/device.ts';
+import { MAX_STEPS, MAX_VECTORS } from '../random/run-streams.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
 import type { EndEvent } from '../train/events.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
+import { quoted } from './invocation.ts';
 import { addOptimizerOptions } from './options.ts';
-import { batchSize, integerFrom, seed } from './parse.ts';
-import { monitorDefaults, optimizerNames, type PresetName, presetNames, presets, seedDefault } from './presets.ts';
+import { batchSize, integerWithin, monitorInterval, seed } from './parse.ts';
+import { optimizerNames, type PresetName, presetNames, presets, seedDefault } from './presets.ts';
 import { type Progress, progress } from './progress.ts';
 import { loggedSettings } from './run-folder.ts';
 import type { RunRequest } from './session.ts';
@@ -31,7 +34,7 @@ export function trainCommand(command: Command): Command {
     .description('train a preset and watch how far its step size is from the edge of stability')
     .argument('<preset>', presetNames.join(' or '));
   return addOptimizerOptions(command)
-    .option('--steps <n>', 'steps of the whole run (default: by preset and optimizer)', integerFrom(1))
+    .option('--steps <n>', 'steps of the whole run (default: by preset and optimizer)', integerWithin(1, MAX_STEPS - 1))
     .option(
       '--seed <n>',
       `seed of made-up data, initial parameters, directions, batches and probes (default: ${seedDefault})`,
@@ -41,13 +44,17 @@ export function trainCommand(command: Command): Command {
     .option('--data <folder>', 'folder of the data set, for presets that read one')
     .option(
       '--monitor-every <n>',
-      `steps between measurements of curvature, 0 = off (default: ${monitorDefaults.every})`,
-      integerFrom(0),
+      'steps between measurements of curvature, "auto" (a tenth of the run at most) or "off" (default: auto)',
+      monitorInterval,
     )
-    .option('--probes <n>', `Hutchinson probes of a measurement (default: ${monitorDefaults.probes})`, integerFrom(2))
+    .option(
+      '--probes <n>',
+      'Hutchinson probes of a measurement (default: 16 with "auto", else 64)',
+      integerWithin(2, MAX_VECTORS),
+    )
     .option('--out <folder>', 'run folder (default: runs/<preset>-<optimizer>-<lr>-<seed>)')
     .option('--resume', 'go on with the run in the folder; its settings are kept')
-    .option('--threads <n>', 'threads of the device (default: all processors)', integerFrom(1))
+    .option('--threads <n>', 'threads of the device (default: all processors)', integerWithin(1, MAX_THREADS))
     .option('--json', 'every event as one line of JSON on stdout, and nothing else there')
     .addHelpText(
       'after',
@@ -89,7 +96,7 @@ export async function train(preset: string, flags: TrainFlags, context: CliConte
   const { settings, out } = resolveRun(name, options, givenOut, resume);
 
   const end = await watchRun({ settings, out, resume, signal: context.signal }, context, { json });
-  if (!json) context.stdout.write(`${endLines(end, settings, out).join('\n')}\n`);
+  if (!json) context.stdout.write(`${endLines(end, settings, out, context.program).join('\n')}\n`);
   if (end.reason === 'diverged') return exitCodes.diverged;
   return end.reason === 'aborted' ? exitCodes.interrupted : exitCodes.done;
 }
@@ -142,19 +149,14 @@ function resolveRun(
   return { settings, out };
 }
 
-function endLines(end: EndEvent, settings: TrainSettings, out: string): string[] {
+function endLines(end: EndEvent, settings: TrainSettings, out: string, program: string): string[] {
   const speed = `${formatNumber(end.stepsPerSecond, 3)} steps/s`;
   const lines = [
     `${end.message}`,
     `${formatNumber(end.steps, 15)} steps in ${formatDuration(end.seconds)} (${speed}), loss ${formatNumber(end.loss)}, run folder ${out}`,
   ];
   if (end.reason === 'aborted')
-    lines.push(`Go on with:  zeroth train ${settings.preset} --out ${quoted(out)} --resume`);
-  else lines.push(`See it with:  zeroth report ${quoted(out)}`);
+    lines.push(`Go on with:  ${program} train ${settings.preset} --out ${quoted(out)} --resume`);
+  else lines.push(`See it with:  ${program} report ${quoted(out)}`);
   return lines;
-}
-
-/** A folder as the shell reads it back. */
-export function quoted(path: string): string {
-  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

@@ -4,10 +4,13 @@ import { checkDirection, type Direction } from '../random/direction.ts';
 import { CommandList } from './commands.ts';
 import { loadNative, type NativeDevice } from './native.ts';
 
+/** Threads that a device may have. */
+export const MAX_THREADS = 1024;
+
 export interface DeviceOptions {
   /** `auto` takes the best device present, which is the CPU in this version. Default `auto`. */
   readonly device?: 'auto' | 'cpu' | 'cuda';
-  /** Threads that work at the same time, 1 … 1024. Default: the processors that this process may use. */
+  /** Threads that work at the same time, 1 … `MAX_THREADS`. Default: the processors that this process may use. */
   readonly threads?: number;
 }
 
@@ -240,7 +243,7 @@ export function openDevice(options: DeviceOptions = {}): Device {
     );
   }
   const available = loadNative().processors();
-  return new Device(checkInteger('threads', threads ?? available, 1, 1024));
+  return new Device(checkInteger('threads', threads ?? available, 1, MAX_THREADS));
 }
 
 /** Memory of the host, without the process ending where there is none. */

@@ -35,17 +35,17 @@ describe('zeroth train', () => {
         steps: 5000,
         seed: '0',
         batch: 'full',
-        monitorEvery: 250,
-        probes: 64,
+        monitorEvery: 'auto',
       },
     });
     expect(session.requests[0].settings).not.toHaveProperty('beta');
+    expect(session.requests[0].settings).not.toHaveProperty('probes');
     expect(stdout.text).toContain(`zeroth report ${out}`);
   });
 
   it('passes every option on', async () => {
     const { session } = await zeroth(
-      `train cifar-mlp --data some/folder --optimizer zo-adam --lr 0:0.001,500:0.002 --mu 0.01 --beta 0.8 --beta2 0.99 --steps 700 --seed 18446744073709551615 --batch 32 --monitor-every 0 --probes 8 --threads 1 --out ${fresh()}`.split(
+      `train cifar-mlp --data some/folder --optimizer zo-adam --lr 0:0.001,500:0.002 --mu 0.01 --beta 0.8 --beta2 0.99 --steps 700 --seed 18446744073709551615 --batch 32 --monitor-every off --probes 8 --threads 1 --out ${fresh()}`.split(
         ' ',
       ),
     );
@@ -63,7 +63,7 @@ describe('zeroth train', () => {
       seed: '18446744073709551615',
       batch: 32,
       data: 'some/folder',
-      monitorEvery: 0,
+      monitorEvery: 'off',
       probes: 8,
       threads: 1,
     });
@@ -162,6 +162,16 @@ describe('zeroth train', () => {
     [['train', 'sorting-mlp', '--seed', 'x'], /--seed/],
     [['train', 'sorting-mlp', '--batch', '0'], /--batch/],
     [['train', 'sorting-mlp', '--monitor-every', '-1'], /--monitor-every/],
+    [['train', 'sorting-mlp', '--monitor-every', '0'], /"auto", "off" or an integer ≥ 1/],
+    [['train', 'sorting-mlp', '--lr', '1e39'], /--lr/],
+    [['train', 'sorting-mlp', '--lr', '0:0.1,5:1e39'], /step:rate/],
+    [['train', 'sorting-mlp', '--mu', '1e31'], /--mu/],
+    [['train', 'sorting-mlp', '--steps', '268435456'], /from 1 to 268435455/],
+    [['train', 'sorting-mlp', '--probes', '65537'], /from 2 to 65536/],
+    [['train', 'sorting-mlp', '--threads', '1025'], /from 1 to 1024/],
+    [['demo', '--threads', '1025'], /from 1 to 1024/],
+    [['curvature', '.', '--probes', '65537'], /from 2 to 65536/],
+    [['stability', '--trace', '1', '--lambda-max', '1', '--lr', '1e39'], /--lr/],
     [['train', 'sorting-mlp', '--probes', '1'], /--probes/],
     [['train', 'sorting-mlp', '--threads', '0'], /--threads/],
     [['train', 'sorting-mlp', 'more'], /too many arguments/],

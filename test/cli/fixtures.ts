@@ -44,7 +44,7 @@ export class FakeSession implements Session {
       steps,
       name,
       seed,
-      monitorEvery,
+      monitorEvery: typeof monitorEvery === 'number' ? monitorEvery : monitorEvery === 'off' ? 0 : 250,
       meta: { settings },
       ...this.#run(request),
     });
@@ -92,6 +92,8 @@ export class FakeSession implements Session {
       ...curvature,
       ...edgeOfStability(curvature, optimizer, { batch, examples: 1000 }),
       hvps: probes + 20,
+      squaredNorm: 50,
+      diffusion: 0,
     };
   }
 
@@ -123,6 +125,7 @@ export async function zeroth(
     stderr,
     session,
     signal: new AbortController().signal,
+    program: 'zeroth',
     now: () => clock++,
     debug: false,
     ...rest,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { batchSize, integerFrom, learningRate, learningRateText, numberWithin, seed } from '../../lib/cli/parse.ts';
+import { batchSize, integerWithin, learningRate, learningRateText, numberWithin, seed } from '../../lib/cli/parse.ts';
 
 describe('learning rates', () => {
   it('are a number or a schedule', () => {
@@ -44,8 +44,8 @@ describe('numbers', () => {
     expect(numberWithin({ min: 0, below: 1 })('0')).toBe(0);
     expect(() => numberWithin({ min: 0, below: 1 })('1')).toThrow(/≥ 0 and < 1/);
     expect(() => numberWithin({ above: 0 })('0')).toThrow(/> 0/);
-    expect(integerFrom(1)('12')).toBe(12);
-    for (const text of ['0', '1.5', '1e300', '', 'x']) expect(() => integerFrom(1)(text)).toThrow(/integer ≥ 1/);
+    expect(integerWithin(1)('12')).toBe(12);
+    for (const text of ['0', '1.5', '1e300', '', 'x']) expect(() => integerWithin(1)(text)).toThrow(/integer ≥ 1/);
   });
 
   it('are exact for seeds of 64 bits', () => {

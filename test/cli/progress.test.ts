@@ -44,14 +44,16 @@ describe('progress on a terminal', () => {
     expect(draws.length).toBeLessThanOrEqual(clock / 100 + 1);
   });
 
-  it('shows the bar, the step, the loss, the share of the limit and the speed', () => {
+  it('shows the bar, how much is done and left, the loss, the share of the limit, the step and the speed', () => {
     const stream = new TextSink({ isTTY: true, columns: 120 });
     play(stream);
     const last = stream.text
       .split('\x1b[2K')
       .filter((part) => part.includes('█'))
       .at(-1);
-    expect(last).toMatch(/█+░*\s+9\d\d\/1,000\s+loss 0\.\d+\s+tr\(H\) 9\d % of its limit\s+500 steps\/s/);
+    expect(last).toMatch(
+      /█+░* {2}9\d % {2}0\.\d+ s left {2}loss 0\.\d+ {2}tr\(H\) 9\d % of its limit {2}9\d\d\/1,000 {2}500 steps\/s\s*$/,
+    );
   });
 
   it('leaves no trace of the line when it closes, and keeps the monitor points', () => {
@@ -74,6 +76,32 @@ describe('progress on a terminal', () => {
     for (const line of drawn) expect([...line].length).toBeLessThan(30);
   });
 
+  it.each([20, 40, 60, 80, 100, 120])(
+    'at %s columns shows whole parts only, what is left before what is nice to know',
+    (columns) => {
+      const stream = new TextSink({ isTTY: true, columns });
+      play(stream, { steps: 123456, msPerStep: 1, monitorEvery: 10000 });
+      const parts = [
+        /^█*░*$/,
+        /^\d+ %$/,
+        /^(\d+ min )?[\d.]+ s left$/,
+        /^loss [\d.]+$/,
+        /^tr\(H\) \d+ % of its limit$/,
+        /^[\d,]+\/123,456$/,
+        /^[\d,]+ steps\/s$/,
+      ];
+      const drawn = stream.text.split('\r\x1b[2K').filter((part) => part.includes('░') && !part.includes('\n'));
+      expect(drawn.length).toBeGreaterThan(100);
+      for (const line of drawn.slice(50)) {
+        const shown = line.split('  ');
+        expect(shown.length).toBeGreaterThanOrEqual(columns >= 100 ? 5 : columns >= 60 ? 3 : 1);
+        shown.forEach((part, i) => {
+          expect(part).toMatch(parts[i]);
+        });
+      }
+    },
+  );
+
   it('cleans up when it closes in mid-run', () => {
     const stream = new TextSink({ isTTY: true });
     const shown = progress(stream, { steps: 10, now: () => 0 });
@@ -87,13 +115,16 @@ describe('progress on a terminal', () => {
 describe('progress elsewhere', () => {
   it('is about twenty plain lines and the monitor points, without control characters', () => {
     const stream = new TextSink();
-    play(stream, { steps: 5000, monitorEvery: 250 });
+    play(stream, { steps: 5000, monitorEvery: 240 });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: their absence is the point.
     expect(stream.text).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
     expect(stream.lines.filter((line) => /^step [\d,]+ {2}loss [^ ]+( {2}[\d.,]+ steps\/s)?$/.test(line))).toHaveLength(
-      21,
+      // Of 20, at steps 0, 250, …, that of step 0 is a monitor point; the last step has a line of its own.
+      20,
     );
-    expect(stream.lines.filter((line) => line.includes('limit'))).toHaveLength(20);
+    expect(stream.lines.filter((line) => line.includes('limit'))).toHaveLength(21);
+    const steps = stream.lines.flatMap((line) => /^step ([\d,]+)/.exec(line)?.[1] ?? []);
+    expect(new Set(steps).size).toBe(steps.length);
     expect(stream.lines[0]).toMatch(/2,752 parameters, 1,000 examples, zo-gd η = 0\.05, μ = 0\.001, seed 1/);
   });
 
