@@ -19,10 +19,11 @@ function zerothOutcome(summary: RunSummary): string {
   if (summary.end === 'diverged') return diverged(summary);
   const share = traceShare(summary);
   if (share === undefined) return unmeasured;
-  const measured = `over the last third of the run the trace was at ${percent(share)} of that limit`;
+  const measured = `over the last third of the run the trace was at ${percent(share)} of it`;
   if (share > 1.1) return `${measured}, above it, where nothing keeps the loss in check any more`;
-  if (share < 0.8) return `${measured}, still below it: more steps, or a larger η, would bring it there`;
-  return `the network drifted into sharper and sharper valleys and was held at the limit: ${measured}, the edge of stability`;
+  if (share < 0.8) return `${measured}, still below: more steps, or a larger η, would bring it there`;
+  const place = share < 0.9 ? 'came close to that limit' : 'was held at that limit, the edge of stability';
+  return `the network drifted into sharper and sharper valleys and ${place}: ${measured}`;
 }
 
 function controlOutcome(summary: RunSummary, held: number | undefined): string {

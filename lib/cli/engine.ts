@@ -39,7 +39,8 @@ function cifar({ preset: name, data }: TrainSettings, width: number): Problem {
 /** The real session: presets on the device of this machine. */
 export const engine: Session = { startRun, measureCurvature, listDevices };
 
-async function open(settings: TrainSettings): Promise<{ device: Device; objective: Objective }> {
+/** A preset on the device of this machine. */
+export async function openPreset(settings: TrainSettings): Promise<{ device: Device; objective: Objective }> {
   const problem = problems[settings.preset](settings);
   const device = openDevice({ device: 'auto', threads: settings.threads });
   try {
@@ -51,7 +52,7 @@ async function open(settings: TrainSettings): Promise<{ device: Device; objectiv
 }
 
 async function startRun({ settings, out, resume, signal }: RunRequest): Promise<AsyncIterable<TrainEvent>> {
-  const { device, objective } = await open(settings);
+  const { device, objective } = await openPreset(settings);
   const { steps, batch, monitorEvery, probes } = settings;
   const options = {
     steps,
@@ -78,7 +79,7 @@ async function measureCurvature(
   { settings, probes, signal }: CurvatureRequest,
 ): Promise<CurvatureMeasurement> {
   const optimizer = makeOptimizer(settings);
-  const { device, objective } = await open(settings);
+  const { device, objective } = await openPreset(settings);
   try {
     const checkpoint = await loadCheckpoint(folder);
     await objective.params.useStates(optimizer.rule.states, optimizer.rule.initial);

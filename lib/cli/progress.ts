@@ -1,4 +1,4 @@
-import { curvatureSymbol, shareOfLimit, verdictWords } from '../report/edge-words.ts';
+import { curvatureSymbol, shareOfLimit } from '../report/edge-words.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
 import type { MonitorEvent, StepEvent, TrainEvent, WarningEvent } from '../train/events.ts';
 import type { TextStream } from './context.ts';
@@ -125,13 +125,22 @@ function runLine(run: Extract<TrainEvent, { type: 'run' }>): string {
   );
 }
 
+/** In few words: a line should fit a terminal of 100 columns. */
+const verdicts: Readonly<Record<MonitorEvent['verdict'], string>> = {
+  below: '',
+  close: ', close to the edge',
+  at: ', at the edge',
+  beyond: ', beyond the edge',
+  undecided: ', undecided',
+};
+
 function monitorLine(event: MonitorEvent): string {
   const trace = event.preconditioned ? 'tr(P⁻¹H)' : 'trace';
   const measured =
     `step ${count(event.step)}  loss ${formatNumber(event.loss)}  ${trace} ${formatNumber(event.trace, 3)} ± ${formatNumber(event.traceStdErr, 2)}  ` +
     `λmax ${formatNumber(event.lambdaMax, 3)}`;
   if (event.governs === null) return `${measured}  limit unknown`;
-  return `${measured}  ${shareOfLimit(event)} of the limit ${formatNumber(event.limit, 3)}, ${verdictWords[event.verdict]}`;
+  return `${measured}  ${shareOfLimit(event)} of the limit ${formatNumber(event.limit, 3)}${verdicts[event.verdict]}`;
 }
 
 /** As many of the parts, from the first on, as there is room for; a part is shown whole or not at all, the first one excepted. */

@@ -355,15 +355,15 @@ describe('zeroth demo', () => {
     const [zo, gd] = session.requests.map(({ settings }) => settings);
     expect([zo.steps, zo.seed]).toEqual([gd.steps, gd.seed]);
     expect(stdout.text).toContain("curvature (the Hessian's trace) of up to 2/η = 40.");
-    expect(stdout.text).toMatch(/ZO-GD: .*held at the limit: .* 97 % of that limit/);
+    expect(stdout.text).toMatch(/ZO-GD: .*held at that limit, the edge of stability: .* 97 % of it/);
     expect(stdout.text).toMatch(/GD, the control: .* 160 % of 2\/η\. The landscape goes on past that limit/);
     expect(stdout.lines.at(-1)).toBe(`Report: ${join(out, 'report.html')}`);
     expect(existsSync(join(out, 'report.html'))).toBe(true);
   });
 
   it.each([
-    ['below', { settle: 0.5 }, { settle: 0.6 }, /at 50 % of that limit, still below it/, /does not go far beyond/],
-    ['beyond', { settle: 1.4 }, { settle: 1.45 }, /at 140 % of that limit, above it/, /does not go far beyond/],
+    ['below', { settle: 0.5 }, { settle: 0.6 }, /at 50 % of it, still below/, /does not go far beyond/],
+    ['beyond', { settle: 1.4 }, { settle: 1.45 }, /at 140 % of it, above it/, /does not go far beyond/],
     ['a run that diverged', { end: 'diverged' }, { settle: 1.6 }, /ZO-GD: diverged after 3,000 steps/, /goes on past/],
     ['nothing measured', { monitorEvery: 0 }, { monitorEvery: 0 }, /ZO-GD: the run ended before/, /GD, .*ended before/],
   ])('tells another story of %s, and can run again', async (_, zo, gd, first, second) => {

@@ -132,10 +132,8 @@ describe('progress elsewhere', () => {
     const stream = new TextSink();
     play(stream);
     const monitors = stream.lines.filter((line) => line.includes('limit'));
-    expect(monitors[0]).toMatch(
-      /^step 0 .*trace 7 ± 0\.21 {2}λmax 1\.17 {2}18 % of the limit 40, below the edge of stability$/,
-    );
-    expect(monitors.at(-1)).toMatch(/ 97 % of the limit 40, at the edge of stability$/);
+    expect(monitors[0]).toMatch(/^step 0 .*trace 7 ± 0\.21 {2}λmax 1\.17 {2}18 % of the limit 40$/);
+    expect(monitors.at(-1)).toMatch(/ 97 % of the limit 40, at the edge$/);
   });
 
   it('holds first-order runs against the limit of λmax, gives a range for mini-batches, and knows when it does not know', () => {
@@ -146,8 +144,8 @@ describe('progress elsewhere', () => {
       progress(stream, { steps: 1, now: () => 0 }).show({ ...monitor, ...edge });
       return stream.text;
     };
-    expect(at(gdm({ lr: 0.5 }))).toMatch(/λmax 7\.5 {2}99 % of the limit 7\.6, at the edge of stability\n$/);
-    expect(at(adam({ lr: 0.001 }))).toMatch(/ 0 % of the limit 38,000, below the edge of stability\n$/);
+    expect(at(gdm({ lr: 0.5 }))).toMatch(/λmax 7\.5 {2}99 % of the limit 7\.6, at the edge\n$/);
+    expect(at(adam({ lr: 0.001 }))).toMatch(/ 0 % of the limit 38,000\n$/);
     expect(at(zoGD({ lr: 0.02 }), { batch: 10, examples: 100 })).toMatch(
       /45 % to 450 % of the limit 100, undecided\n$/,
     );
