@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import { matmul, max, mean, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
 import { accuracy } from '../../lib/nn/metrics.ts';
@@ -59,6 +59,24 @@ describe('evaluate', () => {
       expect(result.scores.data).toBeInstanceOf(Float32Array);
       expect(device.memory()).toEqual(before);
     }
+  });
+
+  it("runs pieces within the arena budget where rows are the examples', and the whole where they are not", async () => {
+    // The whole result alone has 3,600 bytes.
+    await using objective = await linearModel(2000);
+    const load = vi.spyOn(device, 'load');
+    const arenas = async (f: Parameters<typeof objective.evaluate>[0]) => {
+      load.mockClear();
+      await objective.evaluate(f);
+      return Promise.all(load.mock.results.map(async ({ value }) => (await value).arenaBytes as number));
+    };
+    // Two programs find out that examples do not mix, two are a piece and the last, shorter one.
+    const pieces = await arenas(({ w }, { x }) => matmul(x, w).exp());
+    expect(pieces).toHaveLength(4);
+    expect(Math.max(...pieces)).toBeLessThan(3600);
+    const whole = await arenas(({ w }, { x }) => sum(matmul(x, w).exp()));
+    expect(whole).toHaveLength(1);
+    load.mockRestore();
   });
 
   it('takes other data, of other names and any form, one example or many', async () => {
