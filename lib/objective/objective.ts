@@ -108,15 +108,13 @@ export class Objective<P extends string = string, D extends string = string, C e
    * The same oracle over the given examples only (their order does not matter, repetition is allowed).
    * @throws ERR_ZEROTH_ARGUMENT for an example that is not there, for none at all, and without data.
    */
-  batch(rows: Uint32Array): LossOracle {
-    this.#checkRows(rows);
-    return this.#oracle(rows, true);
+  batch(rows: Uint32Array | readonly number[]): LossOracle {
+    return this.#oracle(this.#checkedRows(rows), true);
   }
 
   /** @internal What the steps of a run ask, of all examples or some: displaced in place where `displacement` says so. */
   oracleOfSteps(rows: Rows): LossOracle {
-    if (rows) this.#checkRows(rows);
-    return this.#oracle(rows, false);
+    return this.#oracle(rows && this.#checkedRows(rows), false);
   }
 
   /**
@@ -137,16 +135,22 @@ export class Objective<P extends string = string, D extends string = string, C e
   ): Promise<Evaluated<Result>> {
     const given = data === undefined ? undefined : checkData(data);
     const theta = await this.params.snapshot();
-    const chosen = given ? await this.#mean.data.with(given.data, given.examples) : this.#mean.data;
-    const { device, examples } = this;
-    const own = { specs: this.#compiler.data, examples };
-    const on = given ? { specs: specsOf(given.data), examples: given.examples } : own;
+    let brought: DeviceData | undefined;
     try {
-      const context = { device, compiler: this.#compiler, theta, data: chosen, budget: this.#budget, ...on };
+      if (given) brought = await this.#mean.data.with(given.data, given.examples);
+      const context = {
+        device: this.device,
+        compiler: this.#compiler,
+        theta,
+        data: brought ?? this.#mean.data,
+        specs: given ? specsOf(given.data) : this.#compiler.data,
+        examples: given?.examples ?? this.examples,
+        budget: this.#budget,
+      };
       return await evaluateFunction(f as (p: Tensors, d: Tensors, c: Tensors) => Result, context, signal);
     } finally {
       theta.dispose();
-      if (given) chosen.disposeData();
+      brought?.disposeData();
     }
   }
 
@@ -196,11 +200,12 @@ export class Objective<P extends string = string, D extends string = string, C e
     return this.dispose();
   }
 
-  #checkRows(rows: Uint32Array): void {
+  #checkedRows(rows: Uint32Array | readonly number[]): Uint32Array {
     if (this.examples === 0) invalidArgument('batch', 'a problem with data: this one has no examples to choose', rows);
-    if (!(rows instanceof Uint32Array)) invalidArgument('batch', 'a Uint32Array of example numbers', rows);
+    if (!(rows instanceof Uint32Array) && !Array.isArray(rows)) invalidArgument('batch', 'numbers of examples', rows);
     for (const row of rows) checkInteger('example', row, 0, this.examples - 1);
     if (rows.length === 0) invalidArgument('batch', 'at least one example', rows);
+    return rows instanceof Uint32Array ? rows : Uint32Array.from(rows);
   }
 
   #oracle(rows: Rows, exact: boolean): LossOracle {
@@ -279,23 +284,17 @@ export async function compile<P extends string, D extends string = never, C exte
     invalidArgument('displacement', "'copy' or 'in-place'", displacement);
   const compiler = new Compiler(problem, layout, specsOf(data), specsOf(constants), Math.max(1, examples));
   const params = await createParams(device, problem.parameters, checkSeed(seed), displacement);
-  const uploaded = await DeviceData.upload(device, data, constants, examples);
+  let uploaded: DeviceData | undefined;
   try {
+    uploaded = await DeviceData.upload(device, data, constants, examples);
     await checkMean(device, compiler, params, uploaded, examples);
+    const name = problem.name ?? 'objective';
+    return new Objective({ device, name, compiler, params, data: uploaded, examples, budget });
   } catch (error) {
-    uploaded.dispose();
+    uploaded?.dispose();
     params.dispose();
     throw error;
   }
-  return new Objective({
-    device,
-    name: problem.name ?? 'objective',
-    compiler,
-    params,
-    data: uploaded,
-    examples,
-    budget,
-  });
 }
 
 const specsOf = (arrays: TypedArrays): Specs =>

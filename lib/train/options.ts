@@ -72,6 +72,12 @@ const OPTIONS = {
   meta: true,
 } as const;
 
+function checkBatch(batch: number | 'full', examples: number): number | 'full' {
+  if (batch === 'full') return batch;
+  if (examples === 0) invalidArgument('batch', "'full', for the problem has no data to choose from", batch);
+  return checkInteger('batch', batch, 1, examples);
+}
+
 /** @throws ERR_ZEROTH_ARGUMENT */
 export function runSettings(options: TrainOptions, examples: number): RunSettings {
   checkOptions('options', options, OPTIONS);
@@ -84,7 +90,7 @@ export function runSettings(options: TrainOptions, examples: number): RunSetting
     steps: checkInteger('steps', options.steps, 0, MAX_STEPS - 1),
     seed: checkSeed(options.seed ?? 0),
     run: options.run === undefined ? undefined : checkInteger('run', options.run, 0, MAX_RUNS - 1),
-    batch: batch === 'full' ? batch : checkInteger('batch', batch, 1, examples),
+    batch: checkBatch(batch, examples),
     monitorEvery: options.monitorEvery,
     probes: options.probes,
     checkpointEvery: checkInteger('checkpointEvery', options.checkpointEvery ?? 1000, 1),

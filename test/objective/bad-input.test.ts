@@ -155,9 +155,9 @@ describe('an objective', () => {
     await expect(objective.losses(undefined as never)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
   });
 
-  it('refuses example numbers that are not in a Uint32Array', async () => {
+  it('refuses example numbers that are none, and what is no list of them', async () => {
     await using objective = await compile(device, good);
-    for (const rows of [[0, 1], undefined, 3, Float32Array.of(1)]) {
+    for (const rows of [[0, 1.5], [8], ['1'], undefined, 3, Float32Array.of(1)]) {
       expect(() => objective.batch(rows as never)).toThrow(expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT' }));
     }
   });
