@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
+import { checkInteger, checkNumber, checkOptions, invalidArgument, type Names } from '../errors.ts';
 import { hostArray } from '../host-memory.ts';
 import { checkIndex, stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
@@ -20,6 +20,15 @@ export interface HutchinsonOptions {
   readonly probe?: (i: number) => Float32Array | Promise<Float32Array>;
   readonly signal?: AbortSignal;
 }
+
+const OPTIONS: Names<HutchinsonOptions> = {
+  probes: true,
+  batch: true,
+  seed: true,
+  firstStream: true,
+  probe: true,
+  signal: true,
+};
 
 export interface TraceEstimate {
   /** Estimate of tr(H). */
@@ -50,6 +59,7 @@ export async function hutchinsonTrace(
   options: HutchinsonOptions = {},
 ): Promise<TraceEstimate> {
   const dimension = checkOperator(operator);
+  checkOptions('options', options, OPTIONS);
   const probes = checkInteger('probes', options.probes ?? 64, 2);
   const batch = checkInteger('batch', options.batch ?? 16, 1);
   const seed = checkSeed(options.seed ?? 0);

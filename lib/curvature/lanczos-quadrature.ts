@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber } from '../errors.ts';
+import { checkInteger, checkNumber, checkOptions, type Names } from '../errors.ts';
 import { checkIndex } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { checkOperator } from './apply.ts';
@@ -22,6 +22,15 @@ export interface LanczosQuadratureOptions {
   readonly firstStream?: number | bigint;
   readonly signal?: AbortSignal;
 }
+
+const OPTIONS: Names<LanczosQuadratureOptions> = {
+  iterations: true,
+  tolerance: true,
+  maxIterations: true,
+  seed: true,
+  firstStream: true,
+  signal: true,
+};
 
 /** Both ends of a spectrum, and what lies below 0. */
 export interface SpectrumEstimate {
@@ -59,6 +68,7 @@ export async function lanczosQuadrature(
   options: LanczosQuadratureOptions = {},
 ): Promise<SpectrumEstimate> {
   const dimension = checkOperator(operator);
+  checkOptions('options', options, OPTIONS);
   const maxIterations = checkInteger('maxIterations', options.maxIterations ?? 64, 1);
   const minIterations = checkInteger('iterations', options.iterations ?? Math.min(20, maxIterations), 1, maxIterations);
   const starts = new StartVectors({

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
+import { checkInteger, checkNumber, checkOptions, invalidArgument, type Names } from '../errors.ts';
 import { checkIndex } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { applyChecked, checkOperator } from './apply.ts';
@@ -25,6 +25,17 @@ export interface TopEigenvaluesOptions {
   readonly firstStream?: number | bigint;
   readonly signal?: AbortSignal;
 }
+
+const OPTIONS: Names<TopEigenvaluesOptions> = {
+  count: true,
+  method: true,
+  start: true,
+  tolerance: true,
+  maxIterations: true,
+  seed: true,
+  firstStream: true,
+  signal: true,
+};
 
 export interface TopEigenvalues {
   /** The largest algebraic eigenvalues, in descending order: Rayleigh quotients of `vectors`. */
@@ -60,6 +71,7 @@ export async function topEigenvalues(
   options: TopEigenvaluesOptions = {},
 ): Promise<TopEigenvalues> {
   const dimension = checkOperator(operator);
+  checkOptions('options', options, OPTIONS);
   const method = options.method ?? 'lanczos';
   if (method !== 'lanczos' && method !== 'power') invalidArgument('method', "'lanczos' or 'power'", method);
   const count = checkInteger('count', options.count ?? 1, 1, dimension);

@@ -1,4 +1,4 @@
-import { checkInteger, invalidArgument } from '../errors.ts';
+import { checkInteger, checkOptions, invalidArgument } from '../errors.ts';
 import { momentsOf } from '../optimizers/moments.ts';
 import type { Estimator, LearningRate, Moments, UpdateRule } from '../optimizers/optimizer.ts';
 import { learningRateAt } from '../optimizers/schedules.ts';
@@ -38,6 +38,7 @@ export function stabilityLimit(
   optimizer: StabilityOptimizer & { readonly lr: LearningRate },
   options: { step?: number; dimension?: number } = {},
 ): number {
+  checkOptions('options', options, { step: true, dimension: true });
   const moments = knownMoments(optimizer, options.dimension);
   return limitAtUnitRate(optimizer, moments) / learningRateAt(optimizer, options.step ?? 0);
 }
@@ -71,6 +72,7 @@ export function stabilityBounds(
   optimizer: StabilityOptimizer,
   options: Sampling = {},
 ): { lower: number; upper: number } {
+  checkOptions('options', options, { batch: true, examples: true });
   const moments = knownMoments(optimizer, curvature.dimension);
   const { lower, upper } = bandOf(checkCurvature(curvature), optimizer, moments, options);
   return { lower, upper };
@@ -92,6 +94,7 @@ export function stepSizeBounds(
   optimizer: StabilityOptimizer,
   options: Sampling = {},
 ): { min: number; max: number } {
+  checkOptions('options', options, { batch: true, examples: true });
   const moments = knownMoments(optimizer, curvature.dimension);
   const { lower, upper } = bandOf(checkCurvature(curvature), optimizer, moments, options);
   const limit = limitAtUnitRate(optimizer, moments);

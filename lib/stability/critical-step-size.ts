@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.ts';
+import { checkOptions, invalidArgument } from '../errors.ts';
 import { knownMoments, type StabilityOptimizer } from './bounds.ts';
 import { solveLaw } from './law.ts';
 
@@ -28,6 +28,7 @@ export function criticalStepSize(
   optimizer: StabilityOptimizer,
   options: { dimension?: number } = {},
 ): number {
+  checkOptions('options', options, { dimension: true });
   if (spectrum.length === 0) invalidArgument('spectrum', 'at least one eigenvalue', []);
   const positive: number[] = [];
   for (let i = 0; i < spectrum.length; i++) {

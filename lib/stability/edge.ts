@@ -1,3 +1,4 @@
+import { checkOptions } from '../errors.ts';
 import { momentsOf } from '../optimizers/moments.ts';
 import type { LearningRate } from '../optimizers/optimizer.ts';
 import { learningRateAt } from '../optimizers/schedules.ts';
@@ -57,6 +58,7 @@ export function edgeOfStability(
   optimizer: StabilityOptimizer & { readonly lr: LearningRate },
   options: Sampling & { readonly step?: number } = {},
 ): EdgeOfStability {
+  checkOptions('options', options, { step: true, batch: true, examples: true });
   checkCurvature(curvature);
   const lr = learningRateAt(optimizer, options.step ?? 0);
   const moments = momentsOf(optimizer.estimator, curvature.dimension);
