@@ -23,6 +23,8 @@ export interface NativeAddon {
   processors(): number;
   /** Ends every device of this thread at once, for a process that exits. */
   end(): void;
+  /** A function that gives the file back, or null where another holds it. */
+  lockFile(path: string, owner: string): (() => void) | null;
 }
 
 export interface NativeDevice {

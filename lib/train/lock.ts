@@ -1,73 +1,44 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { lockFile } from '../device/file-lock.ts';
 import { ZerothError } from '../errors.ts';
 
-/** Stands in a run folder while a process writes there: its id, and when it began. */
+/** Stands in a run folder while somebody writes there: says who. */
 const LOCK_FILE = 'run.lock';
 
-/** Locks of this process, by file. */
-const held = new Set<string>();
-
 /**
- * Keeps a run folder for one writer: two would cut and append to one log. A process that was killed leaves a lock that binds nobody.
+ * Keeps a run folder for one writer: two would cut and append to one log. A writer that ended, or was ended, binds nobody.
  *
- * @returns a function that gives the folder back.
+ * @returns a function that gives the folder back. It is to be kept as long as the folder: with it the lock is collected.
  * @throws ERR_ZEROTH_FILE when a run that is still going writes to the folder, or it cannot be written.
  */
 export function lockFolder(folder: string): () => void {
   const file = join(resolve(folder), LOCK_FILE);
-  for (;;) {
-    try {
-      writeFileSync(file, owner('self'), { flag: 'wx' });
-      break;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
-        const reason = (cause as Error).message;
-        throw new ZerothError('ERR_ZEROTH_FILE', `${folder}: expected a folder that can be written; ${reason}.`, {
-          cause,
-        });
-      }
-    }
-    const by = readLock(file);
-    if (isAlive(by, file)) {
-      throw new ZerothError(
-        'ERR_ZEROTH_FILE',
-        `${folder}: expected a folder that no run is writing to, received one in use by process ${by.split(' ')[0]}; ` +
-          'wait for that run, stop it, or choose another folder.',
-      );
-    }
-    rmSync(file, { force: true });
-  }
-  held.add(file);
-  return () => {
-    if (held.delete(file)) rmSync(file, { force: true });
-  };
-}
-
-/** An id alone is given again to other processes, above all in containers; with the time of its start it is not. */
-function owner(pid: string): string {
-  // "pid (name) state ppid …"; a name may hold anything, so fields count from the last parenthesis: 22 is the time of the start.
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return `${Number.parseInt(stat, 10)} ${fields[0] === 'Z' ? 'ended' : fields[22 - 3]}`;
-}
-
-function readLock(file: string): string {
+  let release: (() => void) | null;
   try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    // Given back between the two calls.
-    return '';
+    release = lockFile(file, `process ${process.pid}, thread ${threadId}`);
+  } catch (cause) {
+    if (!(cause instanceof ZerothError) || cause.code !== 'ERR_ZEROTH_FILE') throw cause;
+    throw new ZerothError(
+      'ERR_ZEROTH_FILE',
+      `${folder}: expected a folder in which files can be written and locked; ${LOCK_FILE} ${cause.message}. Choose another folder.`,
+      { cause },
+    );
   }
+  if (release) return release;
+  throw new ZerothError(
+    'ERR_ZEROTH_FILE',
+    `${folder}: expected a folder that no run is writing to, received one in use by ${holder(file)}; ` +
+      'wait for that run, stop it, or choose another folder.',
+  );
 }
 
-function isAlive(by: string, file: string): boolean {
-  const pid = /^(\d+) \d+$/.exec(by)?.[1];
-  if (pid === undefined) return false;
-  if (pid === String(process.pid)) return held.has(file);
+function holder(file: string): string {
   try {
-    return owner(pid) === by;
+    return readFileSync(file, 'utf8') || 'another run';
   } catch {
-    return false;
+    // Given back in the meantime.
+    return 'another run';
   }
 }

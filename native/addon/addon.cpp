@@ -1,11 +1,12 @@
-// What the addon exports: the Device class and what this machine's CPU offers. Everything else is reached through a
-// Device.
+// What the addon exports: the Device class, what this machine's CPU offers, and locks on files. Everything else is
+// reached through a Device.
 #include <napi.h>
 #include <sched.h>
 
 #include <thread>
 
 #include "addon/device.h"
+#include "addon/file_lock.h"
 #include "direction/isa.h"
 
 namespace {
@@ -44,6 +45,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("availableIsas", Napi::Function::New(env, availableIsas));
   exports.Set("end", Napi::Function::New(env, end));
   exports.Set("processors", Napi::Function::New(env, processors));
+  exports.Set("lockFile", Napi::Function::New(env, zeroth::addon::lockFile));
   return exports;
 }
 
