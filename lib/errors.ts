@@ -98,6 +98,12 @@ export function checkF32(name: string, value: unknown, range: NumberRange = {}):
   return number;
 }
 
+/** A number ≥ 0 that f32 holds, and that is 0 there only if it is 0: what was asked to be small is not to be nothing. Returns it. */
+export function checkScale(name: string, value: unknown, max?: number): number {
+  const number = checkF32(name, value, { min: 0, max });
+  return number === 0 ? 0 : checkF32(name, number, { above: 0 });
+}
+
 /** Largest finite number in f32, the arithmetic of the devices. */
 export const MAX_F32 = 3.4028234663852886e38;
 

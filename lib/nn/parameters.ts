@@ -1,4 +1,4 @@
-import { checkF32, checkInteger, checkObject, checkOptions, invalidArgument } from '../errors.ts';
+import { checkF32, checkInteger, checkObject, checkOptions, checkScale, invalidArgument } from '../errors.ts';
 import { type HostArray, type NumberArray, typedArray } from '../graph/host-array.ts';
 import { type Shape, sizeOf } from '../graph/node.ts';
 
@@ -47,12 +47,6 @@ export function constant(value: number): Initialiser {
 
 /** No element of a normal direction is beyond 7, and none of these times that beyond f32. */
 const MAX_STD = 4e37;
-
-/** 0, or what is not 0 in f32 either: a start that was asked to be random is not to be all zeros. */
-function checkScale(name: string, scale: unknown, max?: number): number {
-  const checked = checkF32(name, scale, { min: 0, max });
-  return checked === 0 ? 0 : checkF32(name, checked, { above: 0 });
-}
 
 /** @throws ERR_ZEROTH_ARGUMENT for an initialiser that is none, or whose number f32 does not hold; and for a dtype: parameters are f32. */
 export function checkSpec(name: string, spec: ParameterSpec): void {

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, checkOptions, invalidArgument } from '../errors.ts';
+import { checkInteger, checkOptions, checkScale, invalidArgument } from '../errors.ts';
 import type { Optimizer } from './optimizer.ts';
 import { askStepSize, isSchedule, type Schedule, schedule, stepSizeOf } from './step-size.ts';
 
@@ -9,12 +9,12 @@ export { type Schedule, schedule } from './step-size.ts';
  *
  * @param lr η ≥ 0.
  * @returns a schedule; what the number itself stands for wherever a step size is expected.
- * @throws ERR_ZEROTH_ARGUMENT when η is negative or not finite.
+ * @throws ERR_ZEROTH_ARGUMENT when η is negative or f32 does not hold it.
  * @example
  * constant(0.05).at(1000) // 0.05
  */
 export function constant(lr: number): Schedule {
-  checkNumber('lr', lr, { min: 0 });
+  checkScale('lr', lr);
   return schedule('constant', { lr }, () => lr);
 }
 
@@ -25,7 +25,7 @@ export function constant(lr: number): Schedule {
  *
  * @param pieces step → η ≥ 0. Must have an entry for step 0.
  * @returns a schedule.
- * @throws ERR_ZEROTH_ARGUMENT when step 0 is missing, a step is not an integer ≥ 0, or an η is negative or not finite.
+ * @throws ERR_ZEROTH_ARGUMENT when step 0 is missing, a step is not an integer ≥ 0, or an η is negative or f32 does not hold it.
  * @example
  * const lr = piecewise({ 0: 0.03, 2000: 0.05 })
  * lr.at(1999) // 0.03
@@ -34,7 +34,7 @@ export function constant(lr: number): Schedule {
 export function piecewise(pieces: Readonly<Record<number, number>>): Schedule {
   const entries = Object.entries(pieces).map(([key, lr]) => {
     const from = checkInteger('step of pieces', key.trim() === '' ? Number.NaN : Number(key), 0);
-    return { from, lr: checkNumber(`pieces[${key}]`, lr, { min: 0 }) };
+    return { from, lr: checkScale(`pieces[${key}]`, lr) };
   });
   entries.sort((a, b) => a.from - b.from);
   if (entries[0]?.from !== 0) invalidArgument('pieces', 'an entry for step 0', Object.keys(pieces));
@@ -100,8 +100,8 @@ export function warmupCosineDecay(options: WarmupDecay): Schedule {
 function warmupDecay(name: string, options: WarmupDecay, shape: (x: number) => number): Schedule {
   checkOptions(`${name}: options`, options, { peak: true, warmupSteps: true, steps: true, end: true });
   const { peak, warmupSteps, steps, end = 0 } = options;
-  checkNumber('peak', peak, { min: 0 });
-  checkNumber('end', end, { min: 0 });
+  checkScale('peak', peak);
+  checkScale('end', end);
   checkInteger('warmupSteps', warmupSteps, 0);
   checkInteger('steps', steps, warmupSteps + 1);
   return schedule(name, { peak, warmupSteps, steps, end }, (step) => {

@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber, invalidArgument, isWithin, MAX_F32, shown, ZerothError } from '../errors.ts';
+import { checkInteger, checkScale, invalidArgument, isWithin, MAX_F32, shown, ZerothError } from '../errors.ts';
 import { checkJson, type Json, type Options, optionsOf } from './json.ts';
 import type { Estimate } from './optimizer.ts';
 
@@ -77,7 +77,7 @@ export const isSchedule = (stepSize: StepSize): stepSize is StepSize & Schedule 
 export function stepSizeOf(lr: LearningRate): StepSize {
   if (typeof lr === 'function') return pureFunction(lr);
   if (typeof lr !== 'object' || lr === null) {
-    const rate = checkNumber('lr', lr, RATES);
+    const rate = checkScale('lr', lr);
     return schedule('constant', { lr: rate }, () => rate);
   }
   const stepSize = lr as StepSize;

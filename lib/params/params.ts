@@ -242,7 +242,11 @@ export class Params {
     initial: Readonly<Partial<Record<StateName, Float32Array>>> = {},
   ): Promise<void> {
     for (const [name, values] of Object.entries(initial)) {
-      if (values.length !== this.length) invalidArgument(`initial state '${name}'`, `${this.length} numbers`, values);
+      if (!(values instanceof Float32Array) || values.length !== this.length)
+        invalidArgument(`initial state '${name}'`, `a Float32Array of ${this.length} numbers`, values);
+      const bad = values.findIndex((value) => !Number.isFinite(value) || (name === 'p' && value === 0));
+      if (bad >= 0)
+        invalidArgument(`initial state '${name}'[${bad}]`, 'a finite number, of a divisor not 0', values[bad]);
     }
     if (this.#states.size > 0) await this.commit();
     for (const buffer of this.#states.values()) buffer.dispose();

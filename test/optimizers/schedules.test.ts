@@ -18,7 +18,7 @@ describe('piecewise', () => {
   it('agrees with a linear search for random pieces', () => {
     const pieces = fc.dictionary(
       fc.integer({ min: 1, max: 50 }).map(String),
-      fc.double({ min: 0, max: 1, noNaN: true }),
+      fc.float({ min: 0, max: 1, noNaN: true }),
     );
     fc.assert(
       fc.property(pieces, fc.nat(60), (later, step) => {
