@@ -37,9 +37,9 @@ for await (const { type, step, loss } of zeroth.train(objective, zeroth.zoAdam({
 const { params } = objective;
 const tensorOf = async ({ name, shape }) => [name, { dtype: 'F32', shape, data: await params.read(name) }];
 const weights = new Map(await Promise.all(params.layout.tensors.map(tensorOf)));
-zeroth.saveSafetensors(file, weights);
+await zeroth.saveSafetensors(file, weights);
 const other = await zeroth.compile(device, problem, { seed: 2 });
-for (const [name, { data }] of zeroth.loadSafetensors(file).tensors) await other.params.write(data, name);
+for (const [name, { data }] of (await zeroth.loadSafetensors(file)).tensors) await other.params.write(data, name);
 const predict = (p, { x }) => zeroth.ops.softmax(model.apply(p, x));
 for (const [who, own] of Object.entries({ trained: objective, loaded: other })) {
   const { data } = await own.evaluate(predict, { x: points.slice(450, 453) });

@@ -72,9 +72,19 @@ export type {
   Params,
   Pending,
   StoredParams,
+  VectorPiece,
   VectorSums,
 } from './params/params.ts';
-export { loadSafetensors, type SafeTensor, type SafetensorsFile, saveSafetensors } from './params/safetensors.ts';
+export type { TensorInfo } from './params/safetensors/header.ts';
+export {
+  type LoadOptions,
+  loadSafetensors,
+  openSafetensors,
+  type SafetensorsFile,
+  type SafetensorsReader,
+} from './params/safetensors/read.ts';
+export type { SafeTensor, TensorSource, TransferOptions } from './params/safetensors/tensor.ts';
+export { saveSafetensors } from './params/safetensors/write.ts';
 export type { StateName } from './params/update.ts';
 export { type Direction, type Distribution, type Purpose, stream } from './random/direction.ts';
 export { PhiloxStream } from './random/philox.ts';
@@ -92,7 +102,7 @@ export { criticalStepSize } from './stability/critical-step-size.ts';
 export type { Curvature } from './stability/curvature.ts';
 export { type EdgeOfStability, type EdgeVerdict, edgeOfStability } from './stability/edge.ts';
 // Training.
-export { type Checkpoint, type Identity, loadCheckpoint } from './train/checkpoint.ts';
+export { type Checkpoint, type Identity, type LoadedCheckpoint, loadCheckpoint } from './train/checkpoint.ts';
 export type * from './train/events.ts';
 export { readRunLog } from './train/log.ts';
 export type { TrainOptions } from './train/options.ts';

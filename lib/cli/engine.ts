@@ -83,7 +83,7 @@ async function measureCurvature(
   try {
     const checkpoint = await loadCheckpoint(folder);
     await objective.params.useStates(optimizer.rule.states, optimizer.rule.initial);
-    await objective.params.restore(checkpoint.params);
+    await checkpoint.restore(objective.params);
     const run = checkpoint.identity.run as number;
     const { seed, batch } = settings;
     const monitor = new Monitor(objective, optimizer, { probes, seed: BigInt(seed), run, batch });

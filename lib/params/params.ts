@@ -38,6 +38,12 @@ export interface VectorSums {
 /** θ and its state vectors, by name. */
 export type MeasuredParams = { readonly theta: VectorSums } & Readonly<Partial<Record<StateName, VectorSums>>>;
 
+/** Some elements of a vector, from `offset` on. */
+export interface VectorPiece {
+  readonly offset: number;
+  readonly data: Float32Array;
+}
+
 /** All that the device holds, bit for bit, and what is still to be done to it: enough to go on exactly as if nothing had happened. */
 export interface StoredParams {
   readonly theta: Float32Array;
@@ -285,6 +291,37 @@ export class Params {
     }
     this.#displacement = stored.displacement;
     this.#pending = structuredClone(stored.pending) as Pending[];
+  }
+
+  /**
+   * Does what waits, which moves nothing by one bit, and returns the vectors that now hold θ and its states: for who reads them piece by
+   * piece before anything is changed.
+   */
+  async settle(): Promise<ReadonlyMap<'theta' | StateName, DeviceBuffer>> {
+    await this.commit();
+    return new Map<'theta' | StateName, DeviceBuffer>([['theta', this.theta], ...this.#states]);
+  }
+
+  /**
+   * Replaces θ and every state by vectors that come piece by piece.
+   *
+   * @param lengths of the vectors, by name: `theta` and the states that there are.
+   * @throws ERR_ZEROTH_ARGUMENT, with nothing changed, for vectors that do not fit.
+   */
+  async replace(
+    lengths: ReadonlyMap<string, number>,
+    pieces: (name: string) => AsyncIterable<VectorPiece>,
+  ): Promise<void> {
+    const vectors = new Map<string, DeviceBuffer>([['theta', this.theta], ...this.#states]);
+    const names = [...lengths.keys()];
+    if (names.length !== vectors.size || names.some((name) => !vectors.has(name)))
+      invalidArgument('stored vectors', `the vectors ${[...vectors.keys()].join(', ')}`, names);
+    for (const [name, length] of lengths)
+      if (length !== this.length) invalidArgument(`stored vector '${name}'`, `${this.length} numbers`, length);
+    this.#pending = [];
+    this.#displacement = [];
+    for (const [name, buffer] of vectors)
+      for await (const { offset, data } of pieces(name)) await buffer.write(data, offset * 4);
   }
 
   dispose(): void {

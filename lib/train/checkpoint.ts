@@ -1,85 +1,76 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DeviceBuffer } from '../device/device.ts';
 import { shown, ZerothError } from '../errors.ts';
 import type { Json } from '../optimizers/json.ts';
-import type { Term, Update } from '../optimizers/optimizer.ts';
 import type { CurvatureReading } from '../optimizers/step-size.ts';
-import type { Params, Pending, StoredParams } from '../params/params.ts';
-import { loadSafetensors, type SafeTensor, saveSafetensors } from '../params/safetensors.ts';
-import { checkTerm, STATE_NAMES, type StateName } from '../params/update.ts';
-import type { Distribution } from '../random/direction.ts';
+import type { Params, VectorPiece } from '../params/params.ts';
+import { openSafetensors } from '../params/safetensors/read.ts';
+import { removeLeftovers } from '../params/safetensors/replace-file.ts';
+import type { TensorSource } from '../params/safetensors/tensor.ts';
+import { saveSafetensors } from '../params/safetensors/write.ts';
 import type { StoredStepSize } from './step-sizer.ts';
 import { checkedWatchState, type WatchState } from './watch-state.ts';
 
 /**
  * Two files, each replaced atomically:
  * - `checkpoint.safetensors`: the named weights as of the checkpoint, for any tool that reads safetensors;
- * - `state.safetensors`: what a resume needs and nothing else needs to understand: the device's bits, the optimizer's state, what was
- *   pending, and the step. It is the authority; a kill between the two writes leaves both valid.
+ * - `state.safetensors`: what a resume needs and nothing else needs to understand: θ and the optimizer's state as vectors, and
+ *   the step. It is the authority; a kill between the two writes leaves both valid.
  */
 const WEIGHTS_FILE = 'checkpoint.safetensors';
 const STATE_FILE = 'state.safetensors';
 
-const FORMAT = '2';
+const FORMAT = '3';
 
 export interface Checkpoint {
   readonly step: number;
   /** What must be equal for a resumed run to continue the same trajectory. */
   readonly identity: Identity;
-  readonly params: StoredParams;
   /** Loss of the last step so far; absent where there was none, or none that is finite. */
   readonly lastLoss?: number;
   readonly stepSize: StoredStepSize;
   readonly watch: WatchState;
 }
 
+/** One that was read: with what puts its vectors into parameters whose rule has the same states. */
+export interface LoadedCheckpoint extends Checkpoint {
+  /** @throws ERR_ZEROTH_ARGUMENT or ERR_ZEROTH_CHECKPOINT, with nothing changed, for vectors that do not fit. */
+  restore(params: Params): Promise<void>;
+}
+
 /** Plain JSON. */
 export type Identity = { readonly [name: string]: Json };
 
-interface TermRecord {
-  distribution: Distribution;
-  seed: string;
-  stream: string;
-  coefficient: number;
-}
+/** A device vector, or a part of it, as a tensor that is read while it is written. */
+const source = (buffer: DeviceBuffer, shape: readonly number[], first = 0): TensorSource => ({
+  dtype: 'F32',
+  shape,
+  read: (offset, count) => buffer.readF32(first + offset, count),
+});
 
-interface PendingRecord {
-  update: Update;
-  terms: TermRecord[];
-  lr?: number;
-}
-
-const vector = (data: Float32Array): SafeTensor => ({ dtype: 'F32', shape: [data.length], data });
-
+/** Writes both files, from the device piece by piece. The parameters are not to be changed meanwhile. */
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, params: Params): Promise<void> {
   const { step, identity, lastLoss, stepSize, watch } = checkpoint;
-  const { theta, states, displacement, pending } = checkpoint.params;
-  const tensors = new Map<string, SafeTensor>([['theta', vector(theta)]]);
-  for (const name of STATE_NAMES) {
-    const state = states[name];
-    if (state) tensors.set(name, vector(state));
-  }
+  const vectors = await params.settle();
+  const tensors = new Map([...vectors].map(([name, buffer]) => [name, source(buffer, [params.length])]));
   await saveSafetensors(join(folder, STATE_FILE), tensors, {
     format: FORMAT,
     step: String(step),
     identity: JSON.stringify(identity),
-    displacement: JSON.stringify(displacement.map(toRecord)),
-    pending: JSON.stringify(pending.map((entry): PendingRecord => ({ ...entry, terms: entry.terms.map(toRecord) }))),
     lastLoss: JSON.stringify(lastLoss ?? null),
     stepSize: JSON.stringify(stepSize),
     watch: JSON.stringify(watch),
   });
-  await saveWeights(join(folder, WEIGHTS_FILE), params, { step: String(step) });
+  const weights = new Map(
+    params.layout.tensors.map(({ name, shape, offset }) => [name, source(params.theta, shape, offset)]),
+  );
+  await saveSafetensors(join(folder, WEIGHTS_FILE), weights, { format: 'zeroth', step: String(step) });
 }
 
-/** The named tensors as of now. */
-async function saveWeights(file: string, params: Params, metadata: Record<string, string> = {}): Promise<void> {
-  const values = await params.read();
-  const tensors = new Map<string, SafeTensor>();
-  for (const { name, shape, offset, size } of params.layout.tensors) {
-    tensors.set(name, { dtype: 'F32', shape: [...shape], data: values.subarray(offset, offset + size) });
-  }
-  await saveSafetensors(file, tensors, { format: 'zeroth', ...metadata });
+/** Removes what a checkpoint that was killed while it was written has left. For the writer of the folder alone. */
+export async function removeTornCheckpoints(folder: string): Promise<void> {
+  for (const file of [STATE_FILE, WEIGHTS_FILE]) await removeLeftovers(join(folder, file));
 }
 
 /**
@@ -89,7 +80,10 @@ async function saveWeights(file: string, params: Params, metadata: Record<string
  * @param expected the identity that the checkpoint must have, given the one that it has. Default: any.
  * @throws ERR_ZEROTH_CHECKPOINT when the folder has no usable checkpoint, or one of another run.
  */
-export async function loadCheckpoint(folder: string, expected?: (identity: Identity) => Identity): Promise<Checkpoint> {
+export async function loadCheckpoint(
+  folder: string,
+  expected?: (identity: Identity) => Identity,
+): Promise<LoadedCheckpoint> {
   const file = join(folder, STATE_FILE);
   if (!existsSync(file)) {
     throw new ZerothError(
@@ -97,16 +91,16 @@ export async function loadCheckpoint(folder: string, expected?: (identity: Ident
       `${folder}: expected a run with a checkpoint (${STATE_FILE}), received none: the run ended before its first. Remove the folder and start again.`,
     );
   }
-  const { tensors, metadata } = await loadSafetensors(file);
-  const theta = tensors.get('theta')?.data;
-  if (metadata.format !== FORMAT || !(theta instanceof Float32Array)) {
+  await using state = await openSafetensors(file);
+  const { tensors, metadata } = state;
+  if (metadata.format !== FORMAT || tensors.get('theta')?.dtype !== 'F32') {
     throw new ZerothError(
       'ERR_ZEROTH_CHECKPOINT',
       `${file}: expected a checkpoint of format ${FORMAT}, received format ${metadata.format ?? 'none'}.`,
     );
   }
-  const { displacement, pending, ...rest } = checkedRecord(file, metadata);
-  const differences = expected ? difference('', rest.identity, expected(rest.identity)) : [];
+  const record = checkedRecord(file, metadata);
+  const differences = expected ? difference('', record.identity, expected(record.identity)) : [];
   if (differences.length > 0) {
     throw new ZerothError(
       'ERR_ZEROTH_CHECKPOINT',
@@ -114,43 +108,38 @@ export async function loadCheckpoint(folder: string, expected?: (identity: Ident
         'Resume with the options that the run was started with, or start a new run in another folder.',
     );
   }
-  const states: Partial<Record<StateName, Float32Array>> = {};
-  for (const name of STATE_NAMES) {
-    const data = tensors.get(name)?.data;
-    if (data instanceof Float32Array) states[name] = data;
+  return { ...record, restore: (params) => restore(file, params) };
+}
+
+/** Vectors go to the device piece by piece. */
+async function restore(file: string, params: Params): Promise<void> {
+  await using state = await openSafetensors(file);
+  const vectors = [...state.tensors];
+  const wrong = vectors.find(([, { dtype, shape }]) => dtype !== 'F32' || shape.length !== 1);
+  if (wrong) {
+    throw new ZerothError(
+      'ERR_ZEROTH_CHECKPOINT',
+      `${file}: tensor ${shown(wrong[0])}: expected a vector of F32, received ${wrong[1].dtype} of shape ${shown(wrong[1].shape)}.`,
+    );
   }
-  return {
-    ...rest,
-    params: { theta, states, displacement, pending },
-  };
+  const lengths = new Map(vectors.map(([name, { shape }]) => [name, shape[0]]));
+  await params.replace(lengths, (name) => state.pieces(name) as AsyncIterable<VectorPiece>);
 }
 
 /** What stands in the metadata, of which nobody vouches for a word. */
-function checkedRecord(
-  file: string,
-  metadata: Readonly<Record<string, string>>,
-): Pick<Checkpoint, 'step' | 'identity' | 'lastLoss' | 'stepSize' | 'watch'> &
-  Pick<StoredParams, 'displacement' | 'pending'> {
+function checkedRecord(file: string, metadata: Readonly<Record<string, string>>): Checkpoint {
   try {
     const step = Number(metadata.step);
     if (!/^\d+$/.test(metadata.step ?? '') || !Number.isSafeInteger(step))
       throw new Error(`step ${shown(metadata.step)}`);
     const lastLoss: unknown = JSON.parse(metadata.lastLoss);
     if (lastLoss !== null && typeof lastLoss !== 'number') throw new Error(`loss ${shown(lastLoss)}`);
-    const displacement = JSON.parse(metadata.displacement) as TermRecord[];
-    const pending = (JSON.parse(metadata.pending) as PendingRecord[]).map((entry) => ({
-      ...entry,
-      update: checkedUpdate(entry),
-      terms: entry.terms.map(fromRecord),
-    }));
     return {
       step,
       identity: record('identity', metadata.identity) as Identity,
       lastLoss: lastLoss ?? undefined,
       stepSize: checkedStepSize(metadata.stepSize),
       watch: checkedWatchState(JSON.parse(metadata.watch)),
-      displacement: displacement.map(fromRecord),
-      pending: pending as Pending[],
     };
   } catch (cause) {
     throw new ZerothError(
@@ -160,36 +149,6 @@ function checkedRecord(
       { cause },
     );
   }
-}
-
-/** The numbers of each kind of update. */
-const UPDATE_FIELDS = {
-  plain: [],
-  momentum: ['beta'],
-  adam: ['beta1', 'beta2', 'epsilon', 't'],
-  frozenAdam: ['beta1'],
-} as const satisfies Record<Update['kind'], readonly string[]>;
-
-function checkedUpdate({ update, lr }: PendingRecord): Update {
-  const fields: readonly string[] | undefined = UPDATE_FIELDS[update.kind];
-  if (fields === undefined) throw new Error(`update ${shown(update.kind)}`);
-  const numbers = fields.map((field) => (update as unknown as Record<string, unknown>)[field]);
-  if (update.kind !== 'plain') numbers.push(lr);
-  if (!numbers.every(Number.isFinite)) throw new Error(`numbers ${shown(numbers)} of a pending update`);
-  return update;
-}
-
-const toRecord = ({ direction, coefficient }: Term): TermRecord => ({
-  distribution: direction.distribution,
-  seed: String(direction.seed),
-  stream: String(direction.stream),
-  coefficient,
-});
-
-function fromRecord({ distribution, seed, stream, coefficient }: TermRecord): Term {
-  const term = { direction: { distribution, seed: BigInt(seed), stream: BigInt(stream) }, coefficient };
-  checkTerm(term);
-  return term;
 }
 
 function record(name: string, text: string): Record<string, unknown> {

@@ -2,7 +2,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ZerothError } from '../errors.ts';
 import type { Params } from '../params/params.ts';
-import { type Checkpoint, type Identity, loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  type Identity,
+  type LoadedCheckpoint,
+  loadCheckpoint,
+  removeTornCheckpoints,
+  saveCheckpoint,
+} from './checkpoint.ts';
 import type { TrainEvent } from './events.ts';
 import { makeFolder } from './folder.ts';
 import { lockFolder } from './lock.ts';
@@ -49,11 +56,12 @@ export class RunFolder {
   static async resume(
     path: string,
     identity: (was: Identity) => Identity,
-    restore: (checkpoint: Checkpoint) => Promise<void>,
+    restore: (checkpoint: LoadedCheckpoint) => Promise<void>,
   ): Promise<RunFolder> {
     const folder = new RunFolder(path);
     try {
       const file = join(path, RUN_LOG);
+      await removeTornCheckpoints(path);
       const checkpoint = await loadCheckpoint(path, identity);
       await restore(checkpoint);
       truncateRunLog(file, checkpoint.step);

@@ -3,7 +3,7 @@ import { Objective } from '../objective/objective.ts';
 import type { Estimate, LossOracle, Optimizer } from '../optimizers/optimizer.ts';
 import { stepDirections } from '../random/run-streams.ts';
 import { sampleExamples } from './batch.ts';
-import type { Checkpoint, Identity } from './checkpoint.ts';
+import type { Identity, LoadedCheckpoint } from './checkpoint.ts';
 import { identityOf, runEvent, type Settled } from './describe.ts';
 import { endMessage } from './ending.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from './events.ts';
@@ -181,11 +181,11 @@ class Run {
     return step % every === 0 || step === this.#settings.steps;
   }
 
-  async #restore(checkpoint: Checkpoint): Promise<void> {
+  async #restore(checkpoint: LoadedCheckpoint): Promise<void> {
     const { out, steps } = this.#settings;
     if (checkpoint.step > steps)
       invalidArgument('steps', `at least the ${checkpoint.step} that the run in ${out} has done`, steps);
-    await this.#objective.params.restore(checkpoint.params);
+    await checkpoint.restore(this.#objective.params);
     this.#step = checkpoint.step;
     this.#lastLoss = checkpoint.lastLoss ?? null;
     this.#stepSizer.restore(checkpoint.stepSize);
@@ -255,7 +255,6 @@ class Run {
     const checkpoint = {
       step: this.#step,
       identity: this.#identity(),
-      params: await params.stored(),
       lastLoss: this.#lastLoss ?? undefined,
       stepSize: this.#stepSizer.stored(this.#step),
       watch: this.#watch.stateAt(this.#step),

@@ -176,3 +176,74 @@ describe('a displacement in place', () => {
     params.dispose();
   });
 });
+
+describe.each<Displacement>(['copy', 'in-place'])('parameters that are displaced %s', (displacement) => {
+  const adam = (t: number): Update => ({ kind: 'adam', beta1: 0.9, beta2: 0.99, epsilon: 1e-8, t });
+  const z = (i: number): Direction => ({ distribution: 'normal', seed: 9n, stream: BigInt(i) });
+
+  async function steps(params: Params, from: number, to: number, settled = false): Promise<void> {
+    for (let i = from; i < to; i++) {
+      const list = new CommandList();
+      for (const coefficient of [1e-3, -1e-3]) {
+        const point = [{ direction: z(i), coefficient }];
+        params.copy ? params.displace(list, point, params.copy) : params.moveTo(list, point);
+      }
+      await device.submit(list);
+      const terms = [{ direction: z(i), coefficient: Math.cos(i) }];
+      await params.apply(adam(i + 1), { kind: 'directions', loss: 0, terms }, 0.01);
+      if (settled) await params.settle();
+    }
+  }
+
+  it('are moved by no bit when they are settled, and go on in another place from their vectors, which come in pieces', async () => {
+    const [[alone], [settled], [other]] = await Promise.all([0, 1, 2].map(() => start(displacement, 1e-4)));
+    for (const params of [alone, settled, other]) await params.useStates(['m', 'v']);
+    await steps(alone, 0, 12);
+    await steps(settled, 0, 6, true);
+    const vectors = await settled.settle();
+    expect([...vectors.keys()]).toEqual(['theta', 'm', 'v']);
+    const lengths = new Map([...vectors.keys()].map((name) => [name, LENGTH] as const));
+    await steps(other, 20, 22);
+    await other.replace(lengths, async function* (name) {
+      const buffer = vectors.get(name as 'theta')!;
+      for (let offset = 0; offset < LENGTH; offset += 77)
+        yield { offset, data: await buffer.readF32(offset, Math.min(77, LENGTH - offset)) };
+    });
+    await steps(settled, 6, 12);
+    await steps(other, 6, 12);
+    for (const params of [settled, other]) {
+      expect(bits(await params.read())).toBe(bits(await alone.read()));
+      for (const name of ['m', 'v'] as const)
+        expect(bits(await params.readState(name))).toBe(bits(await alone.readState(name)));
+    }
+  });
+
+  it('are not replaced by vectors that do not fit', async () => {
+    const [params] = await start(displacement, 1);
+    await params.useStates(['m']);
+    await steps(params, 0, 0);
+    const before = await params.stored();
+    const none = (): AsyncIterable<never> => {
+      throw new Error('nothing is to be asked for');
+    };
+    const wrong: [string, number][][] = [
+      [['theta', LENGTH]],
+      [
+        ['theta', LENGTH],
+        ['m', LENGTH - 1],
+      ],
+      [
+        ['theta', LENGTH],
+        ['v', LENGTH],
+      ],
+      [
+        ['theta', LENGTH],
+        ['m', LENGTH],
+        ['v', LENGTH],
+      ],
+    ];
+    for (const vectors of wrong)
+      await expect(params.replace(new Map(vectors), none)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
+    expect(await params.stored()).toEqual(before);
+  });
+});

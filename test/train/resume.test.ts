@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
@@ -53,3 +53,14 @@ it.each([20, 25])(
     expect(trajectory('longer')).toEqual(trajectory('whole'));
   },
 );
+
+it('a run that is resumed removes what a checkpoint that was killed in mid-write has left', async () => {
+  const out = join(folder, 'run');
+  await run({ steps: 10, out });
+  const torn = ['state.safetensors.0123456789ab.tmp', 'checkpoint.safetensors.ba9876543210.tmp'];
+  for (const name of [...torn, 'notes.tmp']) await writeFile(join(out, name), 'torn');
+  await run({ steps: 20, out, resume: true });
+  const names = await readdir(out);
+  expect(names).toContain('notes.tmp');
+  for (const name of torn) expect(names).not.toContain(name);
+});

@@ -10,7 +10,7 @@ import type { Problem } from '../../lib/objective/problem.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { piecewise } from '../../lib/optimizers/schedules.ts';
-import { loadSafetensors } from '../../lib/params/safetensors.ts';
+import { loadSafetensors } from '../../lib/params/safetensors/read.ts';
 import type { EndEvent, MonitorEvent, RunEvent, StepEvent, TrainEvent } from '../../lib/train/events.ts';
 import { readRunLog } from '../../lib/train/log.ts';
 import type { TrainOptions } from '../../lib/train/options.ts';
@@ -165,7 +165,7 @@ describe('train', () => {
     const events: TrainEvent[] = [];
     for await (const event of train(objective, gd({ lr: 3e38 }), options)) events.push(event);
     expect(events.at(-1)).toMatchObject({ reason: 'diverged', cause: 'parameters-not-finite', steps: 1 });
-    const { tensors, metadata } = loadSafetensors(join(folder, 'checkpoint.safetensors'));
+    const { tensors, metadata } = await loadSafetensors(join(folder, 'checkpoint.safetensors'));
     expect([...(tensors.get('w')?.data ?? [])]).toEqual([1]);
     expect(metadata.step).toBe('0');
   });
