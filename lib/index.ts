@@ -75,6 +75,7 @@ export type {
   VectorPiece,
   VectorSums,
 } from './params/params.ts';
+export type { WrittenDType } from './params/safetensors/dtype.ts';
 export type { TensorInfo } from './params/safetensors/header.ts';
 export {
   type LoadOptions,
@@ -83,7 +84,7 @@ export {
   type SafetensorsFile,
   type SafetensorsReader,
 } from './params/safetensors/read.ts';
-export type { SafeTensor, TensorSource, TransferOptions } from './params/safetensors/tensor.ts';
+export type { SafeTensor, TensorArray, TensorSource, TransferOptions } from './params/safetensors/tensor.ts';
 export { saveSafetensors } from './params/safetensors/write.ts';
 export type { StateName } from './params/update.ts';
 export { type Direction, type Distribution, type Purpose, stream } from './random/direction.ts';

@@ -23,16 +23,19 @@ export const DTYPE_BITS: Readonly<Record<string, number>> = {
 };
 
 /** The arrays of the dtypes that are written, and read as they are. */
-export const ARRAYS = { F32: Float32Array, F64: Float64Array, I32: Int32Array } as const;
+export const ARRAYS = { F32: Float32Array, F64: Float64Array, I32: Int32Array } as const satisfies Record<
+  WrittenDType,
+  unknown
+>;
 
-export type OwnDType = keyof typeof ARRAYS;
+export type WrittenDType = 'F32' | 'F64' | 'I32';
 
-export const isOwnDType = (dtype: unknown): dtype is OwnDType =>
+export const isWrittenDType = (dtype: unknown): dtype is WrittenDType =>
   typeof dtype === 'string' && Object.hasOwn(ARRAYS, dtype);
 
 /** How a dtype is read: the array it becomes, and where its bits are not that array's, their exact conversion. */
 export interface Reading {
-  readonly becomes: OwnDType;
+  readonly becomes: WrittenDType;
   /** Bytes of an element in the file. */
   readonly bytes: number;
   /** Halves of `from`, as bits, to f32 bits in `to`. */

@@ -1,5 +1,5 @@
 import { checkInteger, ZerothError } from '../../errors.ts';
-import type { OwnDType } from './dtype.ts';
+import type { WrittenDType } from './dtype.ts';
 
 /** A named tensor's contents. The array's kind must be the dtype's: F32 Float32Array, F64 Float64Array, I32 Int32Array. */
 export type SafeTensor =
@@ -11,7 +11,7 @@ export type TensorArray = SafeTensor['data'];
 
 /** A tensor that is asked for piece by piece while it is written: a device's, say, of which there is never a whole copy. */
 export interface TensorSource {
-  readonly dtype: OwnDType;
+  readonly dtype: WrittenDType;
   readonly shape: readonly number[];
   /** Elements [offset, offset + count), in an array of the dtype's kind. */
   read(offset: number, count: number): Promise<TensorArray>;

@@ -1,5 +1,5 @@
 import { checkObject, invalidArgument } from '../../errors.ts';
-import { ARRAYS, isOwnDType } from './dtype.ts';
+import { ARRAYS, isWrittenDType } from './dtype.ts';
 import { METADATA } from './header.ts';
 import { replaceFile } from './replace-file.ts';
 import {
@@ -110,7 +110,7 @@ function checkTensor(name: string, tensor: SafeTensor | TensorSource): number {
     invalidArgument('tensor name', `anything but ${METADATA}, which the format keeps for itself`, name);
   checkObject(where, tensor, '{ dtype, shape, data }');
   const { dtype, shape } = tensor;
-  if (!isOwnDType(dtype)) invalidArgument(`${where}: dtype`, `one of ${Object.keys(ARRAYS).join(', ')}`, dtype);
+  if (!isWrittenDType(dtype)) invalidArgument(`${where}: dtype`, `one of ${Object.keys(ARRAYS).join(', ')}`, dtype);
   if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0))
     invalidArgument(`${where}: shape`, 'non-negative integers', shape);
   const bytes = elements(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT;
