@@ -1,4 +1,5 @@
-// Fails where the npm tarball would lack something that it needs, or would hold something that should not ship.
+// Fails where the npm tarball would lack something that it needs, or would hold something that should not ship. With --binary, as before packing,
+// the addon for this platform is needed, too: without it the package is of no use to anybody.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,10 @@ const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.
 
 const entry = manifest.exports['.'];
 const needed = [entry.types, entry.default, ...Object.values(manifest.bin), 'README.md', 'LICENSE', 'package.json'];
+if (process.argv.includes('--binary')) {
+  const folder = `prebuilds/${process.platform}-${process.arch}`;
+  needed.push(`${folder}/zeroth.node`, `${folder}/THIRD-PARTY-NOTICES.txt`);
+}
 const missing = needed.map((path) => path.replace(/^\.\//, '')).filter((path) => !files.includes(path));
 const allowed = [
   /^dist\/.+\.(js|d\.ts|map|css)$/,
@@ -22,7 +27,7 @@ const allowed = [
 ];
 const stray = files.filter((path) => !allowed.some((pattern) => pattern.test(path)));
 
-if (missing.length > 0) console.error(`The package lacks: ${missing.join(', ')}. Build first (npm run setup).`);
+if (missing.length > 0) console.error(`The package lacks: ${missing.join(', ')}. Build first (npm run prebuilds).`);
 if (stray.length > 0) console.error(`The package holds what should not ship: ${stray.join(', ')}.`);
 if (missing.length + stray.length > 0) process.exit(1);
 console.log(`npm package: ${files.length} files, none missing, none stray`);
