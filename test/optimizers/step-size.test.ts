@@ -83,6 +83,7 @@ describe('a step size', () => {
       },
     ],
     ['is random', () => () => Math.random()],
+    ['is random but for its start', () => (step) => (step === 0 ? 0.1 : Math.random())],
   ])('from a function that %s is refused, and StepSize named', (_, make) => {
     const ask = () => {
       const stepSize = stepSizeOf(make());

@@ -37,17 +37,17 @@ const trajectory = (name: string) =>
   readRunLog(join(folder, name)).filter(({ type }) => type === 'step' || type === 'monitor');
 const lrs = (events: readonly TrainEvent[]) => events.flatMap((event) => (event.type === 'step' ? [event.lr] : []));
 
-/** Follows the loss and the measured trace, and remembers both. */
-const adaptive = (scale: number): StepSize<{ lr: number; best: number | null; trace: number | null }> => ({
+/** Follows the loss, which it remembers, and the trace, which it does not. */
+const adaptive = (scale: number): StepSize<{ lr: number; best: number | null }> => ({
   name: 'adaptive',
   options: { scale },
-  init: () => ({ lr: scale, best: null, trace: null }),
-  next({ lr, best, trace }, { estimate, monitor }) {
-    if (!estimate) return { lr, state: { lr, best, trace } };
+  init: () => ({ lr: scale, best: null }),
+  next({ lr, best }, { estimate, monitor }) {
+    if (!estimate) return { lr, state: { lr, best } };
     const worse = best !== null && estimate.loss > best;
-    const seen = monitor?.trace ?? trace;
-    const now = seen === null ? lr : Math.min(worse ? 0.97 * lr : 1.01 * lr, 0.5 / Math.max(1, seen));
-    return { lr: now, state: { lr: now, best: Math.min(best ?? estimate.loss, estimate.loss), trace: seen } };
+    const trace = Math.max(1, monitor?.trace ?? 1);
+    const grown = worse ? 0.97 * lr : 1.01 * lr;
+    return { lr: grown / trace, state: { lr: grown, best: Math.min(best ?? estimate.loss, estimate.loss) } };
   },
 });
 
