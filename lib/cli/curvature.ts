@@ -6,7 +6,7 @@ import { formatNumber } from '../report/format.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
 import { integerWithin } from './parse.ts';
-import { loggedSettings } from './run-folder.ts';
+import { loggedMeasurement, settingsIn } from './run-folder.ts';
 import type { CurvatureMeasurement } from './session.ts';
 import { hasRun } from './settings.ts';
 
@@ -32,7 +32,7 @@ export function curvatureCommand(command: Command): Command {
     .addHelpText(
       'after',
       `
-For Adam the curvature is that of the preconditioned Hessian, P⁻¹H.
+For Adam the curvature is that of the preconditioned Hessian, P⁻¹H. Of a run that a program made by the API, it shows what the run measured last.
 
 Examples:
   $ zeroth curvature runs/sorting-small-zo-gd-0.05-0
@@ -43,7 +43,8 @@ Examples:
 /** `zeroth curvature`. @returns the exit code. */
 export async function curvature(folder: string, flags: CurvatureFlags, context: CliContext): Promise<number> {
   if (!hasRun(folder)) throw usageError(`${folder} is not a run folder (no run.jsonl).`);
-  const logged = loggedSettings(folder);
+  const logged = settingsIn(folder);
+  if (!logged) return showLogged(folder, flags, context);
   const settings = flags.threads === undefined ? logged : { ...logged, threads: flags.threads };
   const probes = flags.probes ?? defaultProbes;
   const measured = await context.session.measureCurvature(folder, { settings, probes, signal: context.signal });
@@ -52,6 +53,24 @@ export async function curvature(folder: string, flags: CurvatureFlags, context: 
     return exitCodes.done;
   }
   context.stdout.write(`${describe(folder, measured, settings.batch).join('\n')}\n`);
+  return exitCodes.done;
+}
+
+/** A run that the API made: what it measured itself. */
+function showLogged(folder: string, flags: CurvatureFlags, context: CliContext): number {
+  const { measured, batch } = loggedMeasurement(folder);
+  if (flags.probes !== undefined || flags.threads !== undefined) {
+    throw usageError(
+      `${folder} was made by a program of its own, which alone can rebuild its model and measure again: leave out --probes and --threads to see what the run measured last.`,
+    );
+  }
+  if (flags.json) {
+    const { type: _, ...event } = measured;
+    context.stdout.write(`${JSON.stringify(event)}\n`);
+    return exitCodes.done;
+  }
+  const lines = describe(folder, measured, batch);
+  context.stdout.write(`${[`${lines[0]}, as the run measured it last`, ...lines.slice(1)].join('\n')}\n`);
   return exitCodes.done;
 }
 

@@ -26,8 +26,8 @@ export interface MonitorPlan {
 const GRADIENT = 3;
 const PRODUCT = 6;
 const PRODUCT_OF_MANY = 4;
-/** Products, one at a time, by which a measurement finds the ends of the spectrum. */
-const SPECTRUM_PRODUCTS = 30;
+/** Products, one at a time, by which a measurement usually finds the ends of the spectrum. */
+const SPECTRUM_PRODUCTS = 21;
 
 /** What the monitor may cost, as a share of the run. */
 const SHARE = 0.1;

@@ -44,20 +44,20 @@ const measuredAt = (events: readonly TrainEvent[]) =>
   events.flatMap((event) => (event.type === 'monitor' ? [event.step] : []));
 
 /** Evaluations of the full-batch loss: a product with H is two passes as expensive as a gradient, which is worth three losses. */
-const costOf = (probes: number) => 1 + 4 * probes + 6 * 30;
+const costOf = (probes: number) => 1 + 4 * probes + 6 * 21;
 
 describe('the monitor, when nothing is said', () => {
   it('is on, and says in the first line of the log how often it measures and what that costs', async () => {
-    const events = await run({ steps: 2500, out: folder });
-    // 245 losses a measurement, 2 a step: 1,103 steps, rounded up to two digits.
+    const events = await run({ steps: 1800, out: folder });
+    // 191 losses a measurement, 2 a step: 860 steps are nine times as much.
     expect(opening(events).monitor).toEqual({
-      every: 1200,
+      every: 860,
       probes: 16,
       auto: true,
-      share: expect.closeTo(costOf(16) / (costOf(16) + 2400), 12),
+      share: expect.closeTo(costOf(16) / (costOf(16) + 1720), 12),
     });
     expect(readRunLog(folder)[0]).toEqual(JSON.parse(JSON.stringify(opening(events))));
-    expect(measuredAt(events)).toEqual([1200, 2400]);
+    expect(measuredAt(events)).toEqual([860, 1720]);
   });
 
   it('costs a tenth of the run at most, whatever a step costs and however many there are', () => {
@@ -86,17 +86,17 @@ describe('the monitor, when nothing is said', () => {
     const every = (options: Partial<TrainOptions>, estimator: Estimator) =>
       planOf({ steps: 1e6, ...options }, estimator).every;
     const { cost: _, ...silent } = gaussianTwoPoint();
-    expect(every({}, exactGradient())).toBe(740);
-    expect(every({}, gaussianTwoPoint())).toBe(1200);
-    expect(every({}, silent)).toBe(2300);
-    expect(every({ batch: 32 }, gaussianTwoPoint())).toBe(2300);
-    expect(every({ probes: 64 }, gaussianTwoPoint())).toBe(2000);
+    expect(every({}, exactGradient())).toBe(580);
+    expect(every({}, gaussianTwoPoint())).toBe(860);
+    expect(every({}, silent)).toBe(1800);
+    expect(every({ batch: 32 }, gaussianTwoPoint())).toBe(1800);
+    expect(every({ probes: 64 }, gaussianTwoPoint())).toBe(1800);
   });
 
   it('says so where a run is too short to be measured at that cost, and how to have it', async () => {
-    const events = await run({ steps: 1199 });
+    const events = await run({ steps: 859 });
     expect(measuredAt(events)).toEqual([]);
-    expect(opening(events).monitor).toMatchObject({ every: 1200, note: expect.stringContaining('Say monitorEvery') });
+    expect(opening(events).monitor).toMatchObject({ every: 860, note: expect.stringContaining('Say monitorEvery') });
   });
 
   it('says so where the loss has no Hessian-vector products, and trains', async () => {
@@ -104,7 +104,7 @@ describe('the monitor, when nothing is said', () => {
       throw new ZerothError('ERR_ZEROTH_TRACE', 'vmap: this cannot be.');
     };
     vi.spyOn(objective, 'checkHessian').mockImplementation(refuse);
-    const events = await run({ steps: 1300 });
+    const events = await run({ steps: 900 });
     expect(opening(events).monitor).toMatchObject({
       every: 0,
       share: 0,
@@ -140,11 +140,11 @@ describe('the monitor, when nothing is said', () => {
   it('keeps its interval when the run is resumed, with more steps and with nothing said', async () => {
     const optimizer = gd({ lr: 0.05 });
     await using other = await compile(device, smallProblem(), { seed: 1 });
-    const whole = await run({ steps: 1500, out: join(folder, 'whole') }, optimizer);
-    expect(measuredAt(whole)).toEqual([740, 1480]);
+    const whole = await run({ steps: 1200, out: join(folder, 'whole') }, optimizer);
+    expect(measuredAt(whole)).toEqual([580, 1160]);
     const out = join(folder, 'cut');
     await run({ steps: 1000, out }, optimizer, other);
-    await run({ steps: 1500, out, resume: true }, optimizer, other);
+    await run({ steps: 1200, out, resume: true }, optimizer, other);
     const trajectory = (path: string) => readRunLog(path).filter(({ type }) => type === 'step' || type === 'monitor');
     expect(trajectory(out)).toEqual(trajectory(join(folder, 'whole')));
   });
@@ -176,7 +176,7 @@ describe('monitorEvery', () => {
   });
 
   it("'off' measures never", async () => {
-    const events = await run({ steps: 1300, monitorEvery: 'off' });
+    const events = await run({ steps: 900, monitorEvery: 'off' });
     expect(measuredAt(events)).toEqual([]);
     expect(opening(events).monitor).toEqual({ every: 0, probes: 64, auto: false, share: 0 });
   });
