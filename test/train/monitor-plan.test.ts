@@ -43,21 +43,21 @@ const opening = (events: readonly TrainEvent[]) => events[0] as RunEvent;
 const measuredAt = (events: readonly TrainEvent[]) =>
   events.flatMap((event) => (event.type === 'monitor' ? [event.step] : []));
 
-/** Evaluations of the full-batch loss: a product with H is two passes as expensive as a gradient, which is worth three losses. */
-const costOf = (probes: number) => 1 + 4 * probes + 6 * 21;
+/** In evaluations of the full-batch loss: itself, the probes, the ends of the spectrum, and work on vectors of 80 numbers. */
+const costOf = (probes: number) => 1 + 5 * probes + 6 * 21 + 8;
 
 describe('the monitor, when nothing is said', () => {
   it('is on, and says in the first line of the log how often it measures and what that costs', async () => {
-    const events = await run({ steps: 1800, out: folder });
-    // 191 losses a measurement, 2 a step: 860 steps are nine times as much.
+    const events = await run({ steps: 2000, out: folder });
+    // 215 losses a measurement, 2 a step: 970 steps are nine times as much.
     expect(opening(events).monitor).toEqual({
-      every: 860,
+      every: 970,
       probes: 16,
       auto: true,
-      share: expect.closeTo(costOf(16) / (costOf(16) + 1720), 12),
+      share: expect.closeTo(costOf(16) / (costOf(16) + 1940), 12),
     });
     expect(readRunLog(folder)[0]).toEqual(JSON.parse(JSON.stringify(opening(events))));
-    expect(measuredAt(events)).toEqual([860, 1720]);
+    expect(measuredAt(events)).toEqual([970, 1940]);
   });
 
   it('costs a tenth of the run at most, whatever a step costs and however many there are', () => {
@@ -69,7 +69,7 @@ describe('the monitor, when nothing is said', () => {
         fc.pre(cost.losses + cost.gradients > 0);
         const estimator = { ...gaussianTwoPoint(), cost };
         const plan = planOf({ steps, probes, batch }, estimator);
-        const step = (cost.losses + 3 * cost.gradients) * (batch === 'full' ? 1 : batch / 64);
+        const step = (cost.losses + 2.5 * cost.gradients) * (batch === 'full' ? 1 : batch / 64);
         const measurements = Math.floor(steps / plan.every);
         const spent = measurements * costOf(plan.probes);
         expect(spent).toBeLessThanOrEqual(0.1 * (spent + steps * step) * (1 + 1e-9));
@@ -82,21 +82,36 @@ describe('the monitor, when nothing is said', () => {
     );
   });
 
-  it('counts a gradient as three losses, a mini-batch by its share, and an estimator that does not say as one loss', () => {
+  it('counts the work on vectors where it weighs, beside the products', async () => {
+    const wide = (dimension: number, examples: number) => {
+      const fields = {
+        dimension: { value: dimension },
+        examples: { value: examples },
+        checkHessian: { value: () => {} },
+      };
+      return planOf({ steps: 1e6 }, gaussianTwoPoint(), Object.create(objective, fields) as Objective).every;
+    };
+    // 70,000 examples' worth a measurement: 70 losses of 1,000 examples, and nearly nothing of a million.
+    expect(wide(8352, 1000)).toBe(1300);
+    expect(wide(8352, 500)).toBe(1600);
+    expect(wide(8352, 1_000_000)).toBe(940);
+  });
+
+  it('counts a gradient as two and a half losses, a mini-batch by its share, and an estimator that does not say as one loss', () => {
     const every = (options: Partial<TrainOptions>, estimator: Estimator) =>
       planOf({ steps: 1e6, ...options }, estimator).every;
     const { cost: _, ...silent } = gaussianTwoPoint();
-    expect(every({}, exactGradient())).toBe(580);
-    expect(every({}, gaussianTwoPoint())).toBe(860);
-    expect(every({}, silent)).toBe(1800);
-    expect(every({ batch: 32 }, gaussianTwoPoint())).toBe(1800);
-    expect(every({ probes: 64 }, gaussianTwoPoint())).toBe(1800);
+    expect(every({}, exactGradient())).toBe(780);
+    expect(every({}, gaussianTwoPoint())).toBe(970);
+    expect(every({}, silent)).toBe(2000);
+    expect(every({ batch: 32 }, gaussianTwoPoint())).toBe(2000);
+    expect(every({ probes: 64 }, gaussianTwoPoint())).toBe(2100);
   });
 
   it('says so where a run is too short to be measured at that cost, and how to have it', async () => {
-    const events = await run({ steps: 859 });
+    const events = await run({ steps: 969 });
     expect(measuredAt(events)).toEqual([]);
-    expect(opening(events).monitor).toMatchObject({ every: 860, note: expect.stringContaining('Say monitorEvery') });
+    expect(opening(events).monitor).toMatchObject({ every: 970, note: expect.stringContaining('Say monitorEvery') });
   });
 
   it('says so where the loss has no Hessian-vector products, and trains', async () => {
@@ -104,7 +119,7 @@ describe('the monitor, when nothing is said', () => {
       throw new ZerothError('ERR_ZEROTH_TRACE', 'vmap: this cannot be.');
     };
     vi.spyOn(objective, 'checkHessian').mockImplementation(refuse);
-    const events = await run({ steps: 900 });
+    const events = await run({ steps: 1000 });
     expect(opening(events).monitor).toMatchObject({
       every: 0,
       share: 0,
@@ -140,11 +155,11 @@ describe('the monitor, when nothing is said', () => {
   it('keeps its interval when the run is resumed, with more steps and with nothing said', async () => {
     const optimizer = gd({ lr: 0.05 });
     await using other = await compile(device, smallProblem(), { seed: 1 });
-    const whole = await run({ steps: 1200, out: join(folder, 'whole') }, optimizer);
-    expect(measuredAt(whole)).toEqual([580, 1160]);
+    const whole = await run({ steps: 1600, out: join(folder, 'whole') }, optimizer);
+    expect(measuredAt(whole)).toEqual([780, 1560]);
     const out = join(folder, 'cut');
     await run({ steps: 1000, out }, optimizer, other);
-    await run({ steps: 1200, out, resume: true }, optimizer, other);
+    await run({ steps: 1600, out, resume: true }, optimizer, other);
     const trajectory = (path: string) => readRunLog(path).filter(({ type }) => type === 'step' || type === 'monitor');
     expect(trajectory(out)).toEqual(trajectory(join(folder, 'whole')));
   });
@@ -176,7 +191,7 @@ describe('monitorEvery', () => {
   });
 
   it("'off' measures never", async () => {
-    const events = await run({ steps: 900, monitorEvery: 'off' });
+    const events = await run({ steps: 1000, monitorEvery: 'off' });
     expect(measuredAt(events)).toEqual([]);
     expect(opening(events).monitor).toEqual({ every: 0, probes: 64, auto: false, share: 0 });
   });
