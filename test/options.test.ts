@@ -106,6 +106,7 @@ describe('an unknown name among options is refused, with the known ones', () => 
       ...['ZerothError', 'PhiloxStream', 'accuracy', 'exactGradient', 'linear', 'linearParameters', 'loadCheckpoint'],
       ...[
         'loadSafetensors',
+        'openSafetensors',
         'plain',
         'preconditionedOperator',
         'readRunLog',
