@@ -106,6 +106,7 @@ export { type EdgeOfStability, type EdgeVerdict, edgeOfStability } from './stabi
 export { type Checkpoint, type Identity, type LoadedCheckpoint, loadCheckpoint } from './train/checkpoint.ts';
 export type * from './train/events.ts';
 export { readRunLog } from './train/log.ts';
+export type { Metric } from './train/metrics.ts';
 export type { TrainOptions } from './train/options.ts';
 export type { StoredStepSize } from './train/step-sizer.ts';
 export { train } from './train/train.ts';

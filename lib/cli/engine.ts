@@ -1,17 +1,21 @@
 import { cifar10Data } from '../data/cifar10.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { sortingMlpData } from '../data/sorting.ts';
 import { type Device, openDevice } from '../device/device.ts';
 import { loadNative } from '../device/native.ts';
 import { ZerothError } from '../errors.ts';
 import { mlp } from '../models/mlp.ts';
+import type { Model } from '../models/model.ts';
 import { sortingMlp } from '../models/sorting-mlp.ts';
 import { squaredLoss } from '../nn/losses.ts';
+import { accuracy } from '../nn/metrics.ts';
 import { compile, type Objective } from '../objective/objective.ts';
 import type { Problem } from '../objective/problem.ts';
 import { supervised } from '../objective/supervised.ts';
 import { learningRateAt } from '../optimizers/schedules.ts';
 import { loadCheckpoint } from '../train/checkpoint.ts';
 import type { TrainEvent } from '../train/events.ts';
+import type { Metric } from '../train/metrics.ts';
 import { Monitor } from '../train/monitor.ts';
 import { train } from '../train/train.ts';
 import { makeOptimizer } from './optimizer-options.ts';
@@ -19,32 +23,49 @@ import type { PresetName } from './presets.ts';
 import type { CurvatureMeasurement, CurvatureRequest, DeviceListing, RunRequest, Session } from './session.ts';
 import type { TrainSettings } from './settings.ts';
 
-const problems: Readonly<Record<PresetName, (settings: TrainSettings) => Problem>> = {
+/** What a preset minimises, and what it follows. */
+interface PresetProblem {
+  readonly problem: Problem;
+  readonly metrics: Readonly<Record<string, Metric>>;
+}
+
+const problems: Readonly<Record<PresetName, (settings: TrainSettings) => PresetProblem>> = {
   'sorting-small': (settings) => sorting(settings, 200, [16, 16]),
   'sorting-mlp': (settings) => sorting(settings, 1000, [64, 64]),
   'cifar-small': (settings) => cifar(settings, 16),
   'cifar-mlp': (settings) => cifar(settings, 32),
 };
 
-function sorting({ preset: name, seed }: TrainSettings, n: number, hidden: readonly number[]): Problem {
-  return supervised(sortingMlp({ name, hidden }), sortingMlpData({ n, seed: BigInt(seed) }), squaredLoss);
+function sorting({ preset: name, seed }: TrainSettings, n: number, hidden: readonly number[]): PresetProblem {
+  return classifier(sortingMlp({ name, hidden }), sortingMlpData({ n, seed: BigInt(seed) }));
 }
 
-function cifar({ preset: name, data }: TrainSettings, width: number): Problem {
+function cifar({ preset: name, data }: TrainSettings, width: number): PresetProblem {
   if (data === undefined) throw new ZerothError('ERR_ZEROTH_USAGE', `${name}: expected --data <folder>.`);
   const model = mlp({ name, sizes: [192, width, width, 4] });
-  return supervised(model, cifar10Data({ folder: data, n: 500, side: 8 }), squaredLoss);
+  return classifier(model, cifar10Data({ folder: data, n: 500, side: 8 }));
+}
+
+function classifier(model: Model, data: Dataset): PresetProblem {
+  return {
+    problem: supervised(model, data, squaredLoss),
+    metrics: { accuracy: (parameters, { x, y }) => accuracy(model.apply(parameters, x), y) },
+  };
 }
 
 /** The real session: presets on the device of this machine. */
 export const engine: Session = { startRun, measureCurvature, listDevices };
 
 /** A preset on the device of this machine. */
-export async function openPreset(settings: TrainSettings): Promise<{ device: Device; objective: Objective }> {
-  const problem = problems[settings.preset](settings);
+export async function openPreset(settings: TrainSettings): Promise<{
+  device: Device;
+  objective: Objective;
+  metrics: PresetProblem['metrics'];
+}> {
+  const { problem, metrics } = problems[settings.preset](settings);
   const device = openDevice({ device: 'auto', threads: settings.threads });
   try {
-    return { device, objective: await compile(device, problem, { seed: BigInt(settings.seed) }) };
+    return { device, metrics, objective: await compile(device, problem, { seed: BigInt(settings.seed) }) };
   } catch (error) {
     await device.dispose();
     throw error;
@@ -52,7 +73,7 @@ export async function openPreset(settings: TrainSettings): Promise<{ device: Dev
 }
 
 async function startRun({ settings, out, resume, signal }: RunRequest): Promise<AsyncIterable<TrainEvent>> {
-  const { device, objective } = await openPreset(settings);
+  const { device, objective, metrics } = await openPreset(settings);
   const { steps, batch, monitorEvery, probes } = settings;
   const options = {
     steps,
@@ -62,6 +83,7 @@ async function startRun({ settings, out, resume, signal }: RunRequest): Promise<
     probes,
     out,
     resume,
+    metrics,
     signal,
     meta: { settings },
   };

@@ -149,11 +149,18 @@ function resolveRun(
   return { settings, out };
 }
 
+/** `, accuracy 0.953`. */
+function followed({ metrics = {} }: EndEvent): string {
+  return Object.entries(metrics)
+    .map(([name, value]) => `, ${name} ${formatNumber(value, 3)}`)
+    .join('');
+}
+
 function endLines(end: EndEvent, settings: TrainSettings, out: string, program: string): string[] {
   const speed = `${formatNumber(end.stepsPerSecond, 3)} steps/s`;
   const lines = [
     `${end.message}`,
-    `${formatNumber(end.steps, 15)} steps in ${formatDuration(end.seconds)} (${speed}), loss ${formatNumber(end.loss)}, run folder ${out}`,
+    `${formatNumber(end.steps, 15)} steps in ${formatDuration(end.seconds)} (${speed}), loss ${formatNumber(end.loss)}${followed(end)}, run folder ${out}`,
   ];
   if (end.reason === 'aborted')
     lines.push(`Go on with:  ${program} train ${settings.preset} --out ${quoted(out)} --resume`);

@@ -18,6 +18,8 @@ type FieldKind =
   | 'object'
   /** { s1, s2 }, or null where they are not known. */
   | 'moments'
+  /** An object of named numbers, null where one is NaN or ±∞; may be absent. */
+  | 'reals?'
   | readonly (string | number | null)[]
   | { readonly [field: string]: FieldKind };
 
@@ -76,6 +78,7 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
     hvps: 'count',
     squaredNorm: 'real',
     diffusion: 'number|null',
+    metrics: 'reals?',
   },
   warning: {
     step: 'count',
@@ -93,6 +96,7 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
     loss: 'number|null',
     squaredNorm: 'number|null',
     diffusion: 'number|null',
+    metrics: 'reals?',
     message: 'string',
   },
 };
@@ -120,6 +124,9 @@ function checkFields(path: string, record: Record<string, unknown>, shape: { rea
     const value = Object.hasOwn(record, field) ? record[field] : undefined;
     if (value === null && (kind === 'real' || kind === 'real?')) {
       record[field] = Number.NaN;
+    } else if (kind === 'reals?' && isRecord(value)) {
+      const each = Object.fromEntries(Object.keys(value).map((name) => [name, 'real' as const]));
+      checkFields(`${path}${field}.`, value, each);
     } else if (typeof kind === 'object' && !Array.isArray(kind)) {
       if (!isRecord(value)) throw new Error(`${path}${field}: expected an object, received ${brief(value)}`);
       checkFields(`${path}${field}.`, value, kind as { readonly [field: string]: FieldKind });
@@ -148,6 +155,8 @@ function fits(value: unknown, kind: FieldKind): boolean {
     case 'number?':
     case 'real?':
       return value === undefined || typeof value === 'number';
+    case 'reals?':
+      return value === undefined;
     case 'number|null':
       return value === null || typeof value === 'number';
   }
@@ -160,6 +169,7 @@ function expected(kind: FieldKind): string {
     boolean: 'true or false',
     object: 'an object',
     moments: '{ s1, s2 } or null',
+    'reals?': 'an object of numbers',
     count: 'an integer ≥ 0',
   } as const;
   return words[kind as keyof typeof words] ?? 'a number';

@@ -91,6 +91,8 @@ export interface MonitorEvent extends EdgeOfStability {
   readonly squaredNorm: number;
   /** What the noise of the estimates has added to ‖θ‖² since the start; null where that is not known (Adam; mini-batch gradients). */
   readonly diffusion: number | null;
+  /** What `metrics` names, if there are any; one that is not finite is null in the log. */
+  readonly metrics?: Readonly<Record<string, number>>;
 }
 
 export interface CheckpointEvent {
@@ -166,6 +168,8 @@ export interface EndEvent {
   readonly squaredNorm: number | null;
   /** As in the monitor. */
   readonly diffusion: number | null;
+  /** Of the last parameters; absent from a diverged run. */
+  readonly metrics?: Readonly<Record<string, number>>;
   /** For a person: how the run ended; for a diverged one, what was seen and what to do; whatever it was warned of. */
   readonly message: string;
 }

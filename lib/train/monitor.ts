@@ -8,7 +8,7 @@ import { edgeOfStability } from '../stability/edge.ts';
 import type { MonitorEvent } from './events.ts';
 
 /** What the monitor knows of a monitor event. */
-export type Measurement = Omit<MonitorEvent, 'squaredNorm' | 'diffusion'>;
+export type Measurement = Omit<MonitorEvent, 'squaredNorm' | 'diffusion' | 'metrics'>;
 
 /** Relative residual of λmax: its error is of the square of that, and 20 iterations usually reach it. */
 const TOP_TOLERANCE = 1e-2;

@@ -1,6 +1,7 @@
-import { checkInteger, checkNumber, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
+import { checkInteger, checkNumber, checkObject, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
 import { MAX_RUNS, MAX_STEPS } from '../random/run-streams.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
+import type { Metric } from './metrics.ts';
 import { checkMonitorOptions } from './monitor-plan.ts';
 
 /** How a run goes; everything but `steps` has a default. */
@@ -34,6 +35,13 @@ export interface TrainOptions {
    * to numbers that are not finite. Default 1000: catapults at the edge of stability stay far below. May change at a resume.
    */
   readonly divergenceLimit?: number | 'off';
+  /**
+   * Numbers to follow, evaluated over all examples, whatever memory that takes, with each measurement of curvature and at the end. They do
+   * not change the run.
+   *
+   *     metrics: { accuracy: (p, { x, y }) => accuracy(model.apply(p, x), y) }
+   */
+  readonly metrics?: Readonly<Record<string, Metric>>;
   /** Ends the run after the step under way, with a checkpoint. */
   readonly signal?: AbortSignal;
   /** For the log: what the caller wants to find again. */
@@ -53,6 +61,7 @@ export interface RunSettings {
   readonly checkpointEvery: number;
   /** Infinity where it is off. */
   readonly divergenceLimit: number;
+  readonly metrics: Readonly<Record<string, Metric>>;
   readonly signal: AbortSignal | undefined;
   readonly meta: Readonly<Record<string, unknown>>;
 }
@@ -68,6 +77,7 @@ const OPTIONS = {
   resume: true,
   checkpointEvery: true,
   divergenceLimit: true,
+  metrics: true,
   signal: true,
   meta: true,
 } as const;
@@ -81,10 +91,14 @@ function checkBatch(batch: number | 'full', examples: number): number | 'full' {
 /** @throws ERR_ZEROTH_ARGUMENT */
 export function runSettings(options: TrainOptions, examples: number): RunSettings {
   checkOptions('options', options, OPTIONS);
-  const { batch = 'full', out, resume = false, divergenceLimit = 1000, signal, meta = {} } = options;
+  const { batch = 'full', out, resume = false, divergenceLimit = 1000, metrics = {}, signal, meta = {} } = options;
   if (out !== undefined && (typeof out !== 'string' || out === '')) invalidArgument('out', 'the path of a folder', out);
   if (signal !== undefined && !(signal instanceof AbortSignal)) invalidArgument('signal', 'an AbortSignal', signal);
   checkMeta(meta);
+  checkObject('metrics', metrics, 'an object of named functions');
+  for (const [name, metric] of Object.entries(metrics)) {
+    if (typeof metric !== 'function') invalidArgument(`metrics.${name}`, 'a function of parameters and data', metric);
+  }
   checkMonitorOptions(options.monitorEvery, options.probes);
   const settings = {
     steps: checkInteger('steps', options.steps, 0, MAX_STEPS - 1),
@@ -100,6 +114,7 @@ export function runSettings(options: TrainOptions, examples: number): RunSetting
         : checkNumber('divergenceLimit', divergenceLimit, { min: 1 }),
     out,
     resume,
+    metrics,
     signal,
     meta,
   };

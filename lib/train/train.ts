@@ -7,6 +7,7 @@ import type { Identity, LoadedCheckpoint } from './checkpoint.ts';
 import { identityOf, runEvent, type Settled } from './describe.ts';
 import { endMessage } from './ending.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from './events.ts';
+import { evaluateMetrics } from './metrics.ts';
 import { type Measurement, Monitor } from './monitor.ts';
 import { type MonitorPlan, planMonitor } from './monitor-plan.ts';
 import { type RunSettings, runSettings, type TrainOptions } from './options.ts';
@@ -103,6 +104,8 @@ class Run {
     const begun = performance.now();
     const { rule } = this.#optimizer;
     const { steps, checkpointEvery, signal } = this.#settings;
+    // A metric that does not fit is refused before anything is written.
+    await this.#metrics();
     await this.#objective.params.useStates(rule.states, rule.initial);
     yield* this.#open();
 
@@ -124,7 +127,8 @@ class Run {
     if (completed) yield* this.#measure(true);
     yield* this.#checkpoint();
     const reason = this.#watch.trouble ? 'diverged' : completed ? 'completed' : 'aborted';
-    yield this.#write(this.#endEvent(reason, (performance.now() - begun) / 1000));
+    const metrics = reason === 'diverged' ? undefined : await this.#metrics();
+    yield this.#write({ ...this.#endEvent(reason, (performance.now() - begun) / 1000), ...metrics });
   }
 
   close(): void {
@@ -238,10 +242,16 @@ class Run {
     }
     if (!measured) return;
     const { now, diffusion } = this.#watch.growth;
-    const event: MonitorEvent = { ...measured, squaredNorm: now, diffusion };
+    const event: MonitorEvent = { ...measured, squaredNorm: now, diffusion, ...(await this.#metrics()) };
     this.#stepSizer.hear(event);
     this.#watch.remember(event);
     yield this.#write(event);
+  }
+
+  /** The part of an event that holds the metrics; nothing where there are none. */
+  async #metrics(): Promise<{ metrics?: Record<string, number> }> {
+    const { metrics } = this.#settings;
+    return Object.keys(metrics).length > 0 ? { metrics: await evaluateMetrics(this.#objective, metrics) } : {};
   }
 
   *#warnings(): Generator<TrainEvent, void> {
