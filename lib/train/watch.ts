@@ -19,8 +19,8 @@ const LOOK_EVERY = 64;
 const STILL = 4;
 
 /**
- * ‖θ‖² has grown too much when it is this many times what it was, and this share of the growth is noise. Networks that stay at their edge
- * for tens of thousands of steps come to 5 times, of which noise is two thirds; ones that die of it pass 4 times in a few hundred steps, all noise.
+ * The weights diffuse when ‖θ‖² is this many times what it was, and this share of the growth is noise. Wide networks that die of it come
+ * there in a few hundred steps; narrow ones that stay at their edge after tens of thousands, if at all.
  */
 const GROWN = 4;
 const BY_NOISE = 0.9;
