@@ -1,3 +1,4 @@
+import type { EdgeVerdict } from '../stability/edge.ts';
 import type { EndEvent, WarningEvent } from './events.ts';
 import type { Trouble } from './watch.ts';
 
@@ -8,8 +9,11 @@ export interface LastMeasured {
   /** What has a limit: λmax for exact gradients, else the trace of the Hessian's positive part. */
   readonly quantity: 'λmax' | 'trace';
   readonly value: number;
-  /** Curvature ÷ its own limit: 1 is the edge. Null where the estimator's moments, and so the limit, are not known. */
+  /** Curvature ÷ its own limit, or the least that it can be: 1 is the edge. Null where the estimator's moments, and so the limit, are not known. */
   readonly ratio: number | null;
+  /** The greatest that it can be; null where nothing bounds it. */
+  readonly ratioMax: number | null;
+  readonly verdict: EdgeVerdict;
   /** ‖θ‖² then, and what noise had added to it. */
   readonly squaredNorm: number;
   readonly diffusion: number | null;
@@ -72,20 +76,25 @@ function advice(run: RunFacts, { cause, lies }: Trouble): string[] {
   }
 }
 
-function curvature({ measured, step }: RunFacts): string {
+function curvature({ measured }: RunFacts): string {
   if (!measured) return 'The curvature was not measured.';
-  const { quantity, value, ratio, lr } = measured;
-  const when = `At the last measurement, ${stepsText(step - measured.step)} before,`;
-  const name = quantity === 'trace' ? 'the trace' : quantity;
-  if (ratio === null)
-    return `${when} ${name} was ${brief(value)}; what the noise of this estimator allows is not known.`;
-  return `${when} ${name} was ${brief(value)}, ${times(ratio)} its limit at η = ${brief(lr)}.`;
+  const { step, quantity, value, ratio, ratioMax, verdict, lr } = measured;
+  const seen = `At step ${step}, when it was last measured, ${quantity === 'trace' ? 'the trace' : quantity} was ${brief(value)}`;
+  if (ratio === null) return `${seen}; what the noise of this estimator allows is not known.`;
+  const known = verdict === 'undecided' ? '' : ` (${verdict === 'close' ? 'close to' : verdict} the edge of stability)`;
+  return `${seen}, ${share(ratio, ratioMax)} its limit at η = ${brief(lr)}${known}.`;
 }
 
-function noisier({ batch, examples, measured }: RunFacts): string {
+/** The share of its limit that a curvature takes up, to stand before what it is one of. */
+function share(least: number, most: number | null): string {
+  if (most === null) return `at least ${brief(least)} times`;
+  if (most > least) return `${brief(least)} to ${brief(most)} times`;
+  return least < 10 ? `${Math.round(100 * least)} % of` : `${brief(least)} times`;
+}
+
+function noisier({ batch, examples }: RunFacts): string {
   if (batch === 'full' || batch >= examples) return '';
-  const limit = measured ? ', which that limit knows nothing of' : '';
-  return `Each step saw ${batch} of ${examples} examples: noise${limit}.`;
+  return `Each step saw ${batch} of ${examples} examples, which adds noise of its own.`;
 }
 
 /** How ‖θ‖² has grown: up to the last measurement where the run has run away since, for what a runaway leaves says nothing. */
@@ -113,7 +122,7 @@ function remedies(run: RunFacts): string {
   if (minibatch) ways.push('a larger batch');
   if (diffuses) ways.push('fewer or narrower trained parameters', 'decoupled weight decay', 'more queries a step');
   // Far below the limit, as far as was measured: η may be innocent.
-  const doubt = (run.measured?.ratio ?? 1) < 0.5 && !minibatch && !diffuses;
+  const doubt = (run.measured?.ratioMax ?? 1) < 0.5 && !minibatch && !diffuses;
   const last = ways.pop();
   const list = ways.length > 0 ? `${ways.join(', ')} or ${last}` : last;
   return doubt
@@ -123,7 +132,5 @@ function remedies(run: RunFacts): string {
 
 /** 1 step, 2 steps. */
 export const stepsText = (count: number): string => `${count} ${count === 1 ? 'step' : 'steps'}`;
-
-const times = (ratio: number): string => (ratio < 10 ? `${Math.round(100 * ratio)} % of` : `${brief(ratio)} times`);
 
 const brief = (value: number): string => String(Number(value.toPrecision(3)));

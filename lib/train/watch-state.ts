@@ -35,9 +35,8 @@ export function checkedWatchState(value: unknown): WatchState {
   }
   if (state.measureAt !== null) numbers.push(state.measureAt);
   if (state.measured !== null) {
-    const { step, lr, value, ratio, squaredNorm } = record('measured', state.measured);
-    numbers.push(step, lr, value, squaredNorm);
-    if (ratio !== null) numbers.push(ratio);
+    const { step, lr, value, ratio, ratioMax, squaredNorm } = record('measured', state.measured);
+    numbers.push(step, lr, value, squaredNorm, ...[ratio, ratioMax].filter((known) => known !== null));
   }
   for (const number of numbers) {
     if (typeof number !== 'number') throw new Error(`watch: expected a number, received ${shown(number)}`);

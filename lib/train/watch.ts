@@ -112,7 +112,10 @@ export class Watch {
     const [quantity, value] =
       governs === 'lambdaMax' ? (['λmax', lambdaMax] as const) : (['trace', trace + negativeTrace] as const);
     const ratio = governs === null ? null : event.ratio;
-    this.#measured = { step, lr, quantity, value, ratio, squaredNorm, diffusion };
+    const most = event.ratioMax ?? event.ratio;
+    const ratioMax = Number.isFinite(most) ? most : null;
+    const { verdict } = event;
+    this.#measured = { step, lr, quantity, value, ratio, ratioMax, verdict, squaredNorm, diffusion };
   }
 
   /** Warnings since the last call. */
