@@ -59,22 +59,25 @@ export function allocate(blocks: readonly Block[]): Arena {
     (a, b) => a.end - b.end || b.bytes - a.bytes,
     (a, b) => b.end - a.end || b.bytes - a.bytes,
   ];
-  const indices = blocks.map((_, i) => i);
-  let best: { arena: Arena; order: readonly number[] } | undefined;
-  const attempt = (order: readonly number[]): Arena => {
-    const arena = firstFit(blocks, order, meetings.of);
-    if (!best || arena.bytes < best.arena.bytes) best = { arena, order };
-    return arena;
-  };
-  for (const compare of orders) attempt(indices.toSorted((i, j) => compare(blocks[i], blocks[j]) || i - j));
-  let order = best!.order;
-  const rounds = Math.min(PROMOTIONS, Math.floor(MOST_WORK / (blocks.length + meetings.pairs)));
-  for (let round = 0; round < rounds && best!.arena.bytes > bound; round++) {
-    const { offsets, bytes } = attempt(order);
-    const top = order.find((i) => offsets[i] + roundUp(blocks[i].bytes) === bytes)!;
-    order = [top, ...order.filter((i) => i !== top)];
+  const starts = orders.map((compare) =>
+    blocks.map((_, i) => i).sort((i, j) => compare(blocks[i], blocks[j]) || i - j),
+  );
+  const attempts = starts.map((order) => ({ order, arena: firstFit(blocks, order, meetings.of) }));
+  attempts.sort((a, b) => a.arena.bytes - b.arena.bytes);
+  let best = attempts[0].arena;
+  // Each order in its turn puts first what ended up on top, the most promising one first.
+  let left = Math.floor(MOST_WORK / (blocks.length + meetings.pairs));
+  for (const { order: start, arena } of attempts) {
+    let order = start;
+    let last = arena;
+    for (let round = 0; round < PROMOTIONS && left > 0 && best.bytes > bound; round++, left--) {
+      const top = order.find((i) => last.offsets[i] + roundUp(blocks[i].bytes) === last.bytes)!;
+      order = [top, ...order.filter((i) => i !== top)];
+      last = firstFit(blocks, order, meetings.of);
+      if (last.bytes < best.bytes) best = last;
+    }
   }
-  return best!.arena;
+  return best;
 }
 
 /** Tells of every block when it begins and when it has ended, in time; an end comes before what begins at the next moment. */

@@ -3,7 +3,7 @@ import type { Graph, Node, Shape } from '../node.ts';
 import { sizeOf } from '../node.ts';
 import { shapeText } from '../ops/shape.ts';
 import { simplify } from '../simplify.ts';
-import { allocate } from './arena.ts';
+import { type Arena, allocate } from './arena.ts';
 import { encode } from './encode.ts';
 import { chooseStored } from './fuse.ts';
 import type { Instruction, StorageType } from './instruction.ts';
@@ -12,7 +12,7 @@ import { memoryProblem } from './jobs.ts';
 import { legalize, topological } from './legalize.ts';
 import { lower } from './lower.ts';
 import type { Step } from './lowerings.ts';
-import { lifetimesOf, schedule } from './schedule.ts';
+import { type Lifetime, lifetimesOf, schedule } from './schedule.ts';
 import { type Draft, shareKernels } from './share.ts';
 import { type Buffer, type Place, type PlannedOutput, placeOutputs, Stored } from './storage.ts';
 
@@ -80,19 +80,26 @@ export function plan(
   if (!quick) throw new Error('the instructions of a plan depend on each other in a circle');
   const shared = shareKernels({ problem, schedule: quick }, { problemOf, together }, { left: SHARING });
   const thorough = schedule(shared.problem, 'thorough')!;
-  const best = thorough.peak < shared.schedule.peak ? thorough : shared.schedule;
-  return finish({ problem: shared.problem, schedule: best }, slots, outputs);
+  // The lowest peak is not always the smallest arena: what is left between blocks decides too.
+  const drafts = [shared.schedule, thorough].map((order) => layOut({ problem: shared.problem, schedule: order }));
+  return finish(drafts[1].arena.bytes < drafts[0].arena.bytes ? drafts[1] : drafts[0], slots, outputs);
 }
 
 /** What the trials of `shareKernels` may look at; programs of a few hundred instructions use half of it. */
 const SHARING = 400_000;
 
-function finish(
-  { problem, schedule: { order, peak } }: Draft,
-  slots: Plan['inputs'],
-  outputs: readonly PlannedOutput[],
-): Plan {
-  const lifetimes = lifetimesOf(problem, order);
+/** A draft with a place for every buffer: buffers of one block share its memory, one after the other. */
+interface Layout extends Draft {
+  readonly lifetimes: readonly Lifetime[];
+  readonly blockOf: readonly number[];
+  readonly offsetOf: ReadonlyMap<number, number>;
+  readonly arena: Arena;
+  /** Buffers in the order in which they begin. */
+  readonly byStart: readonly number[];
+}
+
+function layOut({ problem, schedule }: Draft): Layout {
+  const lifetimes = lifetimesOf(problem, schedule.order);
   // A value that takes over the memory of one that dies shares its block.
   const blockOf = lifetimes.map((_, b) => b);
   const byStart = blockOf.toSorted((a, b) => lifetimes[a].start - lifetimes[b].start);
@@ -105,7 +112,14 @@ function finish(
   }
   const arena = allocate([...blocks.values()]);
   const offsetOf = new Map([...blocks.keys()].map((block, i) => [block, arena.offsets[i]]));
+  return { problem, schedule, lifetimes, blockOf, offsetOf, arena, byStart };
+}
 
+function finish(
+  { problem, schedule: { order, peak }, lifetimes, blockOf, offsetOf, arena, byStart }: Layout,
+  slots: Plan['inputs'],
+  outputs: readonly PlannedOutput[],
+): Plan {
   const number = new Map(problem.buffers.map((buffer, b) => [buffer, b]));
   const byteOffset = (buffer: Buffer) => offsetOf.get(blockOf[number.get(buffer)!])!;
   const ref = ({ buffer, element }: Place) =>
