@@ -99,6 +99,27 @@ describe('kernels with several results', () => {
   });
 });
 
+describe('a value that turns out to need memory', () => {
+  it('is read by all kernels from then on, also by those that were made before it was known', () => {
+    const inputs = Array.from({ length: 36 }, (_, i) => $.input(`x${i}`, [5]));
+    const chosen = (from: number) => $.select(inputs[from], inputs[from + 1], inputs[from + 2]);
+    const nine = (from: number) => $.select(chosen(from), chosen(from + 3), chosen(from + 6));
+    const [a, b, c, d] = [0, 9, 18, 27].map(nine);
+    // Too many operands for one kernel: a gets memory. exp(a) alone would repeat it.
+    const large = $.add($.add(a, b), $.add(c, d));
+    for (const outputs of [
+      [large, $.exp(a)],
+      [$.exp(a), large],
+    ]) {
+      const { instructions } = expectFaithful(graphOf(inputs, ...outputs));
+      const selects = instructions
+        .flatMap((one) => (one.kind === 'map' ? one.ops : []))
+        .filter(({ op }) => op === 'select');
+      expect(selects).toHaveLength(16);
+    }
+  });
+});
+
 describe('scalars and tensors', () => {
   it('of one element are computed in kernels of their own: scalars in f64, tensors in f32', () => {
     const s = $.input('s', []);
