@@ -69,6 +69,14 @@ describe('identities', () => {
     expect(formula(f, vector, vector)).toBe(expected);
   });
 
+  it('leave constants apart that f32 could not hold as one: what it would hold is 0 or ∞', () => {
+    expect(formula((x) => t.mul(t.mul(x, 1e30), 1e30), vector)).toBe('mul(mul(a, 1e+30), 1e+30)');
+    expect(formula((x) => t.mul(t.mul(x, 1e-30), 1e-30), vector)).toBe('mul(mul(a, 1e-30), 1e-30)');
+    expect(formula((x) => t.div(x, 1e-39), vector)).toBe('div(a, 1e-39)');
+    expect(formula((x) => t.div(x, 3e38), vector)).toBe('div(a, 3e+38)');
+    expect(formula((x) => t.div(t.mul(x, 1e30), 1e25), vector)).toBe(`mul(a, ${1e30 * 1e-25})`);
+  });
+
   it('turn transpositions that feed a product into flags', () => {
     expect(formula((x, y) => t.matmul(t.transpose(x), y), matrix, matrix)).toBe('matmul(a, b, true, false)');
     expect(formula((x, y) => t.matmul(x, t.transpose(y)), matrix, matrix)).toBe('matmul(a, b, false, true)');
