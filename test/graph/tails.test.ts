@@ -151,6 +151,23 @@ describe('over all of f32, the value and two derivatives', () => {
   });
 });
 
+describe('of a scalar, which the device computes in f64, the value and two derivatives', () => {
+  it.each(Object.entries(cases))(
+    'of %s are right in f64',
+    async (_, { f, exact, above = Number.NEGATIVE_INFINITY }) => {
+      const graph = withDerivatives(f, { shape: [] });
+      for (const x of [-30, -5, -1.7, -0.3, 1e-9, 0.3, 1.7, 5, 30].filter((at) => at > above)) {
+        const received = await runNative(device, graph, [Float64Array.of(Math.fround(x)), Float64Array.of(1)]);
+        for (const [k, order] of [0, 1, 1, 2].entries()) {
+          const expected = exact[order](Math.fround(x));
+          const wrong = Math.abs(received[k][0] - expected) / Math.abs(expected || 1);
+          expect(wrong, `${DERIVATIVES[k]} at ${x}: ${received[k][0]} for ${expected}`).toBeLessThanOrEqual(2e-13);
+        }
+      }
+    },
+  );
+});
+
 describe('over all of f32, a function of two numbers', () => {
   // Pairs of every two binades, in both signs.
   const next = randomSource(3);
