@@ -25,7 +25,7 @@ afterAll(async () => {
 const x = [1, 2, 3, 4, 5];
 
 /** ½ mean (w·x − 2x)². */
-const fit = (): Promise<Objective> =>
+const line = (): Promise<Objective> =>
   compile(device, {
     parameters: { w: { shape: [], init: { kind: 'constant', value: 0.5 } } },
     data: { x },
@@ -36,7 +36,7 @@ const distance = (p: Record<string, Tensor>): Tensor => sub(2, p.w);
 const total = (_: unknown, d: Record<string, Tensor>): Tensor => sum(d.x);
 
 async function run(optimizer: Parameters<typeof train>[1], options: TrainOptions) {
-  await using objective = await fit();
+  await using objective = await line();
   const events: TrainEvent[] = [];
   for await (const event of train(objective, optimizer, options)) events.push(event);
   const w = (await objective.params.read('w'))[0];
