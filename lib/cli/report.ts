@@ -17,7 +17,7 @@ export function reportCommand(command: Command): Command {
     .argument('<run...>', 'run folders, or folders with runs inside')
     .option('--out <file>', 'the HTML file (default: report.html in the first folder)')
     .option('--title <text>', 'heading of the report')
-    .option('--svg', 'also write loss.svg, trace.svg and lambda-max.svg beside it')
+    .option('--svg', 'also write each plot beside it: ratio.svg, loss.svg, trace.svg, lambda-max.svg, squared-norm.svg')
     .addHelpText(
       'after',
       `

@@ -1,6 +1,6 @@
 import { formatDuration, formatNumber } from './format.ts';
 import { escapeHtml } from './html.ts';
-import { learningRatesOf, type RunSummary } from './summary.ts';
+import { type RunSummary, stepSizeText } from './summary.ts';
 import { pageTheme } from './theme.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
@@ -11,13 +11,7 @@ const optional = (value: number | undefined) => (value === undefined ? '–' : f
 const facts: readonly (readonly [name: string, value: (summary: RunSummary) => string])[] = [
   ['model', ({ run }) => run.name],
   ['optimizer', ({ run }) => run.optimizer.name],
-  [
-    'step size η',
-    (summary) =>
-      learningRatesOf(summary)
-        .map((lr) => formatNumber(lr))
-        .join(' → '),
-  ],
+  ['step size η', stepSizeText],
   ['smoothing μ', ({ run }) => optional(run.optimizer.mu)],
   ['momentum β', ({ run }) => optional(run.optimizer.beta)],
   ['β₂', ({ run }) => optional(run.optimizer.beta2)],

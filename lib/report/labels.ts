@@ -1,4 +1,4 @@
-import { learningRatesOf, type RunSummary } from './summary.ts';
+import { type RunSummary, stepSizeText } from './summary.ts';
 
 /**
  * Names runs by what tells them apart: η when it differs or there is one run, then whatever else differs
@@ -8,7 +8,7 @@ export function runLabels(summaries: readonly RunSummary[]): string[] {
   const traits: ((summary: RunSummary) => string)[] = [
     ({ run }) => run.name,
     ({ run }) => run.optimizer.name,
-    (summary) => `η = ${learningRatesOf(summary).join(' → ')}`,
+    (summary) => `η = ${stepSizeText(summary)}`,
     ({ run }) => (run.optimizer.mu === undefined ? '' : `μ = ${run.optimizer.mu}`),
     ({ run }) => (run.optimizer.beta === undefined ? '' : `β = ${run.optimizer.beta}`),
     ({ run }) => `batch ${run.batch}`,

@@ -1,3 +1,4 @@
+import type { EdgeVerdict } from '../stability/edge.ts';
 import { runLabels } from './labels.ts';
 import { limitFormula, type RunSummary } from './summary.ts';
 
@@ -11,13 +12,25 @@ export interface PlotMonitor {
   readonly lower: number;
   readonly limit: number;
   readonly upper: number;
+  /** Curvature ÷ limit, its standard error, and where there are only bounds the upper one. */
+  readonly ratio: number;
+  readonly ratioStdErr: number;
+  readonly ratioMax?: number;
+  readonly verdict: EdgeVerdict;
+  readonly squaredNorm: number;
+  /** What noise has added to ‖θ‖² since the start; null where that is not known. */
+  readonly diffusion: number | null;
 }
 
 /** What the plots need of a run; plain JSON (null for a loss that was not finite). */
 export interface PlotRun {
   readonly label: string;
+  /** Which of how many runs of the page it is: its colour, also where others are hidden. */
+  readonly series: readonly [index: number, count: number];
   readonly steps: number;
   readonly preconditioned: boolean;
+  /** ‖θ‖² at the start. */
+  readonly startNorm: number;
   /** Which curvature meets the limit: the trace (zeroth order), λmax (first order), or none that is known. */
   readonly governs: 'trace' | 'lambdaMax' | null;
   readonly loss: readonly (readonly [step: number, loss: number | null])[];
@@ -32,6 +45,8 @@ export function plotRuns(summaries: readonly RunSummary[]): PlotRun[] {
   const labels = runLabels(summaries);
   return summaries.map((summary, i) => ({
     label: labels[i],
+    series: [i, summaries.length],
+    startNorm: rounded(summary.run.squaredNorm),
     steps: summary.steps,
     preconditioned: summary.monitors[0]?.preconditioned ?? false,
     governs: summary.monitors[0]?.governs ?? null,
@@ -46,6 +61,12 @@ export function plotRuns(summaries: readonly RunSummary[]): PlotRun[] {
       lower: rounded(monitor.lower),
       limit: rounded(monitor.limit),
       upper: rounded(monitor.upper),
+      ratio: rounded(monitor.ratio),
+      ratioStdErr: rounded(monitor.ratioStdErr),
+      ...(monitor.ratioMax !== undefined && { ratioMax: rounded(monitor.ratioMax) }),
+      verdict: monitor.verdict,
+      squaredNorm: rounded(monitor.squaredNorm),
+      diffusion: monitor.diffusion === null ? null : rounded(monitor.diffusion),
     })),
     limit: limitSteps(summary),
   }));

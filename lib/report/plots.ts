@@ -1,45 +1,144 @@
 import * as Plot from '@observablehq/plot';
-import type { SvgDocument, SvgNode } from './dom.ts';
-import { type LegendEntry, legend, legendHeight } from './legend.ts';
-import type { PlotMonitor, PlotRun } from './plot-data.ts';
-import type { Theme } from './theme.ts';
+import type { SvgNode } from './dom.ts';
+import { ceiling, dots, draw, limitLines, limitName, monitorsOf, type PlotFrame, short, tip } from './drawing.ts';
+import type { PlotRun } from './plot-data.ts';
 
-/** How and where to draw. Sizes in CSS pixels. */
-export interface PlotFrame {
-  readonly width: number;
-  readonly theme: Theme;
-  /** Drawn on its own, outside the page: with a title and a background. */
-  readonly title?: string;
-  /** Shows values under the pointer; needs a real browser. */
-  readonly interactive?: boolean;
-  /** The document that makes the elements; in a browser, the page's by default. */
-  readonly document?: SvgDocument;
+/** A plot of a report: which runs it is of, and how it draws them. */
+export interface ReportPlot {
+  readonly id: string;
+  /** Name of the saved SVG. */
+  readonly file: string;
+  readonly title: string;
+  /** What it shows, for its reader. */
+  readonly caption: string;
+  readonly shows: (run: PlotRun) => boolean;
+  readonly draw: (runs: readonly PlotRun[], frame: PlotFrame) => SvgNode;
+  /** Whether some values lie above the drawn part: a diverging run must not flatten all the others. */
+  readonly isClipped?: (runs: readonly PlotRun[]) => boolean;
 }
 
-/** The plots of a report, in the order of the page. `file` is the name of the saved SVG. */
-export const plots = [
-  { id: 'loss', file: 'loss.svg', title: () => 'Loss', draw: drawLoss },
+const isMeasured = ({ monitors }: PlotRun): boolean => monitors.length > 0;
+
+const traceCaption =
+  'The band of a run goes from the least to the greatest curvature that its measured trace and λmax can amount to for its steps; the run is at ' +
+  'the edge of stability where its limit (dashed) lies in the band, and below it where the band lies under the limit. First-order runs have ' +
+  'no band: the trace does not limit them, so they show where the landscape leads by itself.';
+
+const lambdaCaption =
+  'The sharpest direction of the loss. Its limit (dashed) binds first-order runs; zeroth-order runs are bound by the trace.';
+
+/** The plots of a report, in the order of the page. Curvature of H and of P⁻¹H has different units, and so plots of its own. */
+export const plots: readonly ReportPlot[] = [
+  {
+    id: 'ratio',
+    file: 'ratio.svg',
+    title: 'Curvature ÷ its limit',
+    caption:
+      'Each run against its own limit: the trace for zeroth-order methods, λmax for first-order ones, of P⁻¹H for Adam. 1 is the edge of ' +
+      'stability: above it the loss rises, until the curvature falls again or the run ends. Bars: two standard errors; ' +
+      'where there are only bounds (mini-batches), the area between them.',
+    shows: (run) => isMeasured(run) && run.governs !== null,
+    draw: drawRatio,
+  },
+  {
+    id: 'loss',
+    file: 'loss.svg',
+    title: 'Loss',
+    caption: 'The loss at each step. Long runs are thinned for drawing; every spike is kept.',
+    shows: () => true,
+    draw: drawLoss,
+    isClipped: isLossClipped,
+  },
   {
     id: 'trace',
     file: 'trace.svg',
-    title: (runs: readonly PlotRun[]) => `Trace of the Hessian, ${traceName(runs)}`,
-    draw: drawTrace,
+    title: 'Trace of the Hessian, tr(H)',
+    caption: traceCaption,
+    shows: (run) => isMeasured(run) && !run.preconditioned,
+    draw: (runs, frame) => drawTrace(runs, frame, 'tr(H)'),
+    isClipped: isTraceClipped,
+  },
+  {
+    id: 'trace-preconditioned',
+    file: 'trace-preconditioned.svg',
+    title: 'Trace of the preconditioned Hessian, tr(P⁻¹H)',
+    caption: traceCaption,
+    shows: (run) => isMeasured(run) && run.preconditioned,
+    draw: (runs, frame) => drawTrace(runs, frame, 'tr(P⁻¹H)'),
+    isClipped: isTraceClipped,
   },
   {
     id: 'lambda-max',
     file: 'lambda-max.svg',
-    title: (runs: readonly PlotRun[]) => `Largest eigenvalue, ${lambdaName(runs)}`,
-    draw: drawLambdaMax,
+    title: 'Largest eigenvalue, λmax(H)',
+    caption: lambdaCaption,
+    shows: (run) => isMeasured(run) && !run.preconditioned,
+    draw: (runs, frame) => drawLambdaMax(runs, frame, 'λmax(H)'),
   },
-] as const;
+  {
+    id: 'lambda-max-preconditioned',
+    file: 'lambda-max-preconditioned.svg',
+    title: 'Largest eigenvalue, λmax(P⁻¹H)',
+    caption: lambdaCaption,
+    shows: (run) => isMeasured(run) && run.preconditioned,
+    draw: (runs, frame) => drawLambdaMax(runs, frame, 'λmax(P⁻¹H)'),
+  },
+  {
+    id: 'squared-norm',
+    file: 'squared-norm.svg',
+    title: 'Weights, ‖θ‖²',
+    caption:
+      'Squared norm of the parameters. Dashed, where it is known: its start and what the noise of the steps alone has added since. A run whose growth is ' +
+      'mostly noise inflates its weights without learning by it, and may run away.',
+    shows: isMeasured,
+    draw: drawSquaredNorm,
+  },
+];
 
-/** tr(H); tr(P⁻¹H) where every run is preconditioned; both where runs differ. */
-function traceName(runs: readonly PlotRun[]): string {
-  return names(runs, 'tr(H)', 'tr(P⁻¹H)');
+/** The plots that have something to show, each with its runs. */
+export function plotsOf(runs: readonly PlotRun[]): { plot: ReportPlot; runs: readonly PlotRun[] }[] {
+  return plots.map((plot) => ({ plot, runs: runs.filter(plot.shows) })).filter(({ runs: shown }) => shown.length > 0);
 }
 
-function lambdaName(runs: readonly PlotRun[]): string {
-  return names(runs, 'λmax(H)', 'λmax(P⁻¹H)');
+/** Each run's curvature against its own limit, on one axis. */
+function drawRatio(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
+  const points = monitorsOf(runs);
+  const bounded = points.filter(({ ratioMax }) => ratioMax !== undefined);
+  const [, most] = ceiling(points.map(({ ratio, ratioStdErr }) => ratio + 2 * ratioStdErr));
+  const top = Math.max(1.25, most, Math.min(2, Math.max(0, ...bounded.map(({ ratioMax }) => ratioMax ?? 0))));
+  return draw(runs, frame, {
+    legend: [
+      ...runs.map((_, i) => ({ kind: 'point', series: i }) as const),
+      { kind: 'dashed', text: '1: the edge of stability' },
+    ],
+    yLabel: 'curvature ÷ its limit',
+    y: { domain: [0, top], nice: top > 1.25 },
+    marks: [
+      Plot.areaY(bounded, {
+        x: 'step',
+        y1: 'ratio',
+        y2: 'ratioMax',
+        z: 'run',
+        fill: 'run',
+        fillOpacity: 0.16,
+        clip: true,
+      }),
+      Plot.ruleY([1], { stroke: frame.theme.muted, strokeDasharray: '6 4', strokeWidth: 1.8 }),
+      Plot.lineY(points, { x: 'step', y: 'ratio', z: 'run', stroke: 'run', strokeWidth: 1.3, clip: true }),
+      ...dots(
+        points,
+        ({ ratio }) => ratio,
+        top,
+        frame,
+        ({ ratioStdErr }) => 2 * ratioStdErr,
+      ),
+      ...tip(points, 'ratio', frame, ({ ratio, ratioStdErr, ratioMax, verdict }) =>
+        ratioMax === undefined
+          ? `${short(ratio)} ± ${short(2 * ratioStdErr)} of the limit: ${verdict}`
+          : `${short(ratio)} to ${short(ratioMax)} of the limit: ${verdict}`,
+      ),
+    ],
+  });
 }
 
 /** Loss against step, on a logarithmic axis where every loss is positive. */
@@ -49,11 +148,20 @@ function drawLoss(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
   );
   const finite = points.filter(({ loss }) => Number.isFinite(loss));
   const logarithmic = finite.length > 0 && finite.every(({ loss }) => loss > 0);
-  const options = { x: 'step', y: 'loss', stroke: 'run', strokeWidth: 1.3, strokeLinejoin: 'round' } as const;
+  const top = lossCeiling(runs);
+  const inside = finite.filter(({ loss }) => loss <= top);
+  const options = {
+    x: 'step',
+    y: 'loss',
+    stroke: 'run',
+    strokeWidth: 1.3,
+    strokeLinejoin: 'round',
+    clip: true,
+  } as const;
   return draw(runs, frame, {
     legend: runs.map((_, i) => ({ kind: 'line', series: i })),
     yLabel: logarithmic ? 'loss, logarithmic' : 'loss',
-    y: { type: logarithmic ? 'log' : 'linear', tickFormat: logarithmic ? '~g' : undefined },
+    y: logarithmic ? logAxis(inside.map(({ loss }) => loss)) : {},
     marks: [
       Plot.line(points, { ...options, z: 'run' }),
       // A run that is one point, or whose neighbours are not finite, has no line to show.
@@ -75,8 +183,14 @@ function drawLoss(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
   });
 }
 
+/** Losses far above where any run began belong to one that diverged: they would flatten all that is worth seeing. */
+function lossCeiling(runs: readonly PlotRun[]): number {
+  const starts = runs.flatMap(({ loss }) => loss.find(([, value]) => value !== null)?.[1] ?? []);
+  return starts.length > 0 && starts.every((value) => value > 0) ? 10 * Math.max(...starts) : Number.POSITIVE_INFINITY;
+}
+
 /** The trace with its standard error; for the runs that it governs against the band [lower, upper] and the limit. */
-function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
+function drawTrace(runs: readonly PlotRun[], frame: PlotFrame, name: string): SvgNode {
   const points = monitorsOf(runs);
   const governed = runs.filter(({ governs }) => governs === 'trace');
   const banded = monitorsOf(governed);
@@ -86,28 +200,26 @@ function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
       ...runs.map((_, i) => ({ kind: 'point', series: i }) as const),
       ...(governed.length > 0
         ? ([
-            { kind: 'band', text: 'band [lower, upper]' },
+            { kind: 'band', text: 'band' },
             { kind: 'dashed', text: limitName(governed) },
           ] as const)
         : []),
     ],
-    yLabel: `${traceName(runs)} ± 2 standard errors`,
+    yLabel: `${name} ± 2 standard errors`,
     y: { domain: cap },
     marks: [
       Plot.areaY(banded, { x: 'step', y1: 'lower', y2: 'upper', z: 'run', fill: 'run', fillOpacity: 0.16, clip: true }),
       ...limitLines(governed, cap[1]),
       Plot.lineY(points, { x: 'step', y: 'trace', z: 'run', stroke: 'run', strokeWidth: 1.3, clip: true }),
-      Plot.ruleX(points, {
-        x: 'step',
-        y1: (d) => Math.max(0, d.trace - 2 * d.traceStdErr),
-        y2: (d) => d.trace + 2 * d.traceStdErr,
-        stroke: 'run',
-        strokeWidth: 1.6,
-        clip: true,
-      }),
-      Plot.dot(points, { x: 'step', y: 'trace', fill: 'run', r: dotRadius(points, frame), clip: true }),
+      ...dots(
+        points,
+        ({ trace }) => trace,
+        cap[1],
+        frame,
+        ({ traceStdErr }) => 2 * traceStdErr,
+      ),
       ...tip(points, 'trace', frame, (d) => {
-        const measured = `${traceName(runs)} ${short(d.trace)} ± ${short(2 * d.traceStdErr)}`;
+        const measured = `${name} ${short(d.trace)} ± ${short(2 * d.traceStdErr)}`;
         if (!banded.some(({ run }) => run === d.run)) return measured;
         return `${measured}\nband ${short(d.lower)} … ${short(d.upper)}\nlimit ${short(d.limit)}`;
       }),
@@ -116,199 +228,122 @@ function drawTrace(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
 }
 
 /** The largest eigenvalue with its residual; for first-order runs with the value that it must not pass. */
-function drawLambdaMax(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
+function drawLambdaMax(runs: readonly PlotRun[], frame: PlotFrame, name: string): SvgNode {
   const points = monitorsOf(runs);
-  const limits = runs
-    .filter(({ governs }) => governs === 'lambdaMax')
-    .flatMap((run) => run.limit.map(([step, value]) => ({ step, value, run: run.label })));
-  const cap = ceiling([
-    ...points.map(({ lambdaMax, lambdaMaxResidual }) => lambdaMax + lambdaMaxResidual),
-    ...limits.map(({ value }) => value),
-  ]);
+  const governed = runs.filter(({ governs }) => governs === 'lambdaMax');
+  const values = points.map(({ lambdaMax, lambdaMaxResidual }) => lambdaMax + lambdaMaxResidual);
+  const measured = ceiling(values)[1];
+  // A limit far above all that was measured would flatten it.
+  const near = governed.flatMap((run) => run.limit.map(([, value]) => value)).filter((value) => value <= 4 * measured);
+  const top = ceiling([...values, ...near])[1];
   const floor = Math.min(0, ...points.map(({ lambdaMax }) => lambdaMax).filter(Number.isFinite));
   return draw(runs, frame, {
     legend: [
       ...runs.map((_, i) => ({ kind: 'point', series: i }) as const),
-      ...(limits.length > 0 ? [{ kind: 'dashed', text: 'first-order limit' } as const] : []),
+      ...(near.length > 0 ? [{ kind: 'dashed', text: `first-order ${limitName(governed)}` } as const] : []),
     ],
-    yLabel: `${lambdaName(runs)} ± residual`,
-    y: { domain: [floor, cap[1]] },
+    yLabel: `${name} ± residual`,
+    y: { domain: [floor, top] },
     marks: [
-      Plot.line(limits, {
-        x: 'step',
-        y: 'value',
-        z: 'run',
-        stroke: 'run',
-        strokeDasharray: '6 4',
-        curve: 'step-after',
-        strokeWidth: 1.5,
-        clip: true,
-      }),
+      ...limitLines(governed, top),
       Plot.lineY(points, { x: 'step', y: 'lambdaMax', z: 'run', stroke: 'run', strokeWidth: 1.3, clip: true }),
-      Plot.ruleX(points, {
-        x: 'step',
-        y1: (d) => d.lambdaMax - d.lambdaMaxResidual,
-        y2: (d) => d.lambdaMax + d.lambdaMaxResidual,
-        stroke: 'run',
-        strokeWidth: 1.6,
-        clip: true,
-      }),
-      Plot.dot(points, { x: 'step', y: 'lambdaMax', fill: 'run', r: dotRadius(points, frame), clip: true }),
+      ...dots(
+        points,
+        ({ lambdaMax }) => lambdaMax,
+        top,
+        frame,
+        ({ lambdaMaxResidual }) => lambdaMaxResidual,
+      ),
       ...tip(
         points,
         'lambdaMax',
         frame,
-        (d) => `${lambdaName(runs)} ${short(d.lambdaMax)}\nresidual ${short(d.lambdaMaxResidual)}`,
+        (d) => `${name} ${short(d.lambdaMax)}\nresidual ${short(d.lambdaMaxResidual)}`,
       ),
     ],
   });
 }
 
-/** Whether some values lie above the drawn part of a plot: a diverging run must not flatten all the others. */
-export function isClipped(runs: readonly PlotRun[]): boolean {
+/** ‖θ‖² beside what noise alone would have made of it. */
+function drawSquaredNorm(runs: readonly PlotRun[], frame: PlotFrame): SvgNode {
+  const points = monitorsOf(runs).filter(({ squaredNorm }) => squaredNorm > 0);
+  const noise = runs.flatMap(({ label, startNorm, monitors }) =>
+    monitors.flatMap(({ step, diffusion }) =>
+      diffusion === null ? [] : [{ step, value: startNorm + diffusion, run: label }],
+    ),
+  );
+  const values = [...points.map(({ squaredNorm }) => squaredNorm), ...noise.map(({ value }) => value)].filter(
+    (v) => v > 0,
+  );
+  const logarithmic = Math.max(...values) > 30 * Math.min(...values);
+  const [, top] = logarithmic ? [0, Number.POSITIVE_INFINITY] : ceiling(values);
+  return draw(runs, frame, {
+    legend: [
+      ...runs.map((_, i) => ({ kind: 'point', series: i }) as const),
+      ...(noise.length > 0 ? [{ kind: 'dashed', text: 'start + noise' } as const] : []),
+    ],
+    yLabel: logarithmic ? '‖θ‖², logarithmic' : '‖θ‖²',
+    y: logarithmic ? logAxis(values) : { domain: [0, top] },
+    marks: [
+      Plot.lineY(noise, {
+        x: 'step',
+        y: 'value',
+        z: 'run',
+        stroke: 'run',
+        strokeDasharray: '6 4',
+        strokeWidth: 1.3,
+        clip: true,
+      }),
+      Plot.lineY(points, { x: 'step', y: 'squaredNorm', z: 'run', stroke: 'run', strokeWidth: 1.3, clip: true }),
+      ...dots(points, ({ squaredNorm }) => squaredNorm, top, frame),
+      ...tip(points, 'squaredNorm', frame, ({ squaredNorm, diffusion }) =>
+        [`‖θ‖² ${short(squaredNorm)}`, ...(diffusion === null ? [] : [`noise has added ${short(diffusion)}`])].join(
+          '\n',
+        ),
+      ),
+    ],
+  });
+}
+
+/** A logarithmic axis from 1, 2 or 5 times a power of ten to another, with ticks there: they reach the data whatever its range. */
+function logAxis(values: readonly number[]): Plot.ScaleOptions {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const decades = Math.log10(most / least);
+  const digits = decades > 3 ? [1] : [1, 2, 5];
+  const round = [];
+  for (let power = Math.floor(Math.log10(least)) - 1; power <= Math.ceil(Math.log10(most)) + 1; power++) {
+    round.push(...digits.map((digit) => Number(`${digit}e${power}`)));
+  }
+  const low = round.filter((value) => value <= least).at(-1) ?? least;
+  const high = round.find((value) => value >= most) ?? most;
+  return {
+    type: 'log',
+    domain: [low, high],
+    nice: false,
+    ticks: round.filter((value) => value >= low && value <= high) as never,
+    tickFormat: '~g',
+  };
+}
+
+function isTraceClipped(runs: readonly PlotRun[]): boolean {
   const [, top] = traceCeiling(runs);
   return runs.some((run) =>
     run.monitors.some(({ trace, upper }) => Math.max(trace, run.governs === 'trace' ? upper : trace) > top),
   );
 }
 
-/** Bands and limits count only for runs that the trace governs. */
+function isLossClipped(runs: readonly PlotRun[]): boolean {
+  const top = lossCeiling(runs);
+  return runs.some(({ loss }) => loss.some(([, value]) => value !== null && value > top));
+}
+
+/** The runs that the trace governs, their bands and limits, are to be seen whatever the trace of the others comes to. */
 function traceCeiling(runs: readonly PlotRun[]): [number, number] {
-  return ceiling(
-    runs.flatMap((run) => [
-      ...run.monitors.map(({ trace, traceStdErr }) => trace + 2 * traceStdErr),
-      ...(run.governs === 'trace' ? [...run.monitors.map(({ upper }) => upper), ...run.limit.map(([, v]) => v)] : []),
-    ]),
-  );
+  const traces = (some: readonly PlotRun[]) =>
+    some.flatMap((run) => run.monitors.map(({ trace, traceStdErr }) => trace + 2 * traceStdErr));
+  const governed = runs.filter(({ governs }) => governs === 'trace');
+  const bands = governed.flatMap((run) => [...run.monitors.map(({ upper }) => upper), ...run.limit.map(([, v]) => v)]);
+  const [, all] = ceiling([...traces(runs), ...bands]);
+  if (governed.length === 0) return [0, all];
+  return [0, Math.min(all, 3 * ceiling([...traces(governed), ...bands])[1])];
 }
-
-type MonitorPoint = PlotMonitor & { readonly run: string };
-
-interface Content {
-  readonly legend: readonly LegendEntry[];
-  readonly yLabel: string;
-  readonly y: Plot.ScaleOptions;
-  readonly marks: Plot.Markish[];
-}
-
-function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Content): SvgNode {
-  const { width, theme, title } = frame;
-  const narrow = width < 520;
-  const labels = runs.map(({ label }) => label);
-  const colours = runs.map((_, i) => theme.series(i, runs.length));
-  const entries = content.legend.map((entry) => ({
-    text: labels[entry.series ?? 0],
-    colour: entry.series === undefined ? theme.muted : colours[entry.series],
-    ...entry,
-  }));
-  const top = legendHeight(entries, width, title);
-  const svg = Plot.plot({
-    document: frame.document as Plot.PlotOptions['document'],
-    width,
-    height: Math.round(Math.min(380, Math.max(240, width * 0.42))) + top,
-    marginTop: top,
-    marginLeft: 58,
-    marginRight: 24,
-    marginBottom: 40,
-    style: {
-      background: 'none',
-      color: theme.ink,
-      fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
-      fontSize: '12px',
-      overflow: 'visible',
-    },
-    x: {
-      label: 'step',
-      domain: [0, Math.max(1, ...runs.map(({ steps }) => steps))],
-      ticks: narrow ? 4 : 8,
-      labelAnchor: 'center',
-      labelArrow: 'none',
-      labelOffset: 36,
-    },
-    y: { ticks: 6, ...content.y, label: null },
-    color: { type: 'ordinal', domain: labels, range: colours },
-    marks: [
-      Plot.gridX({ stroke: theme.grid, strokeOpacity: 1, ticks: narrow ? 4 : 8 }),
-      Plot.gridY({ stroke: theme.grid, strokeOpacity: 1, ticks: 6 }),
-      ...content.marks,
-    ],
-  }) as unknown as SvgNode;
-  svg.append(legend(entries, { width, theme, title, yLabel: content.yLabel, document: svg.ownerDocument }));
-  return svg;
-}
-
-function limitLines(runs: readonly PlotRun[], top: number): Plot.Markish[] {
-  const lines = runs.flatMap((run) => run.limit.map(([step, value]) => ({ step, value, run: run.label })));
-  // A label at the start of each stretch, where the trace is usually still far below; the last point only ends the line.
-  const starts = runs.flatMap((run) =>
-    run.limit
-      .filter(([, value], i) => value <= top && value !== run.limit[i - 1]?.[1])
-      .map(([step, value]) => ({ step, value, run: run.label, text: `${run.limitFormula} = ${short(value)}` })),
-  );
-  const labelled = runs.length <= 4 ? starts : [];
-  return [
-    Plot.line(lines, {
-      x: 'step',
-      y: 'value',
-      z: 'run',
-      stroke: 'run',
-      strokeDasharray: '6 4',
-      strokeWidth: 1.8,
-      curve: 'step-after',
-      clip: true,
-    }),
-    Plot.text(labelled, {
-      x: 'step',
-      y: 'value',
-      text: 'text',
-      fill: 'run',
-      textAnchor: 'start',
-      lineAnchor: 'bottom',
-      dx: 5,
-      dy: -5,
-    }),
-  ];
-}
-
-function tip(
-  points: readonly MonitorPoint[],
-  y: 'trace' | 'lambdaMax',
-  frame: PlotFrame,
-  text: (point: MonitorPoint) => string,
-): Plot.Markish[] {
-  if (!frame.interactive) return [];
-  return [
-    Plot.tip(
-      points,
-      Plot.pointer({ x: 'step', y, stroke: 'run', title: (d: MonitorPoint) => `${d.run}\nstep ${d.step}\n${text(d)}` }),
-    ),
-  ];
-}
-
-function monitorsOf(runs: readonly PlotRun[]): MonitorPoint[] {
-  return runs.flatMap((run) => run.monitors.map((monitor) => ({ ...monitor, run: run.label })));
-}
-
-/** [0, top]: the greatest value, but at most four times the value that nine tenths of them stay under. */
-function ceiling(values: readonly number[]): [number, number] {
-  const sorted = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b);
-  if (sorted.length === 0) return [0, 1];
-  const usual = sorted[Math.floor(0.9 * (sorted.length - 1))];
-  const top = Math.min(sorted[sorted.length - 1], 4 * usual);
-  return top > 0 ? [0, 1.1 * top] : [0, Math.max(1, sorted[sorted.length - 1])];
-}
-
-function limitName(runs: readonly PlotRun[]): string {
-  return `limit ${[...new Set(runs.map((run) => run.limitFormula))].join(' or ')}`;
-}
-
-function names(runs: readonly PlotRun[], plain: string, preconditioned: string): string {
-  const kinds = new Set(runs.map((run) => (run.preconditioned ? preconditioned : plain)));
-  return kinds.size === 0 ? plain : [...kinds].join(' or ');
-}
-
-function dotRadius(points: readonly MonitorPoint[], frame: PlotFrame): number {
-  return points.length > frame.width / 4 ? 1.5 : 3;
-}
-
-const short = (value: number) => (Number.isFinite(value) ? String(Number(value.toPrecision(4))) : '–');

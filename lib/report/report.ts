@@ -45,15 +45,15 @@ export async function writeReport(
 }
 
 /**
- * Writes the plots of a report as SVG files (`loss.svg`, `trace.svg`, `lambda-max.svg`) into `folder`.
+ * Writes the plots of a report as SVG files into `folder`: `loss.svg`, and of what was measured `ratio.svg`, `trace.svg`, `lambda-max.svg`,
+ * `squared-norm.svg` (`…-preconditioned.svg` for P⁻¹H).
  *
  * @returns their absolute paths.
  */
 export async function writePlots(runFolders: readonly string[], folder: string): Promise<string[]> {
   const summaries = readSummaries(runFolders);
-  const measured = summaries.some(({ monitors }) => monitors.length > 0);
   makeFolder(folder);
-  const files = svgPlots(plotRuns(summaries)).filter(({ name }) => measured || name === 'loss.svg');
+  const files = svgPlots(plotRuns(summaries));
   return Promise.all(
     files.map(async ({ name, svg }) => {
       const file = resolve(join(folder, name));

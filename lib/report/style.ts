@@ -33,14 +33,15 @@ main{max-width:1000px;margin:0 auto;padding:24px 16px 64px}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 12px;overflow-wrap:anywhere}
 h2{font-size:1.05rem;margin:0}
 .headline{list-style:none;margin:0 0 20px;padding:0;display:grid;gap:6px}
-.headline li{padding-left:22px;position:relative;overflow-wrap:anywhere}
-.headline .key{position:absolute;left:0;top:.42em}
+.headline li{overflow-wrap:anywhere}
 .key{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:8px;vertical-align:-1px}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 14px 10px;margin:0 0 16px}
 section>header{display:flex;justify-content:space-between;align-items:center;gap:12px;margin:0 0 8px}
 button{font:inherit;font-size:.8rem;color:var(--ink);background:none;border:1px solid var(--line);border-radius:6px;padding:4px 10px;cursor:pointer;white-space:nowrap}
 button:hover{border-color:var(--muted)}
 button:focus-visible{outline:2px solid var(--series-0);outline-offset:2px}
+button.run{font-size:inherit;font-weight:600;text-align:left;white-space:normal;padding:0 8px;margin:-1px 0}
+button.run[aria-pressed=false]{opacity:.5;text-decoration:line-through}
 .plot{min-height:240px;--plot-background:var(--card)}
 .plot svg{--plot-background:var(--card);display:block;max-width:100%}
 .caption{color:var(--muted);font-size:.85rem;margin:6px 0 0}

@@ -115,6 +115,13 @@ export function learningRatesOf(summary: RunSummary): number[] {
   return summary.learningRates.length > 0 ? summary.learningRates.map(({ lr }) => lr) : [summary.run.optimizer.lr];
 }
 
+/** The step size in few words: a rate, two or three of them, or the name of a schedule with its first and last rate. */
+export function stepSizeText(summary: RunSummary): string {
+  const rates = learningRatesOf(summary).map((lr) => formatNumber(lr));
+  if (rates.length <= 4) return rates.join(' → ');
+  return `${summary.run.optimizer.stepSize.name}, ${rates[0]} → ${rates[rates.length - 1]}`;
+}
+
 function finiteOrNaN(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : Number.NaN;
 }

@@ -1,7 +1,7 @@
 import { parseHTML } from 'linkedom';
 import { type SvgDocument, type SvgNode, svgNamespace } from './dom.ts';
 import type { PlotRun } from './plot-data.ts';
-import { plots } from './plots.ts';
+import { plotsOf } from './plots.ts';
 import { standaloneSvg } from './standalone.ts';
 
 /** A plot as a file of its own. */
@@ -10,11 +10,14 @@ export interface SvgFile {
   readonly svg: string;
 }
 
-/** Draws every plot of a report without a browser. */
+/** Draws every plot of a report that has something to show, without a browser. */
 export function svgPlots(runs: readonly PlotRun[], width = 900): SvgFile[] {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const surroundings = { document: document as unknown as SvgDocument, serialize };
-  return plots.map((plot) => ({ name: plot.file, svg: standaloneSvg(plot, runs, width, surroundings) }));
+  return plotsOf(runs).map(({ plot, runs: shown }) => ({
+    name: plot.file,
+    svg: standaloneSvg(plot, shown, width, surroundings),
+  }));
 }
 
 /** linkedom writes void and empty elements as XML does, but leaves the namespaces to us. */

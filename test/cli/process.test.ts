@@ -29,7 +29,9 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function start(...args: string[]) {
-  const child = spawn(process.execPath, [main, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  // As a person starts it, and not npm.
+  const env = { ...process.env, npm_command: '' };
+  const child = spawn(process.execPath, [main, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { stdout: '', stderr: '' };
   child.stderr.on('data', (data) => {
     text.stderr += data;
@@ -53,7 +55,7 @@ describe('the process', () => {
       });
       expect(await exit(child)).toBe(130);
       expect(text.stdout).toContain('Stopped in time.');
-      expect(text.stdout).toContain('zeroth train sorting-mlp --out calm --resume');
+      expect(text.stdout).toContain('Go on with:  node cli/main.js train sorting-mlp --out calm --resume');
       expect(text.stderr).toBe('');
     },
   );

@@ -78,7 +78,8 @@ describe('what a report says', () => {
   });
 
   it('draws a band and a limit on the trace only for runs that the trace governs', () => {
-    const trace = (...summaries: ReturnType<typeof summaryOf>[]) => svgPlots(plotRuns(summaries))[1].svg;
+    const trace = (...summaries: ReturnType<typeof summaryOf>[]) =>
+      svgPlots(plotRuns(summaries)).find(({ name }) => name === 'trace.svg')?.svg ?? '';
     expect(trace(summaryOf(zoGD({ lr: 0.05 })))).toMatch(/aria-label="area"[\s\S]*2\/η = 40/);
     const first = trace(summaryOf(gdm({ lr: 0.5 })));
     expect(first).not.toContain('band');

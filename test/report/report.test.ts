@@ -53,7 +53,8 @@ describe('report.html', () => {
       end: ['completed', 'completed'],
       'at the edge, second half': ['100 % of monitor points', '0 % of monitor points'],
     });
-    for (const id of ['loss', 'trace', 'lambda-max']) expect(document.querySelector(`#${id} .plot`)).not.toBeNull();
+    for (const id of ['ratio', 'loss', 'trace', 'lambda-max', 'squared-norm'])
+      expect(document.querySelector(`#${id} .plot`)).not.toBeNull();
   });
 
   it('loads nothing: no address outside the page, and a policy that forbids one', async () => {
@@ -117,8 +118,8 @@ describe('report.html', () => {
 
   it('labels preconditioned curvature as such', async () => {
     const { document } = await reportOf([run({ preconditioned: true })]);
-    expect(document.querySelector('#trace h2')?.textContent).toContain('tr(P⁻¹H)');
-    expect(document.querySelector('#lambda-max h2')?.textContent).toContain('λmax(P⁻¹H)');
+    expect(document.querySelector('#trace-preconditioned h2')?.textContent).toContain('tr(P⁻¹H)');
+    expect(document.querySelector('#lambda-max-preconditioned h2')?.textContent).toContain('λmax(P⁻¹H)');
   });
 
   it('says what is wrong: no folder, no log, an empty log, no plotting code', async () => {
@@ -152,7 +153,7 @@ describe('SVG plots', () => {
 
   it('are well-formed XML that stands alone, hostile names included', () => {
     const files = svgOf({ name: '<b>&"\'</script>' }, { name: 'two' });
-    expect(Object.keys(files)).toEqual(['loss.svg', 'trace.svg', 'lambda-max.svg']);
+    expect(Object.keys(files)).toEqual(['ratio.svg', 'loss.svg', 'trace.svg', 'lambda-max.svg', 'squared-norm.svg']);
     for (const svg of Object.values(files)) {
       expect(checkXml(svg)[0]).toBe('svg');
       expect(svg).toContain('xmlns="http://www.w3.org/2000/svg"');
@@ -190,7 +191,8 @@ describe('SVG plots', () => {
           ? monitorAt(event.step, { lr: event.lr, trace: event.trace, governs: 'lambdaMax' })
           : event,
     );
-    const lambdaMax = svgPlots(plotRuns([summarizeRun('gd', events)]))[2].svg;
+    const files = svgPlots(plotRuns([summarizeRun('gd', events)]));
+    const lambdaMax = files.find(({ name }) => name === 'lambda-max.svg')?.svg ?? '';
     expect(lambdaMax).toContain('first-order limit');
     const { document } = parseHTML(`<html><body>${lambdaMax}</body></html>`);
     // y = 40 has its tick: the line lies at the same height.
@@ -229,7 +231,7 @@ describe('SVG plots', () => {
   it('are written as files; only the loss where nothing was measured', async () => {
     const names = async (options: SyntheticRun) =>
       (await writePlots([run(options)], join(folder, `svg-${made++}`))).map((file) => file.split('/').at(-1));
-    expect(await names({})).toEqual(['loss.svg', 'trace.svg', 'lambda-max.svg']);
+    expect(await names({})).toEqual(['ratio.svg', 'loss.svg', 'trace.svg', 'lambda-max.svg', 'squared-norm.svg']);
     expect(await names({ monitorEvery: 0 })).toEqual(['loss.svg']);
   });
 

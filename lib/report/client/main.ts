@@ -2,7 +2,7 @@
 /// <reference lib="dom.iterable" />
 import type { SvgDocument, SvgNode } from '../dom.ts';
 import type { PlotRun } from '../plot-data.ts';
-import { isClipped, plots } from '../plots.ts';
+import { plots, type ReportPlot } from '../plots.ts';
 import { standaloneSvg } from '../standalone.ts';
 import { pageTheme } from '../theme.ts';
 
@@ -10,29 +10,49 @@ import { pageTheme } from '../theme.ts';
 const { runs } = JSON.parse(document.getElementById('report-data')?.textContent ?? '{}') as { runs: PlotRun[] };
 const page = document as unknown as SvgDocument;
 
+/** The runs that are not hidden: all of them at first. */
+let visible = runs;
+const redraws: (() => void)[] = [];
+
 for (const plot of plots) {
   const section = document.getElementById(plot.id);
   const place = section?.querySelector<HTMLElement>('.plot');
   if (!section || !place) continue;
+  const draw = (width: number) => {
+    const shown = visible.filter(plot.shows);
+    const svg =
+      shown.length > 0 ? plot.draw(shown, { width, theme: pageTheme, interactive: true, document: page }) : undefined;
+    place.replaceChildren(...(svg ? [svg as unknown as Node] : []));
+    const note = section.querySelector<HTMLElement>('.clipped');
+    if (note) note.hidden = !plot.isClipped?.(shown);
+  };
   let drawn = 0;
-  const draw = () => {
+  const fit = () => {
     const width = Math.floor(place.clientWidth);
     if (width === drawn || width === 0) return;
     drawn = width;
-    const svg = plot.draw(runs, { width, theme: pageTheme, interactive: true, document: page });
-    place.replaceChildren(svg as unknown as Node);
+    draw(width);
   };
-  draw();
-  new ResizeObserver(draw).observe(place);
-  section.querySelector('button')?.addEventListener('click', () => save(plot));
+  fit();
+  new ResizeObserver(fit).observe(place);
+  redraws.push(() => draw(drawn));
+  section.querySelector('button.save')?.addEventListener('click', () => save(plot));
 }
 
-const note = document.getElementById('clipped');
-if (note) note.hidden = !isClipped(runs);
+const buttons = [...document.querySelectorAll<HTMLButtonElement>('button.run')];
+for (const button of buttons) {
+  button.addEventListener('click', () => {
+    button.setAttribute('aria-pressed', String(button.getAttribute('aria-pressed') !== 'true'));
+    visible = runs.filter((_, i) => buttons[i].getAttribute('aria-pressed') === 'true');
+    for (const redraw of redraws) redraw();
+  });
+}
 
-function save(plot: (typeof plots)[number]): void {
+function save(plot: ReportPlot): void {
+  const shown = visible.filter(plot.shows);
+  if (shown.length === 0) return;
   const serialize = (svg: SvgNode) => new XMLSerializer().serializeToString(svg as unknown as Node);
-  const svg = standaloneSvg(plot, runs, 900, { document: page, serialize });
+  const svg = standaloneSvg(plot, shown, 900, { document: page, serialize });
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
   link.download = plot.file;
