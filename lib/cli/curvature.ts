@@ -35,8 +35,8 @@ export function curvatureCommand(command: Command): Command {
 For Adam the curvature is that of the preconditioned Hessian, P⁻¹H. Of a run that a program made by the API, it shows what the run measured last.
 
 Examples:
-  $ zeroth curvature runs/sorting-small-zo-gd-0.05-0
-  $ zeroth curvature runs/sorting-small-zo-gd-0.05-0 --probes 1000 --json`,
+  $ zeroth curvature runs/sorting-small-zo-gd-0.05-1
+  $ zeroth curvature runs/sorting-small-zo-gd-0.05-1 --probes 1000 --json`,
     );
 }
 

@@ -24,8 +24,8 @@ export function reportCommand(command: Command): Command {
 The report is one file that loads nothing from anywhere: open it, mail it, archive it.
 
 Examples:
-  $ zeroth report runs/sorting-small-zo-gd-0.05-0
-  $ zeroth report runs/calm runs/sorting-small-zo-gd-0.05-0 --out comparison.html --title "Two step sizes"
+  $ zeroth report runs/sorting-small-zo-gd-0.05-1
+  $ zeroth report runs/calm runs/sorting-small-zo-gd-0.05-1 --out comparison.html --title "Two step sizes"
   $ zeroth report runs --svg                                       every run inside`,
     );
 }

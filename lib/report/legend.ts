@@ -72,7 +72,10 @@ function rowsHeight(entries: readonly DrawnEntry[], width: number): number {
 function place(entries: readonly DrawnEntry[], width: number): (DrawnEntry & { x: number; row: number })[] {
   let x = left;
   let row = 0;
-  return entries.map((entry) => {
+  // One that is wider than the plot would be cut off by the page.
+  const most = Math.max(8, Math.floor((width - left - swatch - 6) / 7.2));
+  return entries.map(({ text, ...rest }) => {
+    const entry = { ...rest, text: [...text].length > most ? `${[...text].slice(0, most - 1).join('')}…` : text };
     const length = swatch + 6 + 6.6 * [...entry.text].length + 16;
     if (x > left && x + length > width) {
       x = left;

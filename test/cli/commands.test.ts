@@ -33,7 +33,7 @@ describe('zeroth train', () => {
         lr: [{ step: 0, lr: 0.03 }],
         mu: 1e-3,
         steps: 5000,
-        seed: '0',
+        seed: '1',
         batch: 'full',
         monitorEvery: 'auto',
       },

@@ -27,14 +27,14 @@ for (const plot of plots) {
     if (note) note.hidden = !plot.isClipped?.(shown);
   };
   let drawn = 0;
-  const fit = () => {
+  const fitWidth = () => {
     const width = Math.floor(place.clientWidth);
     if (width === drawn || width === 0) return;
     drawn = width;
     draw(width);
   };
-  fit();
-  new ResizeObserver(fit).observe(place);
+  fitWidth();
+  new ResizeObserver(fitWidth).observe(place);
   redraws.push(() => draw(drawn));
   section.querySelector('button.save')?.addEventListener('click', () => save(plot));
 }

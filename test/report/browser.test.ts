@@ -1,0 +1,133 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeReport } from '../../lib/report/report.ts';
+import { bundleClient } from './client-bundle.ts';
+import { type SyntheticRun, syntheticRun, writeRunFolder } from './synthetic-run.ts';
+
+/** Debian's, or what ZEROTH_CHROMIUM names. */
+const executablePath = process.env.ZEROTH_CHROMIUM ?? '/usr/bin/chromium';
+
+const runs: readonly SyntheticRun[] = [
+  { lr: 0.05 },
+  { lr: 0.03, settle: 1.7, name: 'a-model-with-a-rather-long-name' },
+  { lr: 0.002, preconditioned: true },
+  { lr: 0.05, seed: '2', end: 'diverged', loss: (step) => (step < 990 ? 1 : 1e12) },
+  { lr: 0.05, seed: '3', end: 'none', monitorEvery: 0 },
+];
+
+describe.skipIf(!existsSync(executablePath))('a report in Chromium (set ZEROTH_CHROMIUM where it is elsewhere)', () => {
+  let folder: string;
+  let browser: Browser;
+  let address: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'zeroth-browser-'));
+    const folders = runs.map((run, i) => writeRunFolder(join(folder, `run-${i}`), syntheticRun(run)));
+    const clientScript = bundleClient(folder);
+    const { file } = await writeReport(folders, join(folder, 'report.html'), { clientScript });
+    address = pathToFileURL(file).href;
+    const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'];
+    args.push('--disable-background-networking', '--disable-component-update', '--disable-sync');
+    browser = await chromium.launch({ executablePath, args });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Opens the report, and collects what should not be there. */
+  async function open(width: number, height: number, colorScheme: 'light' | 'dark') {
+    const page = await browser.newPage({ viewport: { width, height }, colorScheme });
+    const wrong: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') wrong.push(message.text());
+    });
+    page.on('pageerror', (error) => wrong.push(error.message));
+    page.on('request', (request) => {
+      if (request.url() !== address) wrong.push(`request of ${request.url()}`);
+    });
+    await page.goto(address, { waitUntil: 'load' });
+    await page.waitForSelector('#squared-norm svg');
+    return { page, wrong };
+  }
+
+  const marks = (page: Page, plot: string) => page.locator(`#${plot} svg circle`).count();
+
+  it.each([
+    [1280, 800, 'light'],
+    [1280, 800, 'dark'],
+    [375, 800, 'light'],
+    [375, 800, 'dark'],
+  ] as const)('at %s×%s, %s, has no error, asks for nothing, and cuts nothing off', async (width, height, scheme) => {
+    const { page, wrong } = await open(width, height, scheme);
+    const cut = await page.evaluate(() => {
+      const wide = document.documentElement.scrollWidth;
+      const beyond: string[] = [];
+      for (const element of document.querySelectorAll('h1, h2, li, button, .caption, .plot, .plot svg')) {
+        const { left, right } = element.getBoundingClientRect();
+        if (left < 0 || right > innerWidth + 0.5)
+          beyond.push(`${element.tagName} ${element.textContent?.slice(0, 30)}`);
+      }
+      // Text inside a plot that reaches beyond the plot's own box would be cut off there.
+      for (const text of document.querySelectorAll('.plot svg text')) {
+        const box = text.getBoundingClientRect();
+        const plot = (text.closest('section') as HTMLElement).getBoundingClientRect();
+        if (box.width > 0 && (box.left < plot.left || box.right > plot.right + 0.5))
+          beyond.push(`text ${text.textContent}`);
+      }
+      return { overflow: wide > innerWidth, beyond };
+    });
+    expect(cut).toEqual({ overflow: false, beyond: [] });
+    expect(wrong).toEqual([]);
+    await page.close();
+  });
+
+  it('shows what happened and the first plot above the fold at 1280×800', async () => {
+    const single = join(folder, 'two.html');
+    const folders = [0, 1].map((i) => join(folder, `run-${i}`));
+    await writeReport(folders, single, { clientScript: join(folder, 'client.js') });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    await page.goto(pathToFileURL(single).href);
+    await page.waitForSelector('#ratio svg');
+    const bottom = await page.locator('#ratio .plot').evaluate((plot) => plot.getBoundingClientRect().bottom);
+    expect(bottom).toBeLessThan(800);
+    await page.close();
+  });
+
+  it('hides a run in every plot when its name is pressed, by mouse or keyboard, and shows it again', async () => {
+    const { page, wrong } = await open(1280, 800, 'light');
+    const before = await marks(page, 'ratio');
+    const button = page.locator('button.run').first();
+    expect(await button.getAttribute('aria-pressed')).toBe('true');
+    const colour = await page.locator('#loss svg g[aria-label="line"] path').nth(1).getAttribute('stroke');
+    await button.click();
+    expect(await button.getAttribute('aria-pressed')).toBe('false');
+    const without = await marks(page, 'ratio');
+    expect(without).toBeLessThan(before);
+    expect(await marks(page, 'trace')).toBeGreaterThan(0);
+    // The others keep their colours.
+    expect(await page.locator('#loss svg g[aria-label="line"] path').first().getAttribute('stroke')).toBe(colour);
+    await button.focus();
+    await page.keyboard.press('Enter');
+    expect(await button.getAttribute('aria-pressed')).toBe('true');
+    expect(await marks(page, 'ratio')).toBe(before);
+    for (const each of await page.locator('button.run').all()) await each.click();
+    expect(await page.locator('.plot svg').count()).toBe(0);
+    expect(wrong).toEqual([]);
+    await page.close();
+  });
+
+  it('cuts no dot at the frame', async () => {
+    const { page } = await open(1280, 800, 'light');
+    const clipped = await page.evaluate(
+      () =>
+        [...document.querySelectorAll('.plot svg circle')].filter((dot) => dot.closest('[clip-path]') !== null).length,
+    );
+    expect(clipped).toBe(0);
+    await page.close();
+  });
+});
