@@ -186,15 +186,10 @@ export class Params {
     return theta;
   }
 
-  /** Sums over θ and each state vector as of now. Takes no copy where nothing waits and nothing is displaced. */
+  /** Sums over θ and each state vector as of now. Takes no copy: what waits is done first, which moves nothing by one bit. */
   async measure(): Promise<MeasuredParams> {
-    if (this.#restoring(this.#states).length === 0) return this.measureHeld();
-    const { theta, states } = await this.#materialise();
-    try {
-      return await this.#sums(theta, new Map([...this.#states, ...states]));
-    } finally {
-      for (const copy of [theta, ...states.values()]) copy.dispose();
-    }
+    await this.commit();
+    return this.measureHeld();
   }
 
   /** Sums over what the device holds: a displacement is in it, what waits is not. Takes no copy and no pass over memory but its own. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import { add, matmul, mean, square, sum } from '../../lib/graph/tensor.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
@@ -158,11 +158,20 @@ describe('steps', () => {
       await expect(sized(3, displacement as never)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
   });
 
-  it('in place take no more device memory than a loss', async () => {
+  it('in place take no device memory that a loss does not take, and nor do checkpoints and the looks at θ', async () => {
+    const out = await mkdtemp(join(tmpdir(), 'zeroth-in-place-'));
     await using objective = await compile(device, problem, { displacement: 'in-place' });
-    const { bufferBytes } = device.memory();
-    for await (const event of train(objective, zoGD({ lr: 0.01 }), { steps: 5 }))
-      if (event.type === 'step') expect(device.memory().bufferBytes).toBe(bufferBytes);
+    const allocate = vi.spyOn(device, 'allocate');
+    for await (const event of train(objective, zoGD({ lr: 0.01 }), {
+      steps: 40,
+      checkpointEvery: 7,
+      monitorEvery: 'off',
+      out: join(out, 'run'),
+    }))
+      if (event.type === 'end') expect(event.reason).toBe('completed');
+    expect(allocate).not.toHaveBeenCalled();
+    allocate.mockRestore();
+    await rm(out, { recursive: true });
   });
 
   it('in place refuse a displacement that would not come back, and leave θ', async () => {
