@@ -122,25 +122,44 @@ describe('a locked folder', () => {
     isFree();
   });
 
-  it('is not held on by programs that were started while it was locked', async () => {
-    const release = lockFolder(folder);
-    const child = spawn('sleep', ['1000']);
-    await once(child, 'spawn');
-    release();
-    isFree();
-    child.kill();
+  it('is not held on by programs that its holder started, when the holder is killed', async () => {
+    const code = `${lockModule} globalThis.release = lockFolder(${JSON.stringify(folder)});
+      const { spawn } = await import('node:child_process');
+      const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
+      child.on('spawn', () => console.log(child.pid));`;
+    const holder = spawn(process.execPath, ['--input-type=module', '-e', code], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [pid] = await once(holder.stdout, 'data');
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    try {
+      isFree();
+    } finally {
+      process.kill(Number(pid), 'SIGKILL');
+    }
+  });
+
+  it('costs a file descriptor while it is held, and none afterwards, nor when it is refused', () => {
+    const descriptors = () => readdirSync('/proc/self/fd').length;
+    const before = descriptors();
+    for (let i = 0; i < 10; i++) {
+      const release = lockFolder(folder);
+      expect(() => lockFolder(folder)).toThrow(refused('process'));
+      expect(descriptors()).toBe(before + 1);
+      release();
+    }
+    expect(descriptors()).toBe(before);
   });
 
   it('has one holder at a time, however many threads reach for it', async () => {
-    const counts = new Int32Array(new SharedArrayBuffer(12));
-    const code = `import { workerData } from 'node:worker_threads'; ${lockModule}
-      for (let taken = 0; taken < 100; ) {
-        let release;
-        try { release = lockFolder(${JSON.stringify(folder)}); } catch (error) {
-          if (error.code !== 'ERR_ZEROTH_FILE') throw error;
-          Atomics.add(workerData, 2, 1);
-          continue;
-        }
+    const counts = new Int32Array(new SharedArrayBuffer(8));
+    const addon = JSON.stringify(join(packageRoot, 'build', 'Release', 'zeroth.node'));
+    const code = `import { createRequire } from 'node:module'; import { workerData } from 'node:worker_threads';
+      const { lockFile } = createRequire('/')(${addon});
+      for (let taken = 0; taken < 400; ) {
+        const release = lockFile(${JSON.stringify(join(folder, 'run.lock'))}, 'a thread');
+        if (release === null) continue;
         if (Atomics.add(workerData, 0, 1) !== 0) Atomics.add(workerData, 1, 1);
         Atomics.sub(workerData, 0, 1);
         release();
@@ -148,7 +167,7 @@ describe('a locked folder', () => {
       }`;
     const workers = Array.from({ length: 4 }, () => thread(code, counts));
     await Promise.all(workers.map((worker) => once(worker, 'exit')));
-    expect([...counts.subarray(0, 2)]).toEqual([0, 0]);
+    expect([...counts]).toEqual([0, 0]);
     expect(readdirSync(folder)).toEqual([]);
   });
 
