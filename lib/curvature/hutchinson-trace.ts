@@ -1,4 +1,5 @@
-import { checkInteger, checkNumber, checkOptions, invalidArgument, type Names } from '../errors.ts';
+import { checkInteger, checkNumber, checkOptions, type Names } from '../errors.ts';
+import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import { hostArray } from '../host-memory.ts';
 import { checkIndex, stream } from '../random/direction.ts';
 import { PhiloxStream } from '../random/philox.ts';
@@ -17,7 +18,7 @@ export interface HutchinsonOptions {
   /** Index of the first default probe's stream; give each measurement of a run its own range. Default 0. */
   readonly firstStream?: number | bigint;
   /** The i-th probe, 0 ≤ i < probes: zero mean, identity covariance, `dimension` long. In place of the default probes. */
-  readonly probe?: (i: number) => Float32Array | Promise<Float32Array>;
+  readonly probe?: (i: number) => Float32Array | NumberArray | Promise<Float32Array | NumberArray>;
   readonly signal?: AbortSignal;
 }
 
@@ -78,11 +79,8 @@ export async function hutchinsonTrace(
       'use a smaller batch',
     );
     for (let i = 0; i < count; i++) {
-      const z = await probe(first + i);
-      if (!(z instanceof Float32Array) || z.length !== dimension) {
-        invalidArgument(`probe(${first + i})`, `a Float32Array of length ${dimension}`, z);
-      }
-      vectors.set(z, i * dimension);
+      const expected = { length: dimension, expected: `${dimension} numbers` };
+      vectors.set(f32Vector(`probe(${first + i})`, await probe(first + i), expected), i * dimension);
     }
     const products = await applyChecked(operator, vectors, count, options.signal);
     for (let i = 0; i < count; i++) {

@@ -1,4 +1,5 @@
 import { checkInteger, checkNumber, checkOptions, invalidArgument, type Names } from '../errors.ts';
+import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import { checkIndex } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { applyChecked, checkOperator } from './apply.ts';
@@ -14,7 +15,7 @@ export interface TopEigenvaluesOptions {
   /** `lanczos` (default) or `power`, which finds one eigenvalue, slowly, in the memory of a few vectors. */
   readonly method?: 'lanczos' | 'power';
   /** Where to start: up to `count` rows, for example the `vectors` of the last measurement. Noise is always added, so that a new top is noticed. */
-  readonly start?: Float32Array;
+  readonly start?: Float32Array | NumberArray;
   /** Stop when every residual is below this times the largest |eigenvalue| seen. Default 1e-3; f32 products allow about 1e-6. */
   readonly tolerance?: number;
   /** Largest number of applies before the result is returned as it is. Default 64 for Lanczos, 500 for power iteration. */
@@ -102,14 +103,14 @@ function iterationsToNotice(dimension: number, method: 'lanczos' | 'power'): num
   return Math.ceil(Math.log(dimension) / 2 / (method === 'power' ? Math.log1p(gap) : 2 * Math.sqrt(gap))) + 1;
 }
 
-function checkStart(start: Float32Array | undefined, count: number, dimension: number): Float32Array | undefined {
+function checkStart(start: TopEigenvaluesOptions['start'], count: number, dimension: number): Float32Array | undefined {
   if (start === undefined) return undefined;
-  const rows = start.length / dimension;
-  if (!(start instanceof Float32Array) || !Number.isInteger(rows) || rows < 1 || rows > count) {
-    invalidArgument('start', `a Float32Array of 1 to ${count} rows of ${dimension} values`, start);
-  }
-  if (!Number.isFinite(dot(start, start))) invalidArgument('start', 'finite values', start);
-  return start;
+  const expected = `1 to ${count} rows of ${dimension} values`;
+  const vectors = f32Vector('start', start, { expected });
+  const rows = vectors.length / dimension;
+  if (!Number.isInteger(rows) || rows < 1 || rows > count) invalidArgument('start', expected, start);
+  if (!Number.isFinite(dot(vectors, vectors))) invalidArgument('start', 'finite values', start);
+  return vectors;
 }
 
 /** λ and the residual of each vector from one fresh product, in descending order of λ. */

@@ -54,6 +54,26 @@ export function typedArray(name: string, array: HostArray): TypedArray {
   return typed;
 }
 
+/**
+ * Numbers as one f32 vector, in row-major order: a Float32Array as it is; plain numbers, flat or nested, copied.
+ *
+ * @param expected what it is, for errors: `16 numbers`.
+ * @throws ERR_ZEROTH_ARGUMENT for what is neither, or has another length; ERR_ZEROTH_DATA for plain numbers that f32 does not hold.
+ */
+export function f32Vector(
+  name: string,
+  values: Float32Array | NumberArray,
+  { length, expected }: { readonly length?: number; readonly expected: string },
+): Float32Array {
+  const fits = (vector: Float32Array): boolean => length === undefined || vector.length === length;
+  if (values instanceof Float32Array && fits(values)) return values;
+  if (isList(values) && values.length > 0) {
+    const { data } = typedArray(name, values);
+    if (fits(data as Float32Array)) return data as Float32Array;
+  }
+  return invalidArgument(name, `a Float32Array, or an array, of ${expected}`, values);
+}
+
 const isList = (value: unknown): value is NumberArray => Array.isArray(value);
 
 function checkShape(name: string, shape: unknown, elements: number): asserts shape is Shape {

@@ -1,7 +1,8 @@
 import type { LinearOperator } from '../curvature/operator.ts';
 import { CommandList } from '../device/commands.ts';
 import type { DeviceBuffer } from '../device/device.ts';
-import { checkInteger, invalidArgument } from '../errors.ts';
+import { checkInteger } from '../errors.ts';
+import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import type { Objective } from './objective.ts';
 
 /** Vectors that share one evaluation of the primal work. */
@@ -28,11 +29,16 @@ export class HessianOperator implements LinearOperator {
     return this.#objective.lossAt(this.#theta, signal);
   }
 
-  async apply(vectors: Float32Array, count: number, signal?: AbortSignal): Promise<Float32Array> {
+  /**
+   * H V.
+   * @param vectors count × d numbers, one vector after the other.
+   * @returns as many products, in the same order.
+   */
+  async apply(vectors: Float32Array | NumberArray, count: number, signal?: AbortSignal): Promise<Float32Array> {
     checkInteger('count', count, 1);
-    if (!(vectors instanceof Float32Array) || vectors.length !== count * this.dimension)
-      invalidArgument('vectors', `a Float32Array of ${count} × ${this.dimension} numbers`, vectors);
-    const products = new Float32Array(vectors.length);
+    const expected = `${count} × ${this.dimension} numbers`;
+    const rhs = f32Vector('vectors', vectors, { length: count * this.dimension, expected });
+    const products = new Float32Array(rhs.length);
     const { device } = this.#objective;
     const rows = Math.min(BATCH, count);
     const input = device.allocate(rows * this.dimension * 4);
@@ -42,7 +48,7 @@ export class HessianOperator implements LinearOperator {
         const batch = Math.min(rows, count - first);
         const start = first * this.dimension;
         const end = start + batch * this.dimension;
-        await input.write(vectors.subarray(start, end));
+        await input.write(rhs.subarray(start, end));
         const list = new CommandList();
         await this.#objective.appendHessianVector(list, this.#theta, input, output, batch);
         await device.submit(list, signal);

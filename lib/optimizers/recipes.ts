@@ -1,4 +1,5 @@
 import { checkOptions } from '../errors.ts';
+import type { NumberArray } from '../graph/host-array.ts';
 import { exactGradient } from './estimators/exact-gradient.ts';
 import { gaussianTwoPoint } from './estimators/gaussian-two-point.ts';
 import type { Estimator, LearningRate, Optimizer, UpdateRule } from './optimizer.ts';
@@ -120,7 +121,7 @@ export function frozenZoAdam(options: {
   lr: LearningRate;
   mu?: number;
   beta1?: number;
-  preconditioner: Float32Array;
+  preconditioner: Float32Array | NumberArray;
 }): Optimizer {
   checkOptions('frozenZoAdam: options', options, { lr: true, mu: true, beta1: true, preconditioner: true });
   const { lr, mu = 1e-3, beta1 = 0.9, preconditioner } = options;

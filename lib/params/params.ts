@@ -1,6 +1,7 @@
 import { CommandList, type PassOp } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkNumber, invalidArgument, ZerothError } from '../errors.ts';
+import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import type { DenseGradient, Estimate, Point, Term, Update } from '../optimizers/optimizer.ts';
 import type { Direction } from '../random/direction.ts';
 import type { Layout } from './layout.ts';
@@ -219,19 +220,18 @@ export class Params {
   }
 
   /** Replaces θ, all of it or one tensor by name. Drops what waits for the parameters it replaces as a whole. */
-  async write(values: Float32Array, name?: string): Promise<void> {
+  async write(values: Float32Array | NumberArray, name?: string): Promise<void> {
     const { offset, size } = name === undefined ? { offset: 0, size: this.length } : this.layout.tensor(name);
-    if (!(values instanceof Float32Array) || values.length !== size)
-      invalidArgument(name ?? 'values', `a Float32Array of ${size} numbers`, values);
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) invalidArgument(`${name ?? 'values'}[${bad}]`, 'a finite number', values[bad]);
+    const vector = f32Vector(name ?? 'values', values, { length: size, expected: `${size} numbers` });
+    const bad = vector.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) invalidArgument(`${name ?? 'values'}[${bad}]`, 'a finite number', vector[bad]);
     if (name === undefined) {
       this.#pending = [];
       this.#displacement = [];
     } else {
       await this.commit();
     }
-    await this.theta.write(values, offset * 4);
+    await this.theta.write(vector, offset * 4);
   }
 
   /**

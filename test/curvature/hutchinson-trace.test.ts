@@ -141,7 +141,7 @@ describe('hutchinsonTrace', () => {
     await expect(hutchinsonTrace(operator, { firstStream: 0.5 })).rejects.toThrow(/^firstStream: expected/);
     await expect(hutchinsonTrace(operator, { seed: 1n << 64n })).rejects.toThrow(/^seed: expected/);
     await expect(hutchinsonTrace(operator, { probe: () => new Float32Array(3) })).rejects.toThrow(
-      /^probe\(0\): expected a Float32Array of length 2/,
+      /^probe\(0\): expected a Float32Array, or an array, of 2 numbers/,
     );
     const broken: LinearOperator = { dimension: 2, apply: async () => Float32Array.of(Number.NaN, 1) };
     await expect(hutchinsonTrace(broken, { probes: 2, batch: 1 })).rejects.toMatchObject({

@@ -1,4 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { hutchinsonTrace } from '../../lib/curvature/hutchinson-trace.ts';
+import { topEigenvalues } from '../../lib/curvature/top-eigenvalues.ts';
 import { openDevice } from '../../lib/device/device.ts';
 import { gather, grad, matmul, mean, mul, sum, type Tensor } from '../../lib/graph/tensor.ts';
 import { mlp } from '../../lib/models/mlp.ts';
@@ -7,6 +9,7 @@ import { compile, type Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import { supervised } from '../../lib/objective/supervised.ts';
 import { gd, zoGD } from '../../lib/optimizers/recipes.ts';
+import { frozenAdam } from '../../lib/optimizers/rules/frozen-adam.ts';
 import { train } from '../../lib/train/train.ts';
 
 const device = openDevice({ threads: 2 });
@@ -125,6 +128,36 @@ describe('arrays of plain numbers', () => {
     // Mean of [[1, 2], [3, 4]] + [5, 6] + [[30, 40], [10, 20]].
     expect(await lossOf(objective)).toBeCloseTo(2.5 + 5.5 + 25, 6);
     expect(await gradientOf(objective)).toEqual([0.25, 0.25, 0.25, 0.25, 0.5, 0.5]);
+  });
+
+  it('stand for vectors of f32, too: what is written, multiplied, started from, probed with, preconditioned by', async () => {
+    // H = diag(2, 4).
+    const objective = await compile(device, {
+      parameters: { w: { shape: [2], init: [1, 2] } },
+      constants: { scale: [1, 2] },
+      loss: ({ w }, _, { scale }) => sum(mul(mul(w, w), scale)),
+    });
+    await objective.params.write([3, 4]);
+    expect(await objective.params.read()).toEqual(Float32Array.of(3, 4));
+    await objective.params.write([[5], [6]], 'w');
+    expect(await objective.params.read()).toEqual(Float32Array.of(5, 6));
+    const hessian = await objective.hessian();
+    const rows = [
+      [1, 0],
+      [1, 1],
+    ];
+    expect(await hessian.apply(rows, 2)).toEqual(Float32Array.of(2, 0, 2, 4));
+    expect((await topEigenvalues(hessian, { start: [0, 1] })).values[0]).toBeCloseTo(4, 5);
+    expect((await hutchinsonTrace(hessian, { probes: 2, probe: (i) => [1, 1 - 2 * i] })).trace).toBeCloseTo(6, 5);
+    expect(frozenAdam({ preconditioner: [1, 2] }).initial).toEqual({ p: Float32Array.of(1, 2) });
+
+    const argument = { code: 'ERR_ZEROTH_ARGUMENT', message: expect.stringContaining('or an array, of ') };
+    await expect(objective.params.write([1, 2, 3])).rejects.toMatchObject(argument);
+    await expect(hessian.apply([], 1)).rejects.toMatchObject(argument);
+    await expect(hessian.apply([1, Number.NaN], 1)).rejects.toMatchObject({ code: 'ERR_ZEROTH_DATA' });
+    expect(() => frozenAdam({ preconditioner: [] })).toThrow(expect.objectContaining(argument));
+    expect(await objective.params.read()).toEqual(Float32Array.of(5, 6));
+    hessian.dispose();
   });
 
   const good = {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { checkF32, checkOptions, invalidArgument } from '../../errors.ts';
+import { f32Vector, type NumberArray } from '../../graph/host-array.ts';
 import type { UpdateRule } from '../optimizer.ts';
 
 /**
@@ -17,14 +18,13 @@ import type { UpdateRule } from '../optimizer.ts';
  * frozenAdam({ beta1: 0.9, preconditioner: Float32Array.of(1, 2) }).update(0) // { kind: 'frozenAdam', beta1: 0.9 }
  * @see Song et al., arXiv 2604.14669, eqs 10–11.
  */
-export function frozenAdam(options: { beta1?: number; preconditioner: Float32Array }): UpdateRule {
+export function frozenAdam(options: { beta1?: number; preconditioner: Float32Array | NumberArray }): UpdateRule {
   checkOptions('frozenAdam: options', options, { beta1: true, preconditioner: true });
   const { beta1 = 0.9, preconditioner } = options;
   checkF32('beta1', beta1, { min: 0, below: 1 });
-  if (!(preconditioner instanceof Float32Array) || preconditioner.length === 0) {
-    invalidArgument('preconditioner', 'a Float32Array with one value a parameter', preconditioner);
-  }
-  const p = preconditioner.slice();
+  const expected = 'one value a parameter';
+  const p = f32Vector('preconditioner', preconditioner, { expected }).slice();
+  if (p.length === 0) invalidArgument('preconditioner', expected, preconditioner);
   for (let i = 0; i < p.length; i++) {
     // 1/p must stay finite in f32, where the update runs.
     if (!(p[i] > 0 && Number.isFinite(p[i]) && Number.isFinite(Math.fround(1 / p[i])))) {
