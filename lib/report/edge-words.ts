@@ -1,6 +1,19 @@
 import type { EdgeOfStability, EdgeVerdict } from '../stability/edge.ts';
 import { formatNumber } from './format.ts';
 
+/** tr₊, the trace of the Hessian's positive part, which the law is about, with its standard error. */
+export function positiveTrace(measured: {
+  readonly trace: number;
+  readonly traceStdErr: number;
+  readonly negativeTrace: number;
+  readonly negativeTraceStdErr: number;
+}): { readonly value: number; readonly stdErr: number } {
+  return {
+    value: measured.trace + measured.negativeTrace,
+    stdErr: Math.hypot(measured.traceStdErr, measured.negativeTraceStdErr),
+  };
+}
+
 /** `97 %`, `5,100 %`; `–` where it is not known. */
 export function share(ratio: number): string {
   return Number.isFinite(ratio) ? `${formatNumber(Math.round(100 * ratio), 3)} %` : '–';
@@ -21,7 +34,7 @@ export const verdictWords: Readonly<Record<EdgeVerdict, string>> = {
   undecided: 'undecided',
 };
 
-/** The curvature that meets the limit, as a symbol. */
+/** The curvature that meets the limit, as a symbol; tr₊ is the trace of the positive part, the sum of the positive eigenvalues. */
 export function curvatureSymbol(governs: EdgeOfStability['governs'], preconditioned: boolean): string {
-  return `${governs === 'lambdaMax' ? 'λmax' : 'tr'}(${preconditioned ? 'P⁻¹H' : 'H'})`;
+  return `${governs === 'lambdaMax' ? 'λmax' : 'tr₊'}(${preconditioned ? 'P⁻¹H' : 'H'})`;
 }

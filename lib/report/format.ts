@@ -22,3 +22,11 @@ export function formatDuration(seconds: number | null): string {
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
   return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
 }
+
+/** A text of at most so many characters; of a longer one, its beginning and its end. */
+export function shortened(text: string, most: number): string {
+  const characters = [...text];
+  if (characters.length <= most) return text;
+  const end = Math.floor((most - 1) / 2);
+  return [...characters.slice(0, most - 1 - end), '…', ...characters.slice(characters.length - end)].join('');
+}

@@ -30,6 +30,8 @@ export interface RunSummary {
   readonly seconds: number | null;
   readonly stepsPerSecond: number | null;
   readonly resumes: number;
+  /** What the run followed beside the loss, as known last: at its end, or at the last measurement of a run without one. */
+  readonly metrics: Readonly<Record<string, number>>;
 }
 
 /**
@@ -91,6 +93,7 @@ export function summarizeRun(source: string, events: Iterable<TrainEvent>): RunS
     seconds: end?.seconds ?? null,
     stepsPerSecond: end?.stepsPerSecond ?? null,
     resumes,
+    metrics: end?.metrics ?? monitors.findLast(({ metrics }) => metrics !== undefined)?.metrics ?? {},
   };
 }
 
@@ -115,11 +118,17 @@ export function learningRatesOf(summary: RunSummary): number[] {
   return summary.learningRates.length > 0 ? summary.learningRates.map(({ lr }) => lr) : [summary.run.optimizer.lr];
 }
 
-/** The step size in few words: a rate, two or three of them, or the name of a schedule with its first and last rate. */
+/** The step size in few words: a rate, a few of them, or a schedule's first rate, those where it turns, its last one and its name. */
 export function stepSizeText(summary: RunSummary): string {
-  const rates = learningRatesOf(summary).map((lr) => formatNumber(lr));
-  if (rates.length <= 4) return rates.join(' → ');
-  return `${summary.run.optimizer.stepSize.name}, ${rates[0]} → ${rates[rates.length - 1]}`;
+  const rates = learningRatesOf(summary);
+  if (rates.length <= 4) return rates.map((lr) => formatNumber(lr)).join(' → ');
+  const [first, last] = [rates[0], rates[rates.length - 1]];
+  // Where it turns around: the peak after a warm-up.
+  const turns = [rates.reduce((a, b) => Math.max(a, b)), rates.reduce((a, b) => Math.min(a, b))]
+    .filter((lr) => lr > Math.max(first, last) || lr < Math.min(first, last))
+    .sort((a, b) => rates.indexOf(a) - rates.indexOf(b));
+  const ends = [first, ...turns, last].map((lr) => formatNumber(lr));
+  return `${ends.join(' → ')} (${summary.run.optimizer.stepSize.name})`;
 }
 
 function finiteOrNaN(value: unknown): number {

@@ -52,7 +52,7 @@ describe('progress on a terminal', () => {
       .filter((part) => part.includes('█'))
       .at(-1);
     expect(last).toMatch(
-      /█+░* {2}9\d % {2}0\.\d+ s left {2}loss 0\.\d+ {2}tr\(H\) 9\d % of its limit {2}9\d\d\/1,000 {2}500 steps\/s\s*$/,
+      /█+░* {2}9\d % {2}0\.\d+ s left {2}loss 0\.\d+ {2}tr₊\(H\) 9\d % of its limit {2}9\d\d\/1,000 {2}500 steps\/s\s*$/,
     );
   });
 
@@ -86,7 +86,7 @@ describe('progress on a terminal', () => {
         /^\d+ %$/,
         /^(\d+ min )?[\d.]+ s left$/,
         /^loss [\d.]+$/,
-        /^tr\(H\) \d+ % of its limit$/,
+        /^tr₊\(H\) \d+ % of its limit$/,
         /^[\d,]+\/123,456$/,
         /^[\d,]+ steps\/s$/,
       ];

@@ -86,6 +86,62 @@ describe('verdictOf', () => {
     expect(verdictOf(summary({ monitorEvery: 0, end: 'diverged' })).kind).toBe('diverged');
   });
 
+  it('names the range of a limit that moves, and no limit where η goes to 0', () => {
+    const moving = (to: number) =>
+      syntheticRun().map((event) => {
+        if (event.type !== 'step' && event.type !== 'monitor') return event;
+        const lr = event.step < 900 ? 0.05 : to;
+        return event.type === 'step' ? { ...event, lr } : monitorAt(event.step, { lr, trace: 10 });
+      });
+    const sentence = (to: number) => verdictOf(summarizeRun('a', moving(to))).sentence;
+    expect(sentence(0.05)).toContain('of its limit 2/η = 40, 25 % at most');
+    expect(sentence(0.02)).toContain('of its limit 2/η, which lay between 40 and 100, 25 % at most');
+    expect(sentence(0)).toContain('of its limit 2/η, which lay between 40 and ∞, 25 % at most');
+    const still = syntheticRun().map((event) =>
+      event.type === 'monitor' ? monitorAt(event.step, { lr: 0, trace: 10 }) : event,
+    );
+    expect(verdictOf(summarizeRun('a', still))).toMatchObject({
+      kind: 'below',
+      sentence: expect.stringMatching(/^took steps of size 0/),
+    });
+  });
+
+  it('does not say of a run that it stayed where it was for a part of the time', () => {
+    const events = syntheticRun({ settle: 1 }).map((event) =>
+      event.type === 'monitor' && [700, 900].includes(event.step)
+        ? monitorAt(event.step, { lr: 0.05, trace: 20 })
+        : event,
+    );
+    const { kind, sentence } = verdictOf(summarizeRun('a', events));
+    expect(kind).toBe('edge');
+    expect(sentence).toContain('and was there in 3 of the 5 measurements of its second half, over which its curvature');
+    expect(verdictOf(summary({ settle: 1 })).sentence).toContain(
+      'and stayed there: over the second half its curvature',
+    );
+  });
+
+  it('does not make a half of one measurement', () => {
+    const one = (settle: number) => verdictOf(summary({ steps: 1, monitorEvery: 1, settle })).sentence;
+    expect(one(0.97)).toMatch(
+      /^was below the edge of stability when measured: at step 0 its curvature tr₊\(H\) was 18 % of its limit 2\/η = 40$/,
+    );
+    const at = (trace: number) => [...syntheticRun({ steps: 1, monitorEvery: 0 }), monitorAt(1, { lr: 0.05, trace })];
+    expect(verdictOf(summarizeRun('a', at(38))).sentence).toMatch(
+      /^was at the edge of stability when measured: at step 1 .* was 95 %/,
+    );
+    expect(verdictOf(summarizeRun('a', at(90))).sentence).toMatch(/^was beyond the edge of stability when measured/);
+    expect(verdictOf(summarizeRun('a', at(32))).sentence).not.toMatch(/half/);
+  });
+
+  it('says how far a run came that is not at its end, and that one took no step', () => {
+    const cut = { ...summary({ end: 'none' }), steps: 600 };
+    expect(verdictOf(cut).sentence).toMatch(/ \(600 of 1,000 steps so far\)$/);
+    expect(verdictOf({ ...cut, end: 'aborted' }).sentence).toMatch(/ \(stopped after 600 of 1,000 steps\)$/);
+    expect(verdictOf(summary()).sentence).not.toMatch(/so far|stopped/);
+    expect(verdictOf(summary({ steps: 0, monitorEvery: 0 })).sentence).toMatch(/^took no step; /);
+    expect(verdictOf(summary({ steps: 1, monitorEvery: 0 })).sentence).toMatch(/^ran 1 step; /);
+  });
+
   it('does not call a run at the edge for one early visit', () => {
     const events = syntheticRun({ settle: 0.3 });
     events.splice(1, 0, monitorAt(0, { lr: 0.05, trace: 40 }));
@@ -111,6 +167,36 @@ describe('runLabels', () => {
   it('names runs by their step size where only that differs', () => {
     expect(runLabels([summary({ lr: 0.05 }), summary({ lr: 0.03 })])).toEqual(['η = 0.05', 'η = 0.03']);
     expect(runLabels([summary()])).toEqual(['η = 0.05']);
+  });
+
+  it('takes no more than it needs: what follows from the optimizer tells nothing apart', () => {
+    const zo = summary();
+    const first = {
+      ...zo,
+      run: { ...zo.run, optimizer: { ...zo.run.optimizer, name: 'gd', mu: undefined, lr: 1 } },
+      learningRates: [],
+    };
+    expect(runLabels([zo, first])).toEqual(['zo-gd, η = 0.05', 'gd, η = 1']);
+    expect(runLabels([zo, first, { ...zo, run: { ...zo.run, seed: '2' } }])).toEqual([
+      'zo-gd, η = 0.05, seed 1',
+      'gd, η = 1, seed 1',
+      'zo-gd, η = 0.05, seed 2',
+    ]);
+  });
+
+  it('tells runs apart by their steps, and else by their folders', () => {
+    expect(runLabels([summary({ steps: 1 }), summary({ steps: 2 })])).toEqual(['1 step', '2 steps']);
+    expect(runLabels(['runs/a', 'runs/b'].map((source) => ({ ...summary(), source })))).toEqual(['runs/a', 'runs/b']);
+    expect(runLabels([summary(), summary()])).toEqual(['run 1', 'run 2']);
+  });
+
+  it('keeps both ends of long names, and what comes after them', () => {
+    const long = (end: string) => summary({ name: `${'a-name-'.repeat(20)}${end}`, lr: end.length / 100 });
+    const labels = runLabels([long('one'), long('three')]);
+    expect(labels).toEqual([
+      'a-name-a-name-a-na…a-name-a-name-one, η = 0.03',
+      'a-name-a-name-a-na…name-a-name-three, η = 0.05',
+    ]);
   });
 
   it('names whatever differs, and numbers twins', () => {
