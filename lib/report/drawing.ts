@@ -1,5 +1,7 @@
 import * as Plot from '@observablehq/plot';
+import { type Axis, stepAxis } from './axes.ts';
 import type { SvgDocument, SvgNode } from './dom.ts';
+import { formatNumber } from './format.ts';
 import { type LegendEntry, legend, legendHeight } from './legend.ts';
 import type { PlotMonitor, PlotRun } from './plot-data.ts';
 import type { Theme } from './theme.ts';
@@ -22,13 +24,20 @@ export type MonitorPoint = PlotMonitor & { readonly run: string };
 export interface Content {
   readonly legend: readonly LegendEntry[];
   readonly yLabel: string;
-  readonly y: Plot.ScaleOptions;
+  readonly axis: Axis;
   readonly marks: Plot.Markish[];
 }
 
+const sideMargins = 58 + 24;
+const bottomMargin = 40;
+
+/** Without its legend. */
+const plotHeight = (width: number) => Math.round(Math.min(380, Math.max(240, width * 0.42)));
+
 export function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Content): SvgNode {
   const { width, theme, title } = frame;
-  const narrow = width < 520;
+  const steps = stepAxis(Math.max(1, ...runs.map((run) => run.steps)), width < 520 ? 4 : 8);
+  const { scale, logarithmic } = content.axis;
   const labels = runs.map(({ label }) => label);
   const colours = runs.map(({ series: [i, count] }) => theme.series(i, count));
   const entries = content.legend.map((entry) => ({
@@ -40,11 +49,12 @@ export function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Conten
   const svg = Plot.plot({
     document: frame.document as Plot.PlotOptions['document'],
     width,
-    height: Math.round(Math.min(380, Math.max(240, width * 0.42))) + top,
+    ariaLabel: content.yLabel,
+    height: plotHeight(width) + top,
     marginTop: top,
     marginLeft: 58,
     marginRight: 24,
-    marginBottom: 40,
+    marginBottom: bottomMargin,
     style: {
       background: 'none',
       color: theme.ink,
@@ -54,17 +64,18 @@ export function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Conten
     },
     x: {
       label: 'step',
-      domain: [0, Math.max(1, ...runs.map(({ steps }) => steps))],
-      ticks: narrow ? 4 : 8,
+      ...steps,
       labelAnchor: 'center',
       labelArrow: 'none',
       labelOffset: 36,
     },
-    y: { ticks: 6, nice: true, ...content.y, label: null },
+    y: { ticks: 6, nice: true, ...scale, label: null, ...(logarithmic && { axis: null }) },
     color: { type: 'ordinal', domain: labels, range: colours },
     marks: [
-      Plot.gridX({ stroke: theme.grid, strokeOpacity: 1, ticks: narrow ? 4 : 8 }),
-      Plot.gridY({ stroke: theme.grid, strokeOpacity: 1, ticks: 6 }),
+      Plot.gridX({ stroke: theme.grid, strokeOpacity: 1, ticks: steps.ticks as never }),
+      Plot.gridY({ stroke: theme.grid, strokeOpacity: 1, ticks: (scale.ticks ?? 6) as never }),
+      // A logarithmic axis of Plot's own leaves out labels of ticks that it would not have chosen.
+      ...(logarithmic ? [Plot.axisY(scale.ticks as never, { text: scale.tickFormat as never, label: null })] : []),
       ...content.marks,
     ],
   }) as unknown as SvgNode;
@@ -72,28 +83,30 @@ export function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Conten
   return svg;
 }
 
-/** The limits of runs, dashed, each with its formula. */
-export function limitLines(runs: readonly PlotRun[], top: number): Plot.Markish[] {
-  const lines = runs.flatMap((run) => run.limit.map(([step, value]) => ({ step, value, run: run.label })));
-  // A label at the start of each stretch, where the trace is usually still far below; the last point only ends the line.
-  const starts = runs.flatMap((run) =>
-    run.limit
-      .filter(([, value], i) => value <= top && value !== run.limit[i - 1]?.[1])
-      .map(([step, value]) => ({ step, value, run: run.label, text: `${run.limitFormula} = ${short(value)}` })),
-  );
-  const labelled = runs.length <= 4 ? starts : [];
+/** The limits of runs, dashed, each with its formula and value where there is room for that. */
+export function limitLines(runs: readonly PlotRun[], axis: Axis, frame: PlotFrame): Plot.Markish[] {
+  // Browsers do not dash a line that goes very far beyond what is seen.
+  const linesOf = (smooth: boolean) =>
+    Plot.line(
+      runs
+        .filter((run) => run.smoothLimit === smooth)
+        .flatMap((run) =>
+          run.limit.map(([step, value]) => ({ step, value: Math.min(value, 4 * axis.top), run: run.label })),
+        ),
+      {
+        x: 'step',
+        y: 'value',
+        z: 'run',
+        stroke: 'run',
+        strokeDasharray: '6 4',
+        strokeWidth: 1.8,
+        curve: smooth ? 'linear' : 'step-after',
+        clip: true,
+      },
+    );
   return [
-    Plot.line(lines, {
-      x: 'step',
-      y: 'value',
-      z: 'run',
-      stroke: 'run',
-      strokeDasharray: '6 4',
-      strokeWidth: 1.8,
-      curve: 'step-after',
-      clip: true,
-    }),
-    Plot.text(labelled, {
+    ...[false, true].filter((smooth) => runs.some((run) => run.smoothLimit === smooth)).map(linesOf),
+    Plot.text(limitLabels(runs, axis, frame), {
       x: 'step',
       y: 'value',
       text: 'text',
@@ -106,9 +119,44 @@ export function limitLines(runs: readonly PlotRun[], top: number): Plot.Markish[
   ];
 }
 
+interface LimitLabel {
+  readonly step: number;
+  readonly value: number;
+  readonly run: string;
+  readonly text: string;
+}
+
+/** A label over the start of each stretch of a limit, or where it covers no other one; none where the stretch is too short for it. */
+function limitLabels(runs: readonly PlotRun[], axis: Axis, frame: PlotFrame): LimitLabel[] {
+  const last = Math.max(1, ...runs.map(({ steps }) => steps));
+  const [across, down] = [(frame.width - sideMargins) / last, plotHeight(frame.width) - bottomMargin];
+  const scaled = (value: number) => (axis.logarithmic ? Math.log(value) : value);
+  const [low, high] = [scaled(axis.bottom), scaled(axis.top)];
+  const placed: (LimitLabel & { left: number; right: number; y: number })[] = [];
+  for (const run of runs.filter(({ smoothLimit }) => !smoothLimit)) {
+    run.limit.forEach(([step, value], i) => {
+      if (i > 0 && value === run.limit[i - 1][1]) return;
+      const next = run.limit.slice(i + 1).find(([, other]) => other !== value)?.[0] ?? run.steps;
+      if (value > axis.top || value < axis.bottom) return;
+      const text = `${run.limitFormula} = ${formatNumber(value)}`;
+      const length = 10 + 7 * [...text].length;
+      const y = (down * (scaled(value) - low)) / (high - low);
+      // Along its line, to the right of those that it would cover.
+      let left = step * across;
+      for (const other of placed.filter((label) => Math.abs(label.y - y) < 16).sort((a, b) => a.left - b.left)) {
+        if (left < other.right && other.left < left + length) left = other.right;
+      }
+      const room = Math.max(next * across, i === 0 && next === run.steps ? last * across : 0);
+      if (left + length > room) return;
+      placed.push({ step: left / across, value, run: run.label, text, left, right: left + length, y });
+    });
+  }
+  return placed;
+}
+
 export function tip(
   points: readonly MonitorPoint[],
-  y: 'ratio' | 'trace' | 'lambdaMax' | 'squaredNorm',
+  y: 'ratio' | 'positiveTrace' | 'lambdaMax' | 'squaredNorm',
   frame: PlotFrame,
   text: (point: MonitorPoint) => string,
 ): Plot.Markish[] {
@@ -125,37 +173,25 @@ export function monitorsOf(runs: readonly PlotRun[]): MonitorPoint[] {
   return runs.flatMap((run) => run.monitors.map((monitor) => ({ ...monitor, run: run.label })));
 }
 
-/**
- * [0, top]: the greatest value and a little, but at most four times what nine tenths of them stay under: a diverging run must not flatten all
- * the others.
- */
-export function ceiling(values: readonly number[]): [number, number] {
-  const sorted = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b);
-  if (sorted.length === 0) return [0, 1];
-  const usual = sorted[Math.floor(0.9 * (sorted.length - 1))];
-  const top = Math.min(sorted[sorted.length - 1], 4 * usual);
-  return top > 0 ? [0, 1.1 * top] : [0, Math.max(1, sorted[sorted.length - 1])];
-}
-
 export function limitName(runs: readonly PlotRun[]): string {
   return `limit ${[...new Set(runs.map((run) => run.limitFormula))].join(' or ')}`;
 }
 
 /**
- * A dot a monitor point, with a bar of `error` up and down. What lies above the top of the axis is left to the line, which is clipped there:
+ * A dot a monitor point, with a bar of `error` up and down. What lies beyond the axis is left to the line, which is clipped there:
  * a dot is whole or not at all.
  */
 export function dots(
   points: readonly MonitorPoint[],
   y: (point: MonitorPoint) => number,
-  top: number,
+  { bottom, top }: Axis,
   frame: PlotFrame,
   error?: (point: MonitorPoint) => number,
 ): Plot.Markish[] {
-  const shown = points.filter((point) => y(point) <= top);
+  const shown = points.filter((point) => y(point) <= top && y(point) >= bottom);
   const bars = error && {
     x: 'step' as const,
-    y1: (d: MonitorPoint) => y(d) - error(d),
+    y1: (d: MonitorPoint) => Math.max(bottom, y(d) - error(d)),
     y2: (d: MonitorPoint) => y(d) + error(d),
     stroke: 'run',
     strokeWidth: 1.6,
@@ -166,6 +202,3 @@ export function dots(
     Plot.dot(shown, { x: 'step', y, fill: 'run', r: points.length > frame.width / 4 ? 1.5 : 3 }),
   ];
 }
-
-/** A number of a tip or a label. */
-export const short = (value: number) => (Number.isFinite(value) ? String(Number(value.toPrecision(4))) : '–');

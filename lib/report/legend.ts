@@ -1,4 +1,5 @@
 import { type SvgDocument, type SvgNode, svgNamespace } from './dom.ts';
+import { shortened } from './format.ts';
 import type { Theme } from './theme.ts';
 
 /** One entry of a plot's legend: a run (by `series`), or a kind of mark that all runs share (by `text`). */
@@ -75,7 +76,7 @@ function place(entries: readonly DrawnEntry[], width: number): (DrawnEntry & { x
   // One that is wider than the plot would be cut off by the page.
   const most = Math.max(8, Math.floor((width - left - swatch - 6) / 7.2));
   return entries.map(({ text, ...rest }) => {
-    const entry = { ...rest, text: [...text].length > most ? `${[...text].slice(0, most - 1).join('')}…` : text };
+    const entry = { ...rest, text: shortened(text, most) };
     const length = swatch + 6 + 6.6 * [...entry.text].length + 16;
     if (x > left && x + length > width) {
       x = left;

@@ -16,19 +16,24 @@ export function reportPage(summaries: readonly RunSummary[], clientScript: strin
   const runs: PlotRun[] = plotRuns(summaries);
   const labels = runLabels(summaries);
   const measured = summaries.some(({ monitors }) => monitors.length > 0);
-  // A sentence a run; its name is a button that hides and shows the run in every plot.
-  const sentences = summaries.map((summary, i) => {
+  // A sentence a run. Of several the name is a button that hides and shows the run in every plot; many sentences stand under the first plot.
+  const many = summaries.length > 3;
+  const names = summaries.map((_, i) => {
     const colour = escapeHtml(pageTheme.series(i, summaries.length));
-    const name = `<span class="key" style="background:${colour}"></span>${escapeHtml(labels[i])}`;
-    const label =
-      summaries.length > 1
-        ? `<button type="button" class="run" aria-pressed="true" title="Hide or show this run">${name}</button>`
-        : name;
-    return `<li>${label}: ${escapeHtml(verdictOf(summary).sentence)}.</li>`;
+    return `<span class="key" style="--run:${colour}"></span>${escapeHtml(labels[i])}`;
   });
+  const buttons = names.map(
+    (name) => `<button type="button" class="run" aria-pressed="true" title="Hide or show this run">${name}</button>`,
+  );
+  const sentences = summaries.map((summary, i) => {
+    const name = summaries.length > 1 && !many ? buttons[i] : `<strong>${names[i]}</strong>`;
+    return `<li>${name} ${escapeHtml(verdictOf(summary).sentence)}.</li>`;
+  });
+  const headline = `<ul class="headline">\n${sentences.join('\n')}\n</ul>`;
+  const toggles = `<div class="toggles" role="group" aria-label="Runs to show">${buttons.join('')}</div>`;
   const sections = plotsOf(runs).map(
     ({ plot: { id, title: name, caption } }) => `<section id="${id}">
-<header><h2>${escapeHtml(name)}</h2><button type="button" class="save">Save SVG</button></header>
+<header><h2>${escapeHtml(name)}</h2><button type="button" class="save" aria-label="${escapeHtml(`Save SVG of ${name}`)}">Save SVG</button></header>
 <div class="plot"></div>
 <p class="caption">${escapeHtml(caption)} <span class="clipped" hidden>Values above the top of the plot are cut off.</span></p>
 </section>`,
@@ -46,11 +51,9 @@ export function reportPage(summaries: readonly RunSummary[], clientScript: strin
 <body>
 <main>
 <h1>${escapeHtml(title)}</h1>
-<ul class="headline">
-${sentences.join('\n')}
-</ul>
+${many ? toggles : headline}
 <noscript><p>The plots are drawn by JavaScript, which is off. The facts are below; <code>zeroth report --svg</code> writes the plots as files.</p></noscript>
-${sections.join('\n')}
+${many ? [...sections.slice(0, 1), headline, ...sections.slice(1)].join('\n') : sections.join('\n')}
 ${measured ? '' : '<p class="caption">No curvature was measured in these runs (the monitor was off, or they ended before the first measurement), so there is no trace to show.</p>'}
 <section id="facts">
 <header><h2>Facts</h2></header>

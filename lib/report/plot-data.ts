@@ -1,10 +1,15 @@
 import type { EdgeVerdict } from '../stability/edge.ts';
+import { decimate } from './decimate.ts';
+import { positiveTrace } from './edge-words.ts';
 import { runLabels } from './labels.ts';
 import { limitFormula, type RunSummary } from './summary.ts';
 
 /** One monitor point, as drawn. */
 export interface PlotMonitor {
   readonly step: number;
+  /** tr₊, which the limit is about, and the trace of the whole Hessian. */
+  readonly positiveTrace: number;
+  readonly positiveTraceStdErr: number;
   readonly trace: number;
   readonly traceStdErr: number;
   readonly lambdaMax: number;
@@ -37,8 +42,10 @@ export interface PlotRun {
   readonly monitors: readonly PlotMonitor[];
   /** How the limit follows from the step size. */
   readonly limitFormula: string;
-  /** The limit as a step line: [step, value], each in force until the next. */
+  /** The limit: [step, value], each in force until the next; of a smooth schedule points of a curve. */
   readonly limit: readonly (readonly [step: number, limit: number])[];
+  /** Whether η changes all the time. */
+  readonly smoothLimit: boolean;
 }
 
 export function plotRuns(summaries: readonly RunSummary[]): PlotRun[] {
@@ -54,6 +61,8 @@ export function plotRuns(summaries: readonly RunSummary[]): PlotRun[] {
     loss: summary.loss.map(({ step, loss }) => [step, Number.isFinite(loss) ? rounded(loss) : null] as const),
     monitors: summary.monitors.map((monitor) => ({
       step: monitor.step,
+      positiveTrace: rounded(positiveTrace(monitor).value),
+      positiveTraceStdErr: rounded(positiveTrace(monitor).stdErr),
       trace: rounded(monitor.trace),
       traceStdErr: rounded(monitor.traceStdErr),
       lambdaMax: rounded(monitor.lambdaMax),
@@ -69,14 +78,23 @@ export function plotRuns(summaries: readonly RunSummary[]): PlotRun[] {
       diffusion: monitor.diffusion === null ? null : rounded(monitor.diffusion),
     })),
     limit: limitSteps(summary),
+    smoothLimit: summary.learningRates.length > limitPoints,
   }));
 }
+
+/** Changes of η that are drawn one by one; of more, a curve through so many of its points. */
+const limitPoints = 200;
 
 /** The limit is proportional to 1/η, so one monitor point fixes it for every learning rate of the run. */
 function limitSteps({ monitors, learningRates, steps }: RunSummary): [number, number][] {
   const known = monitors.find(({ limit, lr }) => Number.isFinite(limit) && Number.isFinite(lr));
   if (known === undefined) return [];
-  const changes = learningRates.map(({ step, lr }): [number, number] => [step, rounded((known.limit * known.lr) / lr)]);
+  // Where η is 0 there is no limit.
+  const all = learningRates
+    .filter(({ lr }) => lr > 0)
+    .map(({ step, lr }): [number, number] => [step, rounded((known.limit * known.lr) / lr)]);
+  const limits = all.map(([, limit]) => limit);
+  const changes = decimate(limits, limitPoints).map((i) => all[i]);
   const last = changes[changes.length - 1];
   if (last !== undefined && last[0] < steps) changes.push([steps, last[1]]);
   return changes;

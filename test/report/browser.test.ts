@@ -98,6 +98,106 @@ describe.skipIf(!existsSync(executablePath))('a report in Chromium (set ZEROTH_C
     await page.close();
   });
 
+  it('shows the first plot above the fold at 1280×800 also of six runs, whose sentences stand under it', async () => {
+    const six = join(folder, 'six.html');
+    const folders = Array.from({ length: 6 }, (_, i) =>
+      writeRunFolder(
+        join(folder, `six-${i}`),
+        syntheticRun({ lr: 0.01 * (i + 1), seed: String(i), name: `model-${i % 2}` }),
+      ),
+    );
+    await writeReport(folders, six, { clientScript: join(folder, 'client.js') });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    await page.goto(pathToFileURL(six).href);
+    await page.waitForSelector('#ratio svg');
+    expect(await page.locator('#ratio .plot').evaluate((plot) => plot.getBoundingClientRect().bottom)).toBeLessThan(
+      800,
+    );
+    await page.close();
+  });
+
+  it.each([375, 1280])(
+    'draws no text over another in a plot %s px wide, and gives every logarithmic tick a label',
+    async (width) => {
+      const { page } = await open(width, 800, 'light');
+      const overlaps = await page.evaluate(() => {
+        const found: string[] = [];
+        for (const svg of document.querySelectorAll('.plot svg')) {
+          const texts = [...svg.querySelectorAll('text')]
+            .filter((text) => text.textContent !== '' && !text.closest('[aria-label="tip"]'))
+            .map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
+          texts.forEach(({ text, box }, i) => {
+            for (const { text: other, box: over } of texts.slice(i + 1)) {
+              const apart =
+                box.right <= over.left ||
+                over.right <= box.left ||
+                box.bottom - 3 <= over.top ||
+                over.bottom - 3 <= box.top;
+              if (!apart) found.push(`${text} / ${other}`);
+            }
+          });
+        }
+        return found;
+      });
+      expect(overlaps).toEqual([]);
+      await page.close();
+    },
+  );
+
+  it.each(['light', 'dark'] as const)(
+    'has contrast for its text (4.5) and its lines (3) in %s, hidden runs included',
+    async (scheme) => {
+      const { page } = await open(1280, 800, scheme);
+      await page.locator('button.run').first().click();
+      const low = await page.evaluate(() => {
+        const rgba = (colour: string) => (colour.match(/[\d.]+/g) ?? []).map(Number);
+        const luminance = ([r, g, b]: number[]) =>
+          [r, g, b]
+            .map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4))
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+        const behind = (element: Element | null): number[] => {
+          for (let e = element; e; e = e.parentElement) {
+            const colour = rgba(getComputedStyle(e).backgroundColor);
+            if (colour.length === 3 || colour[3] > 0) return colour;
+          }
+          return [255, 255, 255];
+        };
+        const contrast = (element: Element, colour: string) => {
+          const [a, b] = [luminance(rgba(colour)), luminance(behind(element))].sort((x, y) => y - x);
+          return (a + 0.05) / (b + 0.05);
+        };
+        const found: string[] = [];
+        for (const e of document.querySelectorAll('h1, h2, li, strong, button, .caption, th, td, .plot svg text')) {
+          const style = getComputedStyle(e);
+          if (e.textContent === '' || e.getBoundingClientRect().width === 0) continue;
+          const value = contrast(e, e.tagName === 'text' ? style.fill : style.color) * Number(style.opacity);
+          if (value < 4.5) found.push(`${e.tagName} ${e.textContent?.slice(0, 30)} ${value}`);
+        }
+        for (const e of document.querySelectorAll('button')) {
+          const value = contrast(e.parentElement as Element, getComputedStyle(e).borderColor);
+          if (value < 3) found.push(`border of ${e.textContent} ${value}`);
+        }
+        return found;
+      });
+      expect(low).toEqual([]);
+      await page.close();
+    },
+  );
+
+  it('is usable by keyboard: every control has a name of its own and a ring, the table of facts can be scrolled', async () => {
+    const { page } = await open(375, 800, 'light');
+    const names = await page
+      .locator('button')
+      .evaluateAll((buttons) => buttons.map((button) => button.getAttribute('aria-label') ?? button.textContent));
+    expect(new Set(names).size).toBe(names.length);
+    const table = page.locator('.scroll');
+    await table.focus();
+    await page.keyboard.press('ArrowRight');
+    await page.waitForFunction(() => (document.querySelector('.scroll')?.scrollLeft ?? 0) > 0);
+    expect(await table.evaluate((element) => getComputedStyle(element).outlineStyle)).toBe('solid');
+    await page.close();
+  });
+
   it('hides a run in every plot when its name is pressed, by mouse or keyboard, and shows it again', async () => {
     const { page, wrong } = await open(1280, 800, 'light');
     const before = await marks(page, 'ratio');

@@ -82,17 +82,88 @@ describe('the plots of a report', () => {
     }
   });
 
-  it('do not let a diverged loss, or a trace that limits nothing, flatten the others, and say that they are cut off', () => {
-    const [loss, trace] = ['loss', 'trace'].map((id) => plots.find((plot) => plot.id === id));
+  it('do not let a diverged loss flatten the others, and say that it is cut off', () => {
+    const loss = plots.find((plot) => plot.id === 'loss');
     const calm = summaryOf();
     const wild = summaryOf({ loss: (step) => (step < 900 ? 1 : 1e17) });
     expect(Math.max(...ticks(svgOf('loss.svg', calm, wild)))).toBeLessThanOrEqual(20);
     expect(loss?.isClipped?.(plotRuns([calm, wild]))).toBe(true);
     expect(loss?.isClipped?.(plotRuns([calm]))).toBe(false);
+  });
+
+  it('say of every plot whether something of it is cut off', () => {
+    const spike = summaryOf({}, (event) =>
+      event.type === 'monitor' && event.step === 500
+        ? { ...monitorAt(500, { lr: event.lr, trace: 1e6 }), squaredNorm: 1e3 }
+        : event,
+    );
+    for (const id of ['ratio', 'trace', 'lambda-max', 'squared-norm']) {
+      const plot = plots.find((each) => each.id === id);
+      expect([id, plot?.isClipped?.(plotRuns([spike]))]).toEqual([id, true]);
+      expect([id, plot?.isClipped?.(plotRuns([summaryOf()]))]).toEqual([id, false]);
+    }
+  });
+
+  it.each(['trace.svg', 'lambda-max.svg'])('share a logarithmic axis in %s where runs are far apart', (file) => {
     const far = firstOrder(2e6);
-    expect(Math.max(...ticks(svgOf('trace.svg', calm, far)))).toBeLessThan(250);
-    expect(trace?.isClipped?.(plotRuns([calm, far]))).toBe(true);
-    expect(trace?.isClipped?.(plotRuns([calm, firstOrder(60)]))).toBe(false);
+    const apart = svgOf(file, summaryOf(), far);
+    expect(apart.body.textContent).toContain('logarithmic');
+    // Both are seen: each goes over a good part of the height, and every tick has its label.
+    expect(Math.max(...ticks(apart))).toBeGreaterThanOrEqual(3e5);
+    expect(Math.min(...ticks(apart))).toBeLessThanOrEqual(7);
+    const heights = [...apart.querySelectorAll('g[aria-label="dot"] circle')].map((dot) =>
+      Number(dot.getAttribute('cy')),
+    );
+    expect(heights).toHaveLength(20);
+    expect(Math.max(...heights) - Math.min(...heights.slice(0, 10))).toBeGreaterThan(30);
+    const near = svgOf(file, summaryOf(), firstOrder(24));
+    expect(near.body.textContent).not.toContain('logarithmic');
+  });
+
+  it('label every tick of a logarithmic axis', () => {
+    for (const least of [1e-1, 1e-3, 1e-9, 1e-30]) {
+      const loss = (step: number) => least ** (step / 999);
+      const shown = [
+        ...svgOf('loss.svg', summaryOf({ loss, monitorEvery: 0 })).querySelectorAll(
+          'g[aria-label="y-axis tick label"] text',
+        ),
+      ].map(({ textContent }) => textContent);
+      expect(shown.length).toBeLessThanOrEqual(13);
+      expect(shown.length).toBeGreaterThanOrEqual(3);
+      for (const text of shown) expect(text).toMatch(/^(\d[\d.,]*|\de-?\d+)$/);
+    }
+  });
+
+  it('give ticks to whole steps only, in labels that do not meet', () => {
+    const stepTicks = (steps: number) =>
+      [
+        ...svgOf('loss.svg', summaryOf({ steps, monitorEvery: 0 })).querySelectorAll(
+          'g[aria-label="x-axis tick label"] text',
+        ),
+      ].map(({ textContent }) => textContent);
+    expect(stepTicks(1)).toEqual(['0', '1']);
+    expect(stepTicks(3)).toEqual(['0', '1', '2', '3']);
+    expect(stepTicks(3000).at(-1)).toBe('3,000');
+    const long = plotRuns([summaryOf({ steps: 10, monitorEvery: 0 })]).map((run) => ({ ...run, steps: 20_000_000 }));
+    const { document } = parseHTML(`<html><body>${svgPlots(long)[0].svg}</body></html>`);
+    const labels = [...document.querySelectorAll('g[aria-label="x-axis tick label"] text')].map((t) => t.textContent);
+    expect(labels.at(-1)).toBe('2e7');
+  });
+
+  it('draw the curvature that the limit is about: the trace of the positive part', () => {
+    const indefinite = summaryOf({}, (event) =>
+      event.type === 'monitor'
+        ? { ...event, trace: event.trace - 3, negativeTrace: 3, negativeTraceStdErr: 0.5 }
+        : event,
+    );
+    const points = (summary: typeof indefinite) =>
+      [...svgOf('trace.svg', summary).querySelectorAll('g[aria-label="dot"] circle')].map((dot) =>
+        dot.getAttribute('cy'),
+      );
+    const [run] = plotRuns([indefinite]);
+    expect(run.monitors[0]).toMatchObject({ trace: 4, positiveTrace: 7 });
+    // The same heights as without negative eigenvalues, whose limit is the same; the axis differs by the errors only.
+    expect(Number(points(indefinite)[0])).toBeCloseTo(Number(points(summaryOf())[0]), -1);
   });
 
   it('show what noise has added to ‖θ‖², where it is known', () => {
@@ -101,6 +172,63 @@ describe('the plots of a report', () => {
     expect(dashed(summaryOf())).toBe(1);
     const unknown = summaryOf({}, (event) => (event.type === 'monitor' ? { ...event, diffusion: null } : event));
     expect(dashed(unknown)).toBe(0);
+  });
+});
+
+describe('the limit of a run', () => {
+  const cosine =
+    (steps: number) =>
+    (event: TrainEvent): TrainEvent => {
+      if (event.type !== 'step' && event.type !== 'monitor') return event;
+      const lr = 0.025 * (1 + Math.cos((event.step / (steps - 1)) * Math.PI));
+      return event.type === 'step' ? { ...event, lr } : monitorAt(event.step, { lr, trace: 30 });
+    };
+  const limitLabels = (document: ReturnType<typeof svgOf>) =>
+    [...document.querySelectorAll('g[aria-label="text"] text')].map(({ textContent }) => textContent);
+  const changing = (pieces: readonly number[], options: SyntheticRun = {}) =>
+    summaryOf({ steps: 1000, ...options }, (event) => {
+      if (event.type !== 'step' && event.type !== 'monitor') return event;
+      const lr = pieces[Math.floor((event.step * pieces.length) / 1000)];
+      return event.type === 'step' ? { ...event, lr } : monitorAt(event.step, { lr, trace: 30 });
+    });
+
+  it('is one curve for a smooth schedule, without labels, on an axis for what was measured, whatever it goes to', () => {
+    const steps = 3000;
+    const smooth = summaryOf({ steps }, cosine(steps));
+    const [run] = plotRuns([smooth]);
+    expect(run.smoothLimit).toBe(true);
+    expect(run.limit.length).toBeLessThanOrEqual(201);
+    expect(run.limit.every(([, value]) => Number.isFinite(value))).toBe(true);
+    const document = svgOf('trace.svg', smooth);
+    expect(limitLabels(document)).toEqual([]);
+    expect(Math.max(...ticks(document))).toBeLessThanOrEqual(80);
+    const [path] = document.querySelectorAll('g[stroke-dasharray] path');
+    const heights = [...(path.getAttribute('d') ?? '').matchAll(/[ML][\d.]+,(-?[\d.]+)/g)].map(([, y]) => Number(y));
+    // A dashed line that goes too far is drawn without dashes.
+    expect(Math.min(...heights)).toBeGreaterThan(-2000);
+  });
+
+  it('has a label where one fits: none over another, none in a stretch that is too short', () => {
+    expect(limitLabels(svgOf('trace.svg', changing([0.05, 0.04])))).toEqual(['2/η = 40', '2/η = 50']);
+    expect(limitLabels(svgOf('trace.svg', changing(Array.from({ length: 100 }, (_, i) => 0.05 + i / 1e4))))).toEqual(
+      [],
+    );
+    // Two limits of nearly one height: the second label stands beside the first.
+    const beside = svgOf('trace.svg', changing([0.05]), changing([0.0495], { seed: '2' }));
+    const places = [...beside.querySelectorAll('g[aria-label="text"] text')].map((text) =>
+      Number(/translate\(([\d.]+)/.exec(text.getAttribute('transform') ?? '')?.[1]),
+    );
+    expect(places).toHaveLength(2);
+    expect(Math.abs(places[1] - places[0])).toBeGreaterThan(50);
+  });
+
+  it('is none where η is 0', () => {
+    const still = summaryOf({}, (event) => {
+      if (event.type === 'step') return { ...event, lr: 0 };
+      return event.type === 'monitor' ? monitorAt(event.step, { lr: 0, trace: 30 }) : event;
+    });
+    expect(plotRuns([still])[0].limit).toEqual([]);
+    for (const { svg } of svgPlots(plotRuns([still]))) expect(svg).not.toMatch(/NaN|Infinity|–/);
   });
 });
 
@@ -115,8 +243,17 @@ describe('the step size in words', () => {
 
   it('is the name of a smooth schedule and its ends, not all its values', () => {
     const smooth = summaryOf({ monitorEvery: 0 }, cosine);
-    expect(stepSizeText(smooth)).toBe('cosine, 0.05 → 7.854e-5');
-    expect(runLabels([smooth])[0].length).toBeLessThan(40);
+    expect(stepSizeText(smooth)).toBe('0.05 → 7.854e-5 (cosine)');
+    expect(runLabels([smooth])).toEqual(['η = 0.05 → 7.854e-5 (cosine)']);
+  });
+
+  it('shows where a schedule turns: the peak after a warm-up is no end', () => {
+    const peak = summaryOf({ monitorEvery: 0 }, (event) =>
+      event.type === 'step'
+        ? { ...event, lr: 0.001 + 0.08 * Math.sin((event.step / 1998) * Math.PI * 1.5) ** 2 }
+        : event,
+    );
+    expect(stepSizeText(peak)).toMatch(/^0\.001 → 0\.081 → 0\.041 \(constant\)$/);
   });
 
   it('is a rate, or each of a few', () => {

@@ -7,6 +7,7 @@ import { plotRuns } from '../../lib/report/plot-data.ts';
 import { writePlots, writeReport } from '../../lib/report/report.ts';
 import { summarizeRun } from '../../lib/report/summary.ts';
 import { svgPlots } from '../../lib/report/svg.ts';
+import type { TrainEvent } from '../../lib/train/events.ts';
 import { bundleClient } from './client-bundle.ts';
 import { monitorAt, type SyntheticRun, syntheticRun, writeRunFolder } from './synthetic-run.ts';
 import { checkXml } from './xml.ts';
@@ -37,8 +38,8 @@ describe('report.html', () => {
     expect(data.runs[0].loss).toHaveLength(1000);
     expect(data.runs[1].monitors).toHaveLength(10);
     const headlines = [...document.querySelectorAll('.headline li')].map((item) => item.textContent);
-    expect(headlines[0]).toMatch(/η = 0\.05: reached the edge/);
-    expect(headlines[1]).toMatch(/η = 0\.03: spent its second half below the edge/);
+    expect(headlines[0]).toMatch(/η = 0\.05 reached the edge/);
+    expect(headlines[1]).toMatch(/η = 0\.03 spent its second half below the edge/);
     const facts = Object.fromEntries(
       [...document.querySelectorAll('tbody tr')].map((row) => [
         row.children[0].textContent,
@@ -79,7 +80,7 @@ describe('report.html', () => {
     expect(document.querySelectorAll('script')).toHaveLength(2);
     expect(document.querySelector('h1')?.textContent).toBe(`title ${hostile}`);
     const data = JSON.parse(document.getElementById('report-data')?.textContent ?? '');
-    expect(data.runs[0].label).toBe(hostile);
+    expect(data.runs[0].label).toMatch(/^<\/script><script>a…/);
     expect(html.match(/<\/script/g)).toHaveLength(2);
   });
 
@@ -116,9 +117,63 @@ describe('report.html', () => {
     expect(document.querySelector('#loss')).not.toBeNull();
   });
 
+  it('shows what a run followed beside the loss, at its end or so far', async () => {
+    const following = (events: TrainEvent[]): TrainEvent[] =>
+      events.map(
+        (event): TrainEvent =>
+          event.type === 'monitor'
+            ? { ...event, metrics: { accuracy: 0.5 } }
+            : event.type === 'end'
+              ? { ...event, metrics: { accuracy: 0.953, 'top <5>': 1 } }
+              : event,
+      );
+    const folders = [syntheticRun(), syntheticRun({ end: 'none', seed: '2' })].map((events, i) =>
+      writeRunFolder(join(folder, `metrics-${i}`), following(events)),
+    );
+    const { document } = await reportOf(folders);
+    const rows = [...document.querySelectorAll('tbody tr')].map((row) => [...row.children].map((c) => c.textContent));
+    expect(rows).toContainEqual(['accuracy, last', '0.953', '0.5']);
+    expect(rows).toContainEqual(['top <5>, last', '1', '–']);
+  });
+
+  it('says in its facts what is so: one thread, a date, what the time of a resumed run covers', async () => {
+    const events = syntheticRun().map((event) =>
+      event.type === 'run' ? { ...event, device: { ...event.device, threads: 1 } } : event,
+    );
+    const end = events.at(-1) as TrainEvent;
+    const resumed = [...events, { type: 'resume', step: 1000, startedAt: '' } as const, end];
+    const { document } = await reportOf([
+      writeRunFolder(join(folder, 'resumed'), resumed),
+      writeRunFolder(join(folder, 'resumed-unfinished'), resumed.slice(0, -1)),
+    ]);
+    const rows = Object.fromEntries(
+      [...document.querySelectorAll('tbody tr')].map((row) => {
+        const [name, ...cells] = [...row.children].map((cell) => cell.textContent);
+        return [name, cells];
+      }),
+    );
+    expect(rows.device?.[0]).toBe('a processor (avx2, 1 thread)');
+    expect(rows.started?.[0]).toBe('2026-01-01 00:00:00 UTC');
+    expect(rows.time).toEqual(['2 s since its last resume (of 1)', '–']);
+  });
+
+  it('puts the sentences of many runs under the first plot, and their toggles above it', async () => {
+    const order = async (count: number) => {
+      const { html, document } = await reportOf(Array.from({ length: count }, (_, i) => run({ seed: String(i) })));
+      expect(document.querySelectorAll('button.run')).toHaveLength(count);
+      expect(document.querySelectorAll('.headline li')).toHaveLength(count);
+      const [button, sentence, plot] = ['class="run"', 'class="headline"', 'id="ratio"'].map((text) =>
+        html.indexOf(text),
+      );
+      return [button < plot, sentence < plot];
+    };
+    expect(await order(3)).toEqual([true, true]);
+    expect(await order(4)).toEqual([true, false]);
+  });
+
   it('labels preconditioned curvature as such', async () => {
     const { document } = await reportOf([run({ preconditioned: true })]);
-    expect(document.querySelector('#trace-preconditioned h2')?.textContent).toContain('tr(P⁻¹H)');
+    expect(document.querySelector('#trace-preconditioned h2')?.textContent).toContain('tr₊(P⁻¹H)');
     expect(document.querySelector('#lambda-max-preconditioned h2')?.textContent).toContain('λmax(P⁻¹H)');
   });
 
