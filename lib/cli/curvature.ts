@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { MAX_THREADS } from '../device/device.ts';
 import { MAX_VECTORS } from '../random/run-streams.ts';
-import { shareOfLimit, verdictWords } from '../report/edge-words.ts';
+import { positiveTrace, shareOfLimit, verdictWords } from '../report/edge-words.ts';
 import { formatNumber } from '../report/format.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
@@ -9,6 +9,7 @@ import { integerWithin } from './parse.ts';
 import { loggedMeasurement, settingsIn } from './run-folder.ts';
 import type { CurvatureMeasurement } from './session.ts';
 import { hasRun } from './settings.ts';
+import { wrapped } from './wrap.ts';
 
 interface CurvatureFlags {
   readonly probes?: number;
@@ -32,7 +33,8 @@ export function curvatureCommand(command: Command): Command {
     .addHelpText(
       'after',
       `
-For Adam the curvature is that of the preconditioned Hessian, P⁻¹H. Of a run that a program made by the API, it shows what the run measured last.
+For Adam the curvature is that of the preconditioned Hessian, P⁻¹H. Of a run
+that a program made by the API, it shows what the run measured last.
 
 Examples:
   $ zeroth curvature runs/sorting-small-zo-gd-0.05-1
@@ -52,7 +54,7 @@ export async function curvature(folder: string, flags: CurvatureFlags, context: 
     context.stdout.write(`${JSON.stringify(measured)}\n`);
     return exitCodes.done;
   }
-  context.stdout.write(`${describe(folder, measured, settings.batch).join('\n')}\n`);
+  context.stdout.write(`${wrapped(describe(folder, measured, settings.batch).join('\n'), context.stdout, 16)}\n`);
   return exitCodes.done;
 }
 
@@ -70,7 +72,8 @@ function showLogged(folder: string, flags: CurvatureFlags, context: CliContext):
     return exitCodes.done;
   }
   const lines = describe(folder, measured, batch);
-  context.stdout.write(`${[`${lines[0]}, as the run measured it last`, ...lines.slice(1)].join('\n')}\n`);
+  const shown = [`${lines[0]}, as the run measured it last`, ...lines.slice(1)].join('\n');
+  context.stdout.write(`${wrapped(shown, context.stdout, 16)}\n`);
   return exitCodes.done;
 }
 
@@ -79,6 +82,7 @@ function describe(folder: string, measured: CurvatureMeasurement, batch: number 
   const of = preconditioned ? 'P⁻¹H' : 'H';
   const row = (name: string, value: string) => `  ${name.padEnd(14)}${value}`;
   const withError = (value: number, error: number) => `${formatNumber(value)} ± ${formatNumber(error, 2)}`;
+  const positive = positiveTrace(measured);
   const lines = [
     `${folder}, step ${formatNumber(measured.step, 15)}, ${measured.hvps} Hessian-vector products`,
     row(`tr(${of})`, `${withError(measured.trace, measured.traceStdErr)} (standard error)`),
@@ -86,6 +90,7 @@ function describe(folder: string, measured: CurvatureMeasurement, batch: number 
       'Σ max(−λ, 0)',
       `${withError(measured.negativeTrace, measured.negativeTraceStdErr)} (the negative eigenvalues)`,
     ),
+    row(`tr₊(${of})`, `${withError(positive.value, positive.stdErr)} (the positive eigenvalues)`),
     row(`λmax(${of})`, `${formatNumber(measured.lambdaMax)} (residual ${formatNumber(measured.lambdaMaxResidual, 2)})`),
     row(
       `λmin(${of})`,

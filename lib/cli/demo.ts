@@ -11,6 +11,7 @@ import { integerWithin, seed as parseSeed } from './parse.ts';
 import { presets, seedDefault } from './presets.ts';
 import { newSettings } from './settings.ts';
 import { watchRun } from './train.ts';
+import { wrapped } from './wrap.ts';
 
 interface DemoFlags {
   readonly steps?: number;
@@ -48,7 +49,8 @@ export async function demo(flags: DemoFlags, context: CliContext): Promise<numbe
   const { stdout } = context;
   const { out = join('runs', 'demo'), ...options } = flags;
   const folders: string[] = [];
-  stdout.write(
+  const say = (text: string) => stdout.write(wrapped(text, stdout));
+  say(
     'A small network learns to sort by zeroth-order steps: each compares two losses along one random direction, without a gradient.\n' +
       `Then the same again, with the same step size η = ${lr}, by gradient descent: the control.\n\n`,
   );
@@ -63,7 +65,7 @@ export async function demo(flags: DemoFlags, context: CliContext): Promise<numbe
     });
     const request = { settings, out: folder, resume: false, signal: context.signal };
     const end = await watchRun(request, context, { prefix: `${optimizer.padEnd(5)}  ` });
-    stdout.write(`${optimizer.padEnd(5)}  ${end.message}\n\n`);
+    say(`${optimizer.padEnd(5)}  ${end.message}\n\n`);
     folders.push(folder);
     if (end.reason === 'aborted') {
       stdout.write(`Stopped. Start again with:  ${context.program} demo\n`);
@@ -76,6 +78,7 @@ export async function demo(flags: DemoFlags, context: CliContext): Promise<numbe
     clientScript: context.reportClient,
   });
   // A demo that diverges has still shown what it set out to show, so this is not an error.
-  stdout.write(`${demoStory(summaries[0], summaries[1]).join('\n')}\n\nReport: ${file}\n`);
+  say(`${demoStory(summaries[0], summaries[1]).join('\n')}\n\n`);
+  stdout.write(`Report: ${file}\n`);
   return exitCodes.done;
 }

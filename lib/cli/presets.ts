@@ -31,7 +31,7 @@ const below = (lr: number, steps: number): PresetRun => ({ lr, steps, reaches: '
 
 export const presets: Readonly<Record<PresetName, Preset>> = {
   'sorting-small': {
-    summary: 'sorts short sequences: 200 made-up examples, 1,344 parameters; seconds',
+    summary: 'sorts sequences: 200 made-up examples, 1,344 parameters',
     needsData: false,
     runs: {
       'zo-gd': edge(0.05, 30000),
@@ -55,7 +55,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     },
   },
   'cifar-small': {
-    summary: '500 CIFAR-10 images of four classes, averaged to 8×8, 3,428 parameters (--data)',
+    summary: '500 CIFAR-10 images, 4 classes, 8×8, 3,428 parameters (--data)',
     needsData: true,
     runs: {
       'zo-gd': edge(0.01, 16000),

@@ -51,12 +51,13 @@ function buildProgram(context: CliContext, finish: (running: Promise<number>) =>
       'after',
       `
 Examples:
-  $ zeroth demo                                          two runs and a report, in a minute
+  $ zeroth demo                      two runs and a report, in a minute
   $ zeroth train sorting-small --lr 0.05
   $ zeroth report runs/sorting-small-zo-gd-0.05-1
   $ zeroth stability --trace 38 --lambda-max 4 --lr 0.05
 
-Exit codes: 0 done, 1 error, 2 usage, 3 diverged, 130 stopped by Ctrl-C. ZEROTH_DEBUG=1 shows stacks.`,
+Exit codes: 0 done, 1 error, 2 usage, 3 diverged, 130 stopped by Ctrl-C.
+ZEROTH_DEBUG=1 shows stacks.`,
     );
   demoCommand(program.command('demo')).action((flags) => finish(demo(flags, context)));
   trainCommand(program.command('train')).action((preset, flags) => finish(train(preset, flags, context)));

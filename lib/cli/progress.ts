@@ -1,7 +1,8 @@
-import { curvatureSymbol, shareOfLimit } from '../report/edge-words.ts';
+import { curvatureSymbol, positiveTrace, shareOfLimit } from '../report/edge-words.ts';
 import { formatDuration, formatNumber } from '../report/format.ts';
 import type { MonitorEvent, StepEvent, TrainEvent, WarningEvent } from '../train/events.ts';
 import type { TextStream } from './context.ts';
+import { wrapped } from './wrap.ts';
 
 export interface ProgressOptions {
   /** Steps of the whole run. */
@@ -70,7 +71,7 @@ function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
   };
   const keep = (text: string) => {
     clear();
-    stream.write(`${prefix}${text}\n`);
+    stream.write(`${wrapped(`${prefix}${text}`, stream)}\n`);
     lastDraw = Number.NEGATIVE_INFINITY;
   };
   const draw = (event: StepEvent) => {
@@ -135,12 +136,14 @@ const verdicts: Readonly<Record<MonitorEvent['verdict'], string>> = {
 };
 
 function monitorLine(event: MonitorEvent): string {
-  const trace = event.preconditioned ? 'tr(P⁻¹H)' : 'trace';
+  const trace = positiveTrace(event);
   const measured =
-    `step ${count(event.step)}  loss ${formatNumber(event.loss)}  ${trace} ${formatNumber(event.trace, 3)} ± ${formatNumber(event.traceStdErr, 2)}  ` +
+    `step ${count(event.step)}  loss ${formatNumber(event.loss)}  ${curvatureSymbol('trace', event.preconditioned)} ${formatNumber(trace.value, 3)} ± ${formatNumber(trace.stdErr, 2)}  ` +
     `λmax ${formatNumber(event.lambdaMax, 3)}`;
   if (event.governs === null) return `${measured}  limit unknown`;
-  return `${measured}  ${shareOfLimit(event)} of the limit ${formatNumber(event.limit, 3)}${verdicts[event.verdict]}`;
+  // Beside the trace, which does not limit such a run.
+  const of = event.governs === 'lambdaMax' ? ' of λmax' : '';
+  return `${measured}  ${shareOfLimit(event)} of the limit ${formatNumber(event.limit, 3)}${of}${verdicts[event.verdict]}`;
 }
 
 /** As many of the parts, from the first on, as there is room for; a part is shown whole or not at all, the first one excepted. */

@@ -4,6 +4,7 @@ import { runLabels } from '../report/labels.ts';
 import { headline } from '../report/verdict.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
+import { wrapped } from './wrap.ts';
 
 interface ReportFlags {
   readonly out?: string;
@@ -21,12 +22,14 @@ export function reportCommand(command: Command): Command {
     .addHelpText(
       'after',
       `
-The report is one file that loads nothing from anywhere: open it, mail it, archive it.
+The report is one file that loads nothing from anywhere: open it, mail it,
+archive it.
 
 Examples:
   $ zeroth report runs/sorting-small-zo-gd-0.05-1
-  $ zeroth report runs/calm runs/sorting-small-zo-gd-0.05-1 --out comparison.html --title "Two step sizes"
-  $ zeroth report runs --svg                                       every run inside`,
+  $ zeroth report runs/calm runs/sorting-small-zo-gd-0.05-1 --out two.html
+  $ zeroth report runs/calm --title "A small step size"
+  $ zeroth report runs --svg         every run inside`,
     );
 }
 
@@ -40,6 +43,7 @@ export async function report(folders: readonly string[], flags: ReportFlags, con
     clientScript: context.reportClient,
   });
   const files = flags.svg ? [file, ...(await writePlots(folders, dirname(file)))] : [file];
-  context.stdout.write([...headline(summaries, runLabels(summaries)), ...files, ''].join('\n'));
+  const said = headline(summaries, runLabels(summaries)).map((line) => wrapped(line, context.stdout));
+  context.stdout.write([...said, ...files, ''].join('\n'));
   return exitCodes.done;
 }

@@ -14,6 +14,7 @@ import { makeOptimizer, optimizerSettings } from './optimizer-options.ts';
 import { addBetaOption, optimizerOption } from './options.ts';
 import { integerWithin, numberWithin, STEP_SIZE } from './parse.ts';
 import type { OptimizerName } from './presets.ts';
+import { wrapped } from './wrap.ts';
 
 interface StabilityFlags {
   readonly trace?: number;
@@ -46,15 +47,18 @@ export function stabilityCommand(command: Command): Command {
     .addHelpText(
       'after',
       `
-Give --trace and --lambda-max, or --spectrum. With --lr it says where that step size stands.
-For zeroth-order methods the trace of the Hessian's positive part sets the limit, so say what is known of negative
-eigenvalues: --lambda-min or --negative-trace. For first-order methods λmax sets it.
-The law is for steps over all examples. With --batch it gives bounds that hold at any minimum that fits each example.
+Give --trace and --lambda-max, or --spectrum. With --lr it says where that step
+size stands. For zeroth-order methods the trace of the Hessian's positive part
+sets the limit, so say what is known of negative eigenvalues: --lambda-min or
+--negative-trace. For first-order methods λmax sets it. The law is for steps
+over all examples. With --batch it gives bounds that hold at any minimum that
+fits each example.
 
 Examples:
   $ zeroth stability --trace 38 --lambda-max 4 --lambda-min 0 --lr 0.05
-  $ zeroth stability --trace 38 --lambda-max 4 --negative-trace 1.5 --optimizer zo-gdm --beta 0.9
-  $ zeroth stability --trace 38 --lambda-max 4 --lambda-min 0 --batch 100 --examples 1000 --lr 0.01
+  $ zeroth stability --trace 38 --lambda-max 4 --negative-trace 1.5 --lr 0.05
+  $ zeroth stability --trace 38 --lambda-max 4 --optimizer zo-gdm --beta 0.9
+  $ zeroth stability --trace 38 --lambda-max 4 --batch 100 --examples 1000
   $ zeroth stability --spectrum eigenvalues.json --optimizer gd --json`,
     );
 }
@@ -93,7 +97,7 @@ export async function stability(flags: StabilityFlags, context: CliContext): Pro
     }),
   };
   const text = flags.json ? JSON.stringify(result) : describe(result, curvature, edge).join('\n');
-  context.stdout.write(`${text}\n`);
+  context.stdout.write(`${flags.json ? text : wrapped(text, context.stdout, 16)}\n`);
   return exitCodes.done;
 }
 
@@ -175,7 +179,7 @@ function whyBounds(
   if (governs !== 'trace' || negativeTrace !== undefined || (lambdaMin !== undefined && lambdaMin >= 0)) return '';
   if (lambdaMax <= 0) return '';
   const proof =
-    lambdaMax > trace ? 'λmax > trace: there are negative eigenvalues' : 'if there are negative eigenvalues';
+    lambdaMax > trace ? 'λmax > trace: there are negative eigenvalues' : 'there may be negative eigenvalues';
   return `${proof}, and then trace and λmax do not bound the positive ones; give --lambda-min 0 (there are none), --negative-trace or --spectrum`;
 }
 

@@ -20,6 +20,7 @@ import {
   type TrainOptions,
   type TrainSettings,
 } from './settings.ts';
+import { wrapped } from './wrap.ts';
 
 interface TrainFlags extends TrainOptions {
   readonly out?: string;
@@ -59,17 +60,20 @@ export function trainCommand(command: Command): Command {
     .addHelpText(
       'after',
       `
-Presets, and the step size and steps of each optimizer where --lr and --steps are not given (* stays below its edge: beyond it
-this net's weights run away):
+Presets, and the step size and steps of each optimizer where --lr and --steps
+are not given (* stays below its edge: beyond it this net's weights run away):
 ${presetTable()}
 
 Examples:
   $ zeroth train sorting-small
   $ zeroth train sorting-small --lr 0.03 --seed 7 --out runs/calm
-  $ zeroth train sorting-small --optimizer gd --lr 0.05 --steps 30000    the control: what the same step size does without noise
-  $ zeroth train sorting-small --lr 0:0.04,20000:0.05             raise the step size in mid-run
+  the control, what the same step size does without noise:
+  $ zeroth train sorting-small --optimizer gd --lr 0.05 --steps 30000
+  raise the step size in mid-run:
+  $ zeroth train sorting-small --lr 0:0.04,20000:0.05
   $ zeroth train cifar-small --data cifar-10-batches-bin
-  $ zeroth train sorting-small --out runs/calm --resume                  after Ctrl-C, or a kill
+  go on after Ctrl-C, or a kill:
+  $ zeroth train sorting-small --out runs/calm --resume
 
 Exit codes: 0 done, 1 error, 2 usage, 3 diverged, 130 stopped by Ctrl-C.`,
     );
@@ -83,7 +87,8 @@ function presetTable(): string {
         const { lr, steps, reaches } = runs[optimizer];
         return `${optimizer} ${lr}/${steps}${reaches === 'below' ? '*' : ''}`;
       });
-      return `  ${name.padEnd(14)} ${summary}\n  ${' '.repeat(14)} ${defaults.join('  ')}`;
+      const lines = [summary, defaults.slice(0, 3).join('  '), defaults.slice(3).join('  ')];
+      return lines.map((line, i) => `  ${(i === 0 ? name : '').padEnd(14)} ${line}`).join('\n');
     })
     .join('\n');
 }
@@ -96,7 +101,11 @@ export async function train(preset: string, flags: TrainFlags, context: CliConte
   const { settings, out } = resolveRun(name, options, givenOut, resume);
 
   const end = await watchRun({ settings, out, resume, signal: context.signal }, context, { json });
-  if (!json) context.stdout.write(`${endLines(end, settings, out, context.program).join('\n')}\n`);
+  if (!json) {
+    const { said, next } = endLines(end, settings, out, context.program);
+    // What is to be typed stays one line.
+    context.stdout.write(`${wrapped(said, context.stdout)}\n${next}\n`);
+  }
   if (end.reason === 'diverged') return exitCodes.diverged;
   return end.reason === 'aborted' ? exitCodes.interrupted : exitCodes.done;
 }
@@ -156,14 +165,20 @@ function followed({ metrics = {} }: EndEvent): string {
     .join('');
 }
 
-function endLines(end: EndEvent, settings: TrainSettings, out: string, program: string): string[] {
+function endLines(
+  end: EndEvent,
+  settings: TrainSettings,
+  out: string,
+  program: string,
+): { said: string; next: string } {
   const speed = `${formatNumber(end.stepsPerSecond, 3)} steps/s`;
-  const lines = [
-    `${end.message}`,
+  const said = [
+    end.message,
     `${formatNumber(end.steps, 15)} steps in ${formatDuration(end.seconds)} (${speed}), loss ${formatNumber(end.loss)}${followed(end)}, run folder ${out}`,
   ];
-  if (end.reason === 'aborted')
-    lines.push(`Go on with:  ${program} train ${settings.preset} --out ${quoted(out)} --resume`);
-  else lines.push(`See it with:  ${program} report ${quoted(out)}`);
-  return lines;
+  const next =
+    end.reason === 'aborted'
+      ? `Go on with:  ${program} train ${settings.preset} --out ${quoted(out)} --resume`
+      : `See it with:  ${program} report ${quoted(out)}`;
+  return { said: said.join('\n'), next };
 }

@@ -104,18 +104,24 @@ export function limitLines(runs: readonly PlotRun[], axis: Axis, frame: PlotFram
         clip: true,
       },
     );
+  const labels = limitLabels(runs, axis, frame);
   return [
     ...[false, true].filter((smooth) => runs.some((run) => run.smoothLimit === smooth)).map(linesOf),
-    Plot.text(limitLabels(runs, axis, frame), {
-      x: 'step',
-      y: 'value',
-      text: 'text',
-      fill: 'run',
-      textAnchor: 'start',
-      lineAnchor: 'bottom',
-      dx: 5,
-      dy: -5,
-    }),
+    ...[false, true].map((under) =>
+      Plot.text(
+        labels.filter((label) => label.under === under),
+        {
+          x: 'step',
+          y: 'value',
+          text: 'text',
+          fill: 'run',
+          textAnchor: 'start',
+          lineAnchor: under ? 'top' : 'bottom',
+          dx: 5,
+          dy: under ? 5 : -5,
+        },
+      ),
+    ),
   ];
 }
 
@@ -124,6 +130,8 @@ interface LimitLabel {
   readonly value: number;
   readonly run: string;
   readonly text: string;
+  /** Below its line, where another line is right above. */
+  readonly under: boolean;
 }
 
 /** A label over the start of each stretch of a limit, or where it covers no other one; none where the stretch is too short for it. */
@@ -132,6 +140,7 @@ function limitLabels(runs: readonly PlotRun[], axis: Axis, frame: PlotFrame): Li
   const [across, down] = [(frame.width - sideMargins) / last, plotHeight(frame.width) - bottomMargin];
   const scaled = (value: number) => (axis.logarithmic ? Math.log(value) : value);
   const [low, high] = [scaled(axis.bottom), scaled(axis.top)];
+  const heightOf = (value: number) => (down * (scaled(value) - low)) / (high - low);
   const placed: (LimitLabel & { left: number; right: number; y: number })[] = [];
   for (const run of runs.filter(({ smoothLimit }) => !smoothLimit)) {
     run.limit.forEach(([step, value], i) => {
@@ -140,7 +149,12 @@ function limitLabels(runs: readonly PlotRun[], axis: Axis, frame: PlotFrame): Li
       if (value > axis.top || value < axis.bottom) return;
       const text = `${run.limitFormula} = ${formatNumber(value)}`;
       const length = 10 + 7 * [...text].length;
-      const y = (down * (scaled(value) - low)) / (high - low);
+      const line = heightOf(value);
+      const isCrowded = runs.some(
+        (other) => !other.smoothLimit && other.limit.some(([, v]) => heightOf(v) > line && heightOf(v) < line + 22),
+      );
+      const under = isCrowded && line > 22;
+      const y = under ? line - 22 : line;
       // Along its line, to the right of those that it would cover.
       let left = step * across;
       for (const other of placed.filter((label) => Math.abs(label.y - y) < 16).sort((a, b) => a.left - b.left)) {
@@ -148,7 +162,7 @@ function limitLabels(runs: readonly PlotRun[], axis: Axis, frame: PlotFrame): Li
       }
       const room = Math.max(next * across, i === 0 && next === run.steps ? last * across : 0);
       if (left + length > room) return;
-      placed.push({ step: left / across, value, run: run.label, text, left, right: left + length, y });
+      placed.push({ step: left / across, value, run: run.label, text, under, left, right: left + length, y });
     });
   }
   return placed;
@@ -192,10 +206,9 @@ export function dots(
   const bars = error && {
     x: 'step' as const,
     y1: (d: MonitorPoint) => Math.max(bottom, y(d) - error(d)),
-    y2: (d: MonitorPoint) => y(d) + error(d),
+    y2: (d: MonitorPoint) => Math.min(top, y(d) + error(d)),
     stroke: 'run',
     strokeWidth: 1.6,
-    clip: true as const,
   };
   return [
     ...(bars ? [Plot.ruleX(shown, bars)] : []),

@@ -83,7 +83,7 @@ export function plotRuns(summaries: readonly RunSummary[]): PlotRun[] {
 }
 
 /** Changes of η that are drawn one by one; of more, a curve through so many of its points. */
-const limitPoints = 200;
+const limitPoints = 400;
 
 /** The limit is proportional to 1/η, so one monitor point fixes it for every learning rate of the run. */
 function limitSteps({ monitors, learningRates, steps }: RunSummary): [number, number][] {

@@ -239,6 +239,15 @@ describe('help', () => {
     },
   );
 
+  it.each(['', 'demo', 'train', 'curvature', 'stability', 'report', 'devices'])(
+    'of "%s" fits a terminal of 80 columns',
+    async (command) => {
+      const stdout = new TextSink({ isTTY: true, columns: 80 });
+      await zeroth([...(command ? [command] : []), '--help'], { stdout });
+      for (const line of stdout.lines) expect([...line].length, line).toBeLessThanOrEqual(80);
+    },
+  );
+
   it('of the program names every command; --version is the package’s', async () => {
     const { stdout } = await zeroth(['--help']);
     for (const command of ['demo', 'train', 'curvature', 'stability', 'report', 'devices'])
@@ -283,7 +292,7 @@ describe('zeroth curvature', () => {
     const { stdout, code } = await zeroth(['curvature', out]);
     expect(code).toBe(0);
     expect(stdout.text).toMatch(
-      /tr\(H\)\s+38 ± 1[\s\S]*λmax\(H\)\s+4 \(residual 0\.01\)[\s\S]*limit\s+40[\s\S]*at the edge/,
+      /tr\(H\)\s+38 ± 1[\s\S]*tr₊\(H\)\s+38\.5 ± 1[\s\S]*λmax\(H\)\s+4 \(residual 0\.01\)[\s\S]*limit\s+40[\s\S]*at the edge/,
     );
     const json = await zeroth(['curvature', out, '--probes', '1000', '--json']);
     expect(JSON.parse(json.stdout.text)).toMatchObject({

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { progress } from '../../lib/cli/progress.ts';
+import { wrapped } from '../../lib/cli/wrap.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { adam, gdm, zoGD } from '../../lib/optimizers/recipes.ts';
 import type { Sampling } from '../../lib/stability/bounds.ts';
@@ -29,7 +30,7 @@ function screen(text: string): string[] {
 }
 
 it.each([true, false])('progress shows a warning when it comes (on a terminal: %s)', (isTTY) => {
-  const stream = new TextSink({ isTTY, columns: 40 });
+  const stream = new TextSink({ isTTY, columns: 80 });
   const shown = progress(stream, { steps: 10, now: () => 0 });
   shown.show({ type: 'warning', step: 1234, code: 'loss-flat', message: 'The loss is 2 whatever the parameters.' });
   shown.close();
@@ -112,6 +113,37 @@ describe('progress on a terminal', () => {
   });
 });
 
+describe('what is said on a terminal', () => {
+  const show = (columns: number, prefix = '') => {
+    const stream = new TextSink({ isTTY: true, columns });
+    const shown = progress(stream, { steps: 10, now: () => 0, prefix });
+    for (const event of syntheticRun({ steps: 1 })) shown.show(event);
+    shown.show({
+      type: 'warning',
+      step: 1234,
+      code: 'weights-diffuse',
+      message: 'The weights diffuse. '.repeat(9).trim(),
+    });
+    shown.close();
+    return screen(stream.text).filter((line) => line !== '');
+  };
+
+  it.each([40, 80, 100, 120])('breaks at spaces where %s columns are too few, and goes on indented', (columns) => {
+    const lines = show(columns, 'zo-gd  ');
+    for (const line of lines) expect([...line].length).toBeLessThan(columns);
+    const parted = lines.join('\n').replaceAll(/\n {2}/g, ' ');
+    expect(parted).toContain('zo-gd  warning at step 1,234: The weights diffuse. The weights diffuse.');
+    expect(parted).toMatch(/zo-gd {2}step 0 +loss 0\.1 +tr₊\(H\) 7 ± 0\.21 +λmax 1\.17 +18 % of the limit 40/);
+  });
+
+  it('is not broken elsewhere, nor in a word or a path, whatever the width', () => {
+    const path = '/a/very/long/path/'.repeat(10);
+    expect(wrapped(`${path} ${path}`, new TextSink({ columns: 40 }))).toBe(`${path} ${path}`);
+    expect(wrapped(`${path} b`, new TextSink({ isTTY: true, columns: 40 }))).toBe(`${path}\n  b`);
+    expect(wrapped('a b', new TextSink({ isTTY: true, columns: 0 }))).toBe('a b');
+  });
+});
+
 describe('progress elsewhere', () => {
   it('is about twenty plain lines and the monitor points, without control characters', () => {
     const stream = new TextSink();
@@ -128,11 +160,18 @@ describe('progress elsewhere', () => {
     expect(stream.lines[0]).toMatch(/2,752 parameters, 1,000 examples, zo-gd η = 0\.05, μ = 0\.001, seed 1/);
   });
 
+  it('shows the curvature that the share is of: the positive part where there are negative eigenvalues', () => {
+    const stream = new TextSink();
+    const monitor = { ...monitorAt(0, { lr: 0.05, trace: 10 }), trace: 5, negativeTrace: 5, negativeTraceStdErr: 0.4 };
+    progress(stream, { steps: 1, now: () => 0 }).show(monitor);
+    expect(stream.text).toMatch(/tr₊\(H\) 10 ± 0\.5 .* 25 % of the limit 40/);
+  });
+
   it('says where each point stands against its limit', () => {
     const stream = new TextSink();
     play(stream);
     const monitors = stream.lines.filter((line) => line.includes('limit'));
-    expect(monitors[0]).toMatch(/^step 0 .*trace 7 ± 0\.21 {2}λmax 1\.17 {2}18 % of the limit 40$/);
+    expect(monitors[0]).toMatch(/^step 0 .*tr₊\(H\) 7 ± 0\.21 {2}λmax 1\.17 {2}18 % of the limit 40$/);
     expect(monitors.at(-1)).toMatch(/ 97 % of the limit 40, at the edge$/);
   });
 
@@ -144,8 +183,8 @@ describe('progress elsewhere', () => {
       progress(stream, { steps: 1, now: () => 0 }).show({ ...monitor, ...edge });
       return stream.text;
     };
-    expect(at(gdm({ lr: 0.5 }))).toMatch(/λmax 7\.5 {2}99 % of the limit 7\.6, at the edge\n$/);
-    expect(at(adam({ lr: 0.001 }))).toMatch(/ 0 % of the limit 38,000\n$/);
+    expect(at(gdm({ lr: 0.5 }))).toMatch(/λmax 7\.5 {2}99 % of the limit 7\.6 of λmax, at the edge\n$/);
+    expect(at(adam({ lr: 0.001 }))).toMatch(/ 0 % of the limit 38,000 of λmax\n$/);
     expect(at(zoGD({ lr: 0.02 }), { batch: 10, examples: 100 })).toMatch(
       /45 % to 450 % of the limit 100, undecided\n$/,
     );

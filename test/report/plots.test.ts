@@ -197,7 +197,7 @@ describe('the limit of a run', () => {
     const smooth = summaryOf({ steps }, cosine(steps));
     const [run] = plotRuns([smooth]);
     expect(run.smoothLimit).toBe(true);
-    expect(run.limit.length).toBeLessThanOrEqual(201);
+    expect(run.limit.length).toBeLessThanOrEqual(401);
     expect(run.limit.every(([, value]) => Number.isFinite(value))).toBe(true);
     const document = svgOf('trace.svg', smooth);
     expect(limitLabels(document)).toEqual([]);
@@ -213,13 +213,25 @@ describe('the limit of a run', () => {
     expect(limitLabels(svgOf('trace.svg', changing(Array.from({ length: 100 }, (_, i) => 0.05 + i / 1e4))))).toEqual(
       [],
     );
-    // Two limits of nearly one height: the second label stands beside the first.
-    const beside = svgOf('trace.svg', changing([0.05]), changing([0.0495], { seed: '2' }));
-    const places = [...beside.querySelectorAll('g[aria-label="text"] text')].map((text) =>
-      Number(/translate\(([\d.]+)/.exec(text.getAttribute('transform') ?? '')?.[1]),
-    );
-    expect(places).toHaveLength(2);
-    expect(Math.abs(places[1] - places[0])).toBeGreaterThan(50);
+    // Two limits of nearly one height: their labels stand on different sides, and of three one stands beside another.
+    for (const rates of [
+      [0.05, 0.0495],
+      [0.05, 0.0495, 0.0498],
+    ]) {
+      const close = svgOf('trace.svg', ...rates.map((lr, i) => changing([lr], { seed: String(i) })));
+      const placeOf = (element: Element | null) =>
+        (/translate\((-?[\d.]+),(-?[\d.]+)/.exec(element?.getAttribute('transform') ?? '') ?? []).slice(1).map(Number);
+      // Above or below their lines: a matter of the group they are in.
+      const places = [...close.querySelectorAll('g[aria-label="text"] text')].map((text) => {
+        const [[x, y], [, offset]] = [placeOf(text), placeOf(text.closest('g'))];
+        return [x, y + offset];
+      });
+      expect(places).toHaveLength(rates.length);
+      places.forEach(([x, y], i) => {
+        for (const [left, top] of places.slice(i + 1))
+          expect(Math.abs(x - left) > 60 || Math.abs(y - top) >= 10).toBe(true);
+      });
+    }
   });
 
   it('is none where η is 0', () => {
