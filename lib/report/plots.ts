@@ -205,13 +205,15 @@ function drawTrace(runs: readonly PlotRun[], frame: PlotFrame, name: string): Sv
   const governed = runs.filter(({ governs }) => governs === 'trace');
   const banded = monitorsOf(governed);
   const axis = traceAxis(runs);
+  const limits = governed.flatMap(({ limit }) => limit.map(([, value]) => value));
+  const isSeen = limits.length === 0 || limits.some((value) => value <= axis.top);
   return draw(runs, frame, {
     legend: [
       ...runs.map((_, i) => ({ kind: 'point', series: i }) as const),
       ...(governed.length > 0
         ? ([
             { kind: 'band', text: 'band' },
-            { kind: 'dashed', text: limitName(governed) },
+            { kind: 'dashed', text: `${limitName(governed)}${isSeen ? '' : ' (above the plot)'}` },
           ] as const)
         : []),
     ],

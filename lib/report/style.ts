@@ -1,4 +1,4 @@
-import { darkSeries, lightSeries, lightTheme } from './theme.ts';
+import { darkSeries, lightSeries, lightTheme, manyLightness } from './theme.ts';
 
 const variables = (colours: Record<string, string>, series: readonly string[]) =>
   [
@@ -15,6 +15,7 @@ const light = variables(
     page: '#f5f6f8',
     line: '#d5dae0',
     control: '#7d8691',
+    many: manyLightness.light,
   },
   lightSeries,
 );
@@ -27,6 +28,7 @@ const dark = variables(
     page: '#121519',
     line: '#3a4149',
     control: '#7b848f',
+    many: manyLightness.dark,
   },
   darkSeries,
 );

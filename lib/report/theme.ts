@@ -32,14 +32,20 @@ export const darkSeries = [
   '#c9c4bf',
 ] as const;
 
-const manySeries = (index: number, count: number) => `hsl(${Math.round((360 * index) / count)}, 65%, 48%)`;
+/** Hues for more runs than have one of their own. */
+const manySeries = (index: number, count: number, lightness: string) =>
+  `hsl(${Math.round((360 * index) / count)}, 65%, ${lightness})`;
+
+/** Lightness of `manySeries`: ≥ 3 : 1 on white, and on the dark background. */
+export const manyLightness = { light: '34%', dark: '68%' } as const;
 
 export const lightTheme: Theme = {
   ink: '#1c2024',
   muted: '#5b6570',
   grid: '#e3e6ea',
   background: '#ffffff',
-  series: (index, count) => (count <= lightSeries.length ? lightSeries[index] : manySeries(index, count)),
+  series: (index, count) =>
+    count <= lightSeries.length ? lightSeries[index] : manySeries(index, count, manyLightness.light),
 };
 
 /** Follows the style sheet of the page. */
@@ -48,5 +54,6 @@ export const pageTheme: Theme = {
   muted: 'var(--muted)',
   grid: 'var(--grid)',
   background: 'var(--card)',
-  series: (index, count) => (count <= lightSeries.length ? `var(--series-${index})` : manySeries(index, count)),
+  series: (index, count) =>
+    count <= lightSeries.length ? `var(--series-${index})` : manySeries(index, count, 'var(--many)'),
 };

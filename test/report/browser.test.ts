@@ -184,6 +184,33 @@ describe.skipIf(!existsSync(executablePath))('a report in Chromium (set ZEROTH_C
     },
   );
 
+  it.each(['light', 'dark'] as const)('draws twelve runs in colours of 3 : 1 at least, in %s', async (colorScheme) => {
+    const twelve = join(folder, 'twelve.html');
+    const folders = Array.from({ length: 12 }, (_, i) =>
+      writeRunFolder(join(folder, `twelve-${i}`), syntheticRun({ seed: String(i), steps: 20 })),
+    );
+    await writeReport(folders, twelve, { clientScript: join(folder, 'client.js') });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme });
+    await page.goto(pathToFileURL(twelve).href);
+    await page.waitForSelector('#loss svg');
+    const colours = await page.evaluate(() => {
+      const rgb = (text: string) => (text.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
+      const card = rgb(getComputedStyle(document.querySelector('section') as Element).backgroundColor);
+      const lines = [...document.querySelectorAll('#loss svg g[aria-label="line"] path')];
+      return { card, lines: lines.map((line) => rgb(getComputedStyle(line).stroke)) };
+    });
+    const luminance = (rgb: number[]) =>
+      rgb
+        .map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    expect(new Set(colours.lines.map(String)).size).toBe(12);
+    for (const line of colours.lines) {
+      const [light, dark] = [luminance(line), luminance(colours.card)].sort((a, b) => b - a);
+      expect((light + 0.05) / (dark + 0.05)).toBeGreaterThanOrEqual(3);
+    }
+    await page.close();
+  });
+
   it('is usable by keyboard: every control has a name of its own and a ring, the table of facts can be scrolled', async () => {
     const { page } = await open(375, 800, 'light');
     const names = await page

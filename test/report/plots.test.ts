@@ -234,6 +234,13 @@ describe('the limit of a run', () => {
     }
   });
 
+  it('is said to be above the plot where it is', () => {
+    const text = (settle: number) =>
+      svgOf('trace.svg', summaryOf({ settle })).querySelector('[aria-label="legend"]')?.textContent;
+    expect(text(0.05)).toContain('limit 2/η (above the plot)');
+    expect(text(0.5)).toMatch(/limit 2\/η(?! \(above)/);
+  });
+
   it('is none where η is 0', () => {
     const still = summaryOf({}, (event) => {
       if (event.type === 'step') return { ...event, lr: 0 };
