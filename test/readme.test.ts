@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../lib/device/native.ts';
@@ -45,5 +45,21 @@ describe('README', () => {
     for (const [, target] of readme.matchAll(/\]\(((?!https?:)[^)]+)\)/g)) {
       expect(() => readFileSync(join(packageRoot, target)), target).not.toThrow(/ENOENT/);
     }
+  });
+});
+
+describe('README, docs and docstrings', () => {
+  it('do not say that runs die of heavy tails: at the edge steps are close to Gaussian, and it is the weights that diffuse', () => {
+    const sources = readdirSync(join(packageRoot, 'lib'), { recursive: true, encoding: 'utf8' });
+    const files = [
+      'README.md',
+      ...readdirSync(join(packageRoot, 'docs')).map((file) => `docs/${file}`),
+      ...sources.map((file) => `lib/${file}`),
+    ].filter((file) => /\.(md|ts)$/.test(file));
+    expect(files.length).toBeGreaterThan(100);
+    for (const file of files) {
+      expect(readFileSync(join(packageRoot, file), 'utf8'), file).not.toMatch(/heavy[\s-]+tail/i);
+    }
+    expect(readFileSync(join(packageRoot, 'docs/mathematics.md'), 'utf8')).toContain('The weights *diffuse*');
   });
 });

@@ -34,6 +34,8 @@ export interface RunFacts {
   readonly examples: number;
   /** ‖θ‖² at the start and last, and what noise has added. */
   readonly growth: { readonly start: number; readonly now: number; readonly diffusion: number | null };
+  /** Whether the parameters are known to have changed. */
+  readonly moved: boolean;
 }
 
 /** How a run ended, for a person; for a diverged one what was seen, and what may help. */
@@ -41,9 +43,13 @@ export function endMessage(reason: EndEvent['reason'], run: RunFacts): string {
   const sentences =
     reason === 'diverged' && run.trouble
       ? [run.trouble.text, ...advice(run, run.trouble), run.kept ? 'The last finite checkpoint is kept.' : '']
-      : [outcome(reason, run), ...run.warnings.map((warning) => `Warning: ${latest(warning, run)}`)];
+      : [outcome(reason, run), ...standing(run).map((warning) => `Warning: ${latest(warning, run)}`)];
   return sentences.filter(Boolean).join(' ');
 }
+
+/** Warnings that still hold: parameters that stood still at first may have moved since. */
+const standing = ({ warnings, moved }: RunFacts): readonly WarningEvent[] =>
+  warnings.filter(({ code }) => code !== 'parameters-stuck' || !moved);
 
 /** What a warning says by now. */
 const latest = ({ code, message }: WarningEvent, run: RunFacts): string =>
@@ -120,14 +126,24 @@ function remedies(run: RunFacts): string {
   const diffuses = diffusion !== null && diffusion > 0 && now > 1.1 * start && diffusion >= (now - start) / 2;
   const ways = ['a smaller η'];
   if (minibatch) ways.push('a larger batch');
-  if (diffuses) ways.push('fewer or narrower trained parameters', 'decoupled weight decay', 'more queries a step');
+  if (diffuses) ways.push(...AGAINST_NOISE);
   // Far below the limit, as far as was measured: η may be innocent.
   const doubt = (run.measured?.ratioMax ?? 1) < 0.5 && !minibatch && !diffuses;
-  const last = ways.pop();
-  const list = ways.length > 0 ? `${ways.join(', ')} or ${last}` : last;
   return doubt
     ? 'That was far from the edge of stability: measure more often (monitorEvery), and look at the loss and its data, before trying a smaller η.'
-    : `What may help: ${list}.`;
+    : `What may help: ${orList(ways)}.`;
+}
+
+/** What slows the diffusion of weights down, beside η. */
+export const AGAINST_NOISE: readonly string[] = [
+  "fewer trained parameters (narrower layers, or some of the weights among the problem's constants)",
+  'an estimator of your own that averages q directions (terms { direction: direction(i), coefficient: cᵢ / q })',
+];
+
+/** A, b or c. */
+export function orList(words: readonly string[]): string {
+  const last = words.at(-1) ?? '';
+  return words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${last}` : last;
 }
 
 /** 1 step, 2 steps. */

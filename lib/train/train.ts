@@ -283,7 +283,7 @@ class Run {
   }
 
   #endEvent(reason: EndEvent['reason'], seconds: number): EndEvent {
-    const { trouble, warnings, growth, measured, usualLoss } = this.#watch;
+    const { trouble, warnings, growth, moved, measured, usualLoss } = this.#watch;
     const { steps, batch } = this.#settings;
     const loss = this.#lastLoss;
     const message = endMessage(reason, {
@@ -297,6 +297,7 @@ class Run {
       batch,
       examples: this.#objective.examples,
       growth,
+      moved,
     });
     return {
       type: 'end',

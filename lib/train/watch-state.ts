@@ -1,21 +1,17 @@
 import { shown } from '../errors.ts';
-import type { VectorSums } from '../params/params.ts';
 import type { DiffusionState } from './diffusion.ts';
 import type { DivergenceState } from './divergence.ts';
 import type { LastMeasured } from './ending.ts';
 import type { WarningEvent } from './events.ts';
+import type { MotionState } from './motion.ts';
 
 /** What a resumed run needs to see what it would have seen. */
 export interface WatchState {
   readonly divergence: DivergenceState;
   readonly diffusion: DiffusionState;
-  /** ‖θ‖² at the start of the run. */
-  readonly start: number;
+  readonly motion: MotionState;
   /** Steps in a row whose estimate was exactly 0. */
   readonly still: number;
-  /** θ when it was last compared, and whether an update that should have moved it came since. */
-  readonly last: VectorSums;
-  readonly pushed: boolean;
   /** ‖θ‖² is measured when noise has added this much; null where that is never. */
   readonly measureAt: number | null;
   readonly measured: LastMeasured | null;
@@ -26,8 +22,14 @@ export interface WatchState {
 export function checkedWatchState(value: unknown): WatchState {
   const state = record('watch', value);
   const divergence = record('divergence', state.divergence);
-  const last = record('last', state.last);
-  const numbers = [state.start, state.still, last.sum, last.squares, divergence.beyond];
+  const motion = record('motion', state.motion);
+  const start = record('start', motion.start);
+  const numbers = [state.still, start.sum, start.squares, motion.pushes, divergence.beyond];
+  if (motion.seen !== null) {
+    const { step, digest } = record('seen', motion.seen);
+    numbers.push(step);
+    if (typeof digest !== 'string') throw new Error(`watch: digest ${shown(digest)}`);
+  }
   numbers.push(...list('early losses', divergence.early));
   if (state.diffusion !== null) {
     const { xx, xm, mm } = record('diffusion', state.diffusion);
@@ -41,7 +43,7 @@ export function checkedWatchState(value: unknown): WatchState {
   for (const number of numbers) {
     if (typeof number !== 'number') throw new Error(`watch: expected a number, received ${shown(number)}`);
   }
-  if (typeof state.pushed !== 'boolean') throw new Error(`watch: pushed ${shown(state.pushed)}`);
+  if (typeof motion.moved !== 'boolean') throw new Error(`watch: moved ${shown(motion.moved)}`);
   for (const warning of list('warnings', state.warnings)) record('warning', warning);
   return value as WatchState;
 }

@@ -1,14 +1,15 @@
 import { MAX_F32, ZerothError } from '../errors.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
-import type { DeviceGradient, MeasuredParams, VectorSums } from '../params/params.ts';
+import type { DeviceGradient, MeasuredParams } from '../params/params.ts';
 import type { Direction } from '../random/direction.ts';
 import { Diffusion } from './diffusion.ts';
 import { Divergence } from './divergence.ts';
-import { type LastMeasured, stepsText } from './ending.ts';
+import { AGAINST_NOISE, type LastMeasured, orList, stepsText } from './ending.ts';
 import type { EndCause, MonitorEvent, WarningCode, WarningEvent } from './events.ts';
 import { findGradientOverflow, findOverflow, overflowing, overflowText } from './finite.ts';
 import { whyFlat, whyNoGradient } from './flatness.ts';
+import { Motion } from './motion.ts';
 import type { RunSettings } from './options.ts';
 import type { WatchState } from './watch-state.ts';
 
@@ -24,6 +25,9 @@ const STILL = 4;
  */
 const GROWN = 4;
 const BY_NOISE = 0.9;
+
+/** Factor in what noise has added between two looks at ‖θ‖². */
+const FURTHER = 1.25;
 
 /** Why a run cannot go on. */
 export interface Trouble {
@@ -52,9 +56,8 @@ export class Watch {
   readonly #settings: RunSettings;
   #divergence: Divergence;
   readonly #diffusion: Diffusion;
-  #start = Number.NaN;
+  readonly #motion = new Motion();
   #still = 0;
-  #last: VectorSums = { sum: Number.NaN, squares: Number.NaN };
   #pushed = false;
   #measureAt: number | null = null;
   #measured: LastMeasured | null = null;
@@ -96,6 +99,11 @@ export class Watch {
     return { start: this.#start, now: this.#squaredNorm, diffusion: this.#diffusion.total };
   }
 
+  /** Whether θ is known to have moved since the start. */
+  get moved(): boolean {
+    return this.#motion.state.moved;
+  }
+
   /** The median of the first losses, where the last one lies far above; else undefined. */
   get usualLoss(): number | undefined {
     return this.#divergence.beyond ? this.#divergence.reference?.median : undefined;
@@ -126,8 +134,7 @@ export class Watch {
   /** Looks at the parameters that a run begins with. */
   async begin(): Promise<void> {
     const measured = await this.#measureFinite(0, 'in the start');
-    this.#start = measured.theta.squares;
-    this.#last = measured.theta;
+    this.#motion.begin(measured.theta);
     this.#measureAt = this.#start > 0 ? (GROWN - 1) * this.#start : null;
   }
 
@@ -154,10 +161,11 @@ export class Watch {
     const still = isZero(estimate);
     this.#still = still ? this.#still + 1 : 0;
     this.#taken = taken;
-    this.#pushed ||= lr > 0 && !still;
+    this.#pushed = lr !== 0 && !still && this.#motion.push();
     // An update of this size may leave f32. A norm is larger than every element.
     this.#suspect = estimate.kind === 'dense' && !(lr * Math.sqrt(estimate.gradient.squaredNorm) < MAX_F32);
-    this.#due = this.#suspect || (step + 1) % LOOK_EVERY === 0 || this.#still === STILL || this.#isDiffusing();
+    this.#due =
+      this.#suspect || this.#pushed || (step + 1) % LOOK_EVERY === 0 || this.#still === STILL || this.#isDiffusing();
   }
 
   /** Whether `check` has something to do after this step. */
@@ -172,10 +180,11 @@ export class Watch {
     }
     if (this.#trouble) return;
     if (this.#still === STILL) await this.#askWhyStill(step);
+    if (this.#pushed) await this.#lookForMotion(step + 1, false);
     if (this.#isDiffusing()) {
       await this.#measureFinite(step + 1, 'in the dynamics');
       this.#judgeGrowth(step);
-      this.#measureAt = 2 * (this.#diffusion.total ?? 0);
+      this.#measureAt = FURTHER * (this.#diffusion.total ?? 0);
     }
   }
 
@@ -185,22 +194,14 @@ export class Watch {
     return this.#trouble === undefined;
   }
 
-  /** Measures θ, and says what is to be said of how it moves. @param last whether the run ends here. */
+  /** Measures ‖θ‖²; where the run ends here, says what else is to be said of how θ moved. */
   async measure(step: number, last = false): Promise<void> {
     this.#before = this.#before?.step === step ? this.#before : { step, state: this.#state };
-    const { theta } = await this.#measureFinite(step, 'in the dynamics');
-    if (this.#trouble) return;
-    if (last && this.#still > 0 && this.#still === step && step < STILL) await this.#askWhyStill(step);
+    await this.#measureFinite(step, 'in the dynamics');
+    if (this.#trouble || !last) return;
+    if (this.#still > 0 && this.#still === step && step < STILL) await this.#askWhyStill(step);
+    await this.#lookForMotion(step, true);
     this.#judgeGrowth(step);
-    if (this.#pushed && this.#last.sum === theta.sum && this.#last.squares === theta.squares) {
-      this.#warn(
-        step,
-        'parameters-stuck',
-        'No parameter has changed: the updates are below the spacing of f32 at the parameters (2⁻²⁴ of a weight). Where the run has not converged, use a larger η.',
-      );
-    }
-    this.#last = theta;
-    this.#pushed = false;
   }
 
   /** What a checkpoint at this step keeps. */
@@ -211,11 +212,9 @@ export class Watch {
   restore(state: WatchState): void {
     this.#divergence = new Divergence(this.#settings.divergenceLimit, state.divergence);
     this.#diffusion.restore(state.diffusion);
-    this.#start = state.start;
-    this.#squaredNorm = state.start;
+    this.#motion.restore(state.motion);
+    this.#squaredNorm = this.#start;
     this.#still = state.still;
-    this.#last = state.last;
-    this.#pushed = state.pushed;
     this.#measureAt = state.measureAt;
     this.#measured = state.measured;
     this.#warnings = state.warnings;
@@ -225,14 +224,17 @@ export class Watch {
     return {
       divergence: this.#divergence.state,
       diffusion: this.#diffusion.state,
-      start: this.#start,
+      motion: this.#motion.state,
       still: this.#still,
-      last: this.#last,
-      pushed: this.#pushed,
       measureAt: this.#measureAt,
       measured: this.#measured,
       warnings: this.#warnings,
     };
+  }
+
+  /** ‖θ‖² at the start. */
+  get #start(): number {
+    return this.#motion.state.start.squares;
   }
 
   #isDiffusing(): boolean {
@@ -336,6 +338,17 @@ export class Watch {
     }
   }
 
+  async #lookForMotion(step: number, last: boolean): Promise<void> {
+    const still = await this.#motion.look(this.#objective.params, step, last);
+    if (!still) return;
+    this.#warn(
+      step,
+      'parameters-stuck',
+      `No parameter changed from step ${still.from} to step ${still.to}: the updates are not 0, and below the spacing of f32 at the parameters ` +
+        '(2⁻²⁴ of a weight). Unless the run began at a minimum, use a larger η.',
+    );
+  }
+
   /** ‖θ‖² as measured now, against what noise has made of it. */
   #judgeGrowth(step: number): void {
     const { start, now, diffusion } = this.growth;
@@ -344,7 +357,7 @@ export class Watch {
       step,
       'weights-diffuse',
       `The weights diffuse: ‖θ‖² has grown from ${brief(start)} to ${brief(now)}, and the noise of the steps alone adds ${brief(diffusion)}. ` +
-        'In wide networks that can raise the curvature until the run dies; a smaller η, fewer or narrower trained parameters, decoupled weight decay or more queries a step slow it down.',
+        `In wide networks that can raise the curvature until the run dies; it is slowed down by ${orList(['a smaller η', ...AGAINST_NOISE])}.`,
     );
   }
 

@@ -295,9 +295,11 @@ describe('a resume', () => {
 
   it.each([
     ['still', '"3"'],
-    ['pushed', '1'],
-    ['start', 'null'],
-    ['last', '{"sum":1}'],
+    ['motion', 'null'],
+    ['motion', '{"start":{"sum":1},"moved":true,"pushes":0,"seen":null}'],
+    ['motion', '{"start":{"sum":1,"squares":1},"moved":1,"pushes":0,"seen":null}'],
+    ['motion', '{"start":{"sum":1,"squares":1},"moved":false,"pushes":"1","seen":null}'],
+    ['motion', '{"start":{"sum":1,"squares":1},"moved":false,"pushes":1,"seen":{"step":1}}'],
     ['divergence', '{"early":[1,"2"],"beyond":0}'],
     ['divergence', '{"early":1,"beyond":0}'],
     ['diffusion', '{"xx":1,"xm":1}'],

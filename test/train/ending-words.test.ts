@@ -1,4 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../lib/device/native.ts';
 import { endMessage, type LastMeasured, type RunFacts } from '../../lib/train/ending.ts';
 
 const measured: LastMeasured = {
@@ -24,6 +27,7 @@ const facts: RunFacts = {
   batch: 'full',
   examples: 1000,
   growth: { start: 54.4, now: 1.5e18, diffusion: 1.5e18 },
+  moved: true,
 };
 
 const died = (changes: Partial<RunFacts>) => endMessage('diverged', { ...facts, ...changes });
@@ -34,7 +38,8 @@ describe('the last words of a run that diverged', () => {
     expect(died({})).toBe(
       'The loss is Infinity at step 441. At step 400, when it was last measured, the trace was 41.2, 103 % of its limit at η = 0.05 ' +
         '(at the edge of stability). ‖θ‖² had grown from 54.4 to 448; the noise of the steps alone adds 414. ' +
-        'What may help: a smaller η, fewer or narrower trained parameters, decoupled weight decay or more queries a step.',
+        "What may help: a smaller η, fewer trained parameters (narrower layers, or some of the weights among the problem's constants) or " +
+        'an estimator of your own that averages q directions (terms { direction: direction(i), coefficient: cᵢ / q }).',
     );
   });
 
@@ -89,6 +94,15 @@ describe('the last words of a run that diverged', () => {
     expect(died({ ...quiet, measured: { ...far, ratioMax: null } })).toMatch(/What may help: a smaller η\.$/);
   });
 
+  it('and warnings name no remedy that is not here', () => {
+    // Nothing in the library decays weights or takes a number of queries: what would is to be written by the user.
+    const sources = readdirSync(join(packageRoot, 'lib/train')).map((file) =>
+      readFileSync(join(packageRoot, 'lib/train', file), 'utf8'),
+    );
+    expect(sources.length).toBeGreaterThan(20);
+    for (const source of sources) expect(source).not.toMatch(/weight decay|queries/);
+  });
+
   it.each([
     ['in the start', 'look at the loss, its data and the initial parameters'],
     ['in μ', 'a smaller μ'],
@@ -122,6 +136,14 @@ describe('the last words of a run that ended as it should', () => {
     expect(endMessage('completed', { ...fine, warnings, growth })).toBe(
       'Completed 1 step. Warning: The loss is 2. Warning: ‖θ‖² has grown from 54 to 522; the noise of the steps alone adds 577.',
     );
+  });
+
+  it('leave out that no parameter changed where some have since', () => {
+    const warnings = [
+      { type: 'warning', step: 64, code: 'parameters-stuck', message: 'No parameter changed.' },
+    ] as const;
+    expect(endMessage('completed', { ...fine, warnings })).toBe('Completed 1 step.');
+    expect(endMessage('completed', { ...fine, warnings, moved: false })).toMatch(/Warning: No parameter changed\.$/);
   });
 
   it('say that the loss stands far above where it began', () => {
