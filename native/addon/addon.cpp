@@ -1,12 +1,10 @@
 // What the addon exports: the Device class, what this machine's CPU offers, and locks on files. Everything else is
 // reached through a Device.
 #include <napi.h>
-#include <sched.h>
-
-#include <thread>
 
 #include "addon/device.h"
 #include "addon/file_lock.h"
+#include "addon/processors.h"
 #include "direction/isa.h"
 
 namespace {
@@ -29,17 +27,14 @@ Napi::Value availableIsas(const Napi::CallbackInfo& info) {
   return names;
 }
 
-// Those that this process may run on, which taskset and containers restrict.
 Napi::Value processors(const Napi::CallbackInfo& info) {
-  cpu_set_t allowed;
-  const bool known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
-  const unsigned count = known ? static_cast<unsigned>(CPU_COUNT(&allowed)) : std::thread::hardware_concurrency();
-  return Napi::Number::New(info.Env(), count > 0 ? count : 1);
+  return Napi::Number::New(info.Env(), zeroth::addon::processorCount());
 }
 
 void end(const Napi::CallbackInfo& info) { zeroth::addon::Core::endAll(info.Env()); }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  zeroth::addon::giveBackProcessors();
   exports.Set("Device", zeroth::addon::Device::define(env));
   exports.Set("activeIsa", Napi::Function::New(env, activeIsa));
   exports.Set("availableIsas", Napi::Function::New(env, availableIsas));

@@ -1,11 +1,24 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { child, PRELUDE } from './child.ts';
+
+/** What makes OpenMP bind threads to processors, and among them the one that loads it. */
+const BOUND: Record<string, Record<string, string>> = {
+  'OMP_PROC_BIND=true': { OMP_PROC_BIND: 'true' },
+  'OMP_PROC_BIND=close': { OMP_PROC_BIND: 'close' },
+  'OMP_PLACES=cores': { OMP_PLACES: 'cores' },
+  GOMP_CPU_AFFINITY: {
+    GOMP_CPU_AFFINITY: /Cpus_allowed_list:\s*(\S+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1],
+  },
+};
 
 const HOSTILE: Record<string, Record<string, string>> = {
   'OMP_THREAD_LIMIT=1': { OMP_THREAD_LIMIT: '1' },
   'OMP_DYNAMIC=true': { OMP_DYNAMIC: 'true' },
   'OMP_MAX_ACTIVE_LEVELS=0': { OMP_MAX_ACTIVE_LEVELS: '0' },
   'OMP_NUM_THREADS=3': { OMP_NUM_THREADS: '3' },
+  ...BOUND,
   'all of them': { OMP_THREAD_LIMIT: '1', OMP_DYNAMIC: 'true', OMP_MAX_ACTIVE_LEVELS: '0', OMP_NUM_THREADS: '2' },
 };
 
@@ -31,6 +44,36 @@ describe('the threads of a device', () => {
     const none = Array(8).fill(0).join(' ');
     expect(run).toMatchObject({ status: 0, stderr: '', stdout: `${none} | ${none}\n` });
   });
+
+  it.each([['nothing', {}], ...Object.entries(BOUND)])(
+    'may run, with that which loads it, wherever the process might before OpenMP was told: %s',
+    (_, env) => {
+      const list = `
+        const { readFileSync, readdirSync } = process.getBuiltinModule('node:fs');
+        const allowed = (thread) => /Cpus_allowed_list:\\s*(\\S+)/.exec(readFileSync('/proc/self/task/' + thread + '/status', 'utf8'))[1];
+        const everywhere = () => [...new Set(readdirSync('/proc/self/task').map(allowed))];`;
+      const inWorker = `(async () => {${PRELUDE}${list}
+        const device = openDevice({ threads: 2 });
+        const wrong = await product(device);
+        (await import('node:worker_threads')).parentPort.postMessage([wrong, ...everywhere()]); })()`;
+      const run = child(
+        `${list}
+        const before = allowed(process.pid);
+        const devices = [openDevice(), openDevice({ threads: 3 })];
+        const opened = everywhere();
+        const wrong = [await product(devices[0]), await product(devices[1])];
+        const { Worker } = await import('node:worker_threads');
+        const worker = new Worker(${JSON.stringify(inWorker)}, { eval: true });
+        const theirs = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+        console.log(JSON.stringify([devices[0].threads, before, opened, wrong, everywhere(), theirs]));`,
+        { env },
+      );
+      expect(run).toMatchObject({ status: 0, stderr: '' });
+      const [threads, before, ...rest] = JSON.parse(run.stdout);
+      expect(threads).toBe(availableParallelism());
+      expect(rest).toEqual([[before], [0, 0], [before], [0, before]]);
+    },
+  );
 
   it('are all there when it opens, and the system is asked for none while it works', () => {
     const run = child(`
