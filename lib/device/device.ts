@@ -176,11 +176,14 @@ export class Device implements AsyncDisposable {
     checkInteger('count', count, 0);
     checkInteger('first', first, 0);
     const buffer = this.allocate(count * 4);
-    const done = this.submit(new CommandList().fill(buffer, 0, direction, first, count));
-    const values = buffer.readF32();
-    await done;
-    buffer.dispose();
-    return values;
+    try {
+      const filled = this.submit(new CommandList().fill(buffer, 0, direction, first, count));
+      // Both are waited for: what fails alone and unheard ends the process.
+      const [values] = await Promise.all([buffer.readF32(), filled]);
+      return values;
+    } finally {
+      buffer.dispose();
+    }
   }
 
   /** @internal Calls the addon, with its errors as ZerothErrors. */
