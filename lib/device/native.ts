@@ -76,14 +76,32 @@ export function loadNative(): NativeAddon {
     file = look(path);
     if (!isLoadable(file, process.arch)) throw new Error(`${path} was not tried`);
     const loaded = require(path) as NativeAddon;
-    // process.exit() takes the libraries apart while a device may still be computing with them.
-    process.once('exit', () => loaded.end());
+    endAtExit(loaded.end);
     addon = loaded;
     return addon;
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw loadError(describeLoadFailure(diagnoseLoadFailure(message, file, host()), message), cause);
   }
+}
+
+/**
+ * process.exit() takes the libraries apart while a device may still be computing with them. There may be many copies of this module (bundles,
+ * servers that reload modules), so they share one listener a thread, kept by its `process`.
+ */
+function endAtExit(end: () => void): void {
+  const key = Symbol.for('zeroth.endAtExit');
+  const shared = process as unknown as { [key]?: Set<() => void> };
+  let ends = shared[key];
+  if (ends === undefined) {
+    const all = new Set<() => void>();
+    ends = all;
+    Object.defineProperty(shared, key, { value: all });
+    process.once('exit', () => {
+      for (const one of all) one();
+    });
+  }
+  ends.add(end);
 }
 
 /** A bundle holds the library's JavaScript, and neither its addon nor the files beside it. */
@@ -124,7 +142,7 @@ function look(path: string): AddonFile {
 }
 
 function host(): Host {
-  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  const { header } = systemReport() as { header: { glibcVersionRuntime?: string } };
   return {
     platform: process.platform,
     arch: process.arch,
@@ -133,6 +151,19 @@ function host(): Host {
     root: packageRoot,
     checkout: existsSync(join(packageRoot, 'CMakeLists.txt')),
   };
+}
+
+/** Without the names of the other ends of open connections, for which some versions of Node would ask name servers. */
+function systemReport(): unknown {
+  const report: { excludeNetwork?: boolean; getReport(): unknown } = process.report;
+  const before = report.excludeNetwork;
+  if (before === undefined) return report.getReport();
+  report.excludeNetwork = true;
+  try {
+    return report.getReport();
+  } finally {
+    report.excludeNetwork = before;
+  }
 }
 
 const loadError = (message: string, cause?: unknown) => new ZerothError('ERR_ZEROTH_NATIVE', message, { cause });

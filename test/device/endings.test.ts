@@ -1,4 +1,8 @@
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../lib/device/native.ts';
 import { child, PRELUDE } from './child.ts';
 
 /** Keeps a device of two threads busy: jobs, reads, writes, loads, and failures of each. */
@@ -66,6 +70,29 @@ describe('a device ends', () => {
     }
   });
 
+  it('with its process, by process.exit, whichever copy of the package or of its modules opened it, and all share one listener', () => {
+    const copy = mkdtempSync(join(tmpdir(), 'zeroth-copy-'));
+    for (const part of ['dist', 'package.json', 'build/Release/zeroth.node'])
+      cpSync(join(packageRoot, part), join(copy, part), { recursive: true });
+    symlinkSync(join(packageRoot, 'node_modules'), join(copy, 'node_modules'));
+    const run = child(`
+      const before = threadsNow();
+      const listeners = process.listenerCount('exit');
+      const packages = ${JSON.stringify([packageRoot, copy])};
+      const modules = packages.flatMap((root) => Array.from({ length: 12 }, (_, i) => root + '/dist/device/native.js?copy=' + i));
+      const addons = (await Promise.all(modules.map((module) => import(module)))).map(({ loadNative }) => loadNative());
+      for (const { Device } of addons) {
+        const device = new Device(2);
+        const id = device.allocate(16 << 20);
+        for (let i = 0; i < 4; i++) device.read(id, 0, new ArrayBuffer(16 << 20)).catch(() => {});
+      }
+      console.log(new Set(addons).size, threadsNow() - before, process.listenerCount('exit') - listeners);
+      process.on('exit', () => console.log(threadsNow() - before));
+      process.exit(3);`);
+    rmSync(copy, { recursive: true });
+    expect(run).toMatchObject({ status: 3, signal: null, stderr: '', stdout: '2 48 1\n0\n' });
+  });
+
   it('with its process when that has nothing left to do, disposed or not, idle or forgotten at work', () => {
     const run = child(`
       const [disposed, idle, atWork] = [openDevice(), openDevice(), openDevice()];
@@ -94,6 +121,22 @@ describe('a device ends', () => {
       { flags: ['--expose-gc'] },
     );
     expect(run).toMatchObject({ status: 0, stderr: '', stdout: '0 80 0\n' });
+  });
+
+  it('while a direction is asked for, which fails as a promise and not as an unhandled rejection', () => {
+    const run = child(`
+      const device = openDevice({ threads: 1 });
+      const direction = { distribution: 'normal', seed: 1n, stream: 1n };
+      const asked = Array.from({ length: 3 }, () => device.direction(direction, 1 << 20));
+      device.dispose();
+      console.log((await Promise.allSettled(asked)).map(({ reason }) => reason.code).join());
+      await new Promise((resolve) => setImmediate(resolve));
+      try { await device.direction(direction, 4); } catch ({ code }) { console.log(code); }`);
+    expect(run).toMatchObject({
+      status: 0,
+      stderr: '',
+      stdout: `${Array(3).fill('ERR_ZEROTH_ABORTED').join()}\nERR_ZEROTH_DISPOSED\n`,
+    });
   });
 
   it('without the work that waits for its turn, and without holding up the event loop for what is under way', () => {

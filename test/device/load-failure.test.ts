@@ -191,4 +191,22 @@ describe('an addon that does not load', () => {
     if (stdout !== 'opened\n')
       expect(stdout).toMatch(/^ZerothError ERR_ZEROTH_NATIVE Zeroth's native addon did not load/);
   });
+
+  it('asks no name server for the ends of open connections, and leaves the reports of the process as they were', () => {
+    rmSync(join(copy, 'build/Release/zeroth.node'), { force: true });
+    const script = `
+      const { openDevice } = await import(${JSON.stringify(join(copy, 'dist/device/device.js'))});
+      const { report } = process;
+      let seen = [];
+      const original = report.getReport;
+      Object.defineProperty(report, 'getReport', { value: () => { seen.push(report.excludeNetwork); return original.call(report); } });
+      const before = report.excludeNetwork;
+      try { openDevice(); } catch ({ code }) { seen.push(code); }
+      console.log(JSON.stringify([before ?? null, ...seen.map((one) => one ?? null), report.excludeNetwork ?? null]));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    const has = 'excludeNetwork' in process.report;
+    const unset = has ? false : null;
+    expect(JSON.parse(stdout)).toEqual([unset, has ? true : null, 'ERR_ZEROTH_NATIVE', unset]);
+  });
 });
