@@ -9,10 +9,26 @@
 
 namespace zeroth {
 
-// Looks again and again until `ready()` holds, for a fifth of a millisecond at most. It yields in between, so that on a
-// busy machine the thread that is waited for gets the processor.
+// Tells the processor that this is a loop that waits: it leaves power and, where two threads share a core, the core's
+// units to the other one.
+inline void pauseBetweenLooks() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Looks again and again until `ready()` holds, for a fifth of a millisecond at most: some 50 times at once, as what is
+// nearly there comes sooner than the system can be asked for anything. Then it yields in between, so that on a busy
+// machine the thread that is waited for gets the processor.
 template <typename Ready>
 bool linger(const Ready& ready) {
+  constexpr int kLooks = 50;
+  for (int look = 0; look < kLooks; ++look) {
+    if (ready()) return true;
+    pauseBetweenLooks();
+  }
   constexpr auto kPatience = std::chrono::microseconds(200);
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (!ready()) {

@@ -29,7 +29,7 @@ void Worker::submit(std::function<void()> task) {
 void Worker::loop() {
   for (;;) {
     std::function<void()> task;
-    linger([this] { return queued_.load(std::memory_order_acquire) > 0; });
+    linger([this] { return queued_.load(std::memory_order_acquire) > 0 || stopping_.load(); });
     {
       std::unique_lock<std::mutex> lock(mutex_);
       ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });

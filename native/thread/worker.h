@@ -24,7 +24,7 @@ class Worker {
   std::condition_variable ready_;
   std::deque<std::function<void()>> queue_;
   std::atomic<size_t> queued_{0};  // queue_.size(), to look at without the lock
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
