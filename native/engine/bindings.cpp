@@ -14,25 +14,26 @@ void checkInput(const Declaration& declared, const InputBinding& binding, size_t
 }
 
 void checkOutput(const Output& declared, const OutputBinding& binding, size_t index) {
-  const std::string where = "job: output " + std::to_string(index);
+  // Made only where something is wrong: this runs at every step.
+  const auto where = [index] { return "job: output " + std::to_string(index); };
   const bool toSlot = binding.mode == OutputBinding::Mode::addToSlot;
   if (declared.dtype != (toSlot ? DType::f64 : DType::f32)) {
-    throw CommandError(where + " is bound as what it is not (f64 goes to slots, f32 to buffers); it is of dtype " +
+    throw CommandError(where() + " is bound as what it is not (f64 goes to slots, f32 to buffers); it is of dtype " +
                        name(declared.dtype));
   }
   if (toSlot) {
     if (declared.count == 1) return;
-    throw CommandError(where + ": expected one number for a slot, received " + std::to_string(declared.count));
+    throw CommandError(where() + ": expected one number for a slot, received " + std::to_string(declared.count));
   }
   const size_t length = binding.rowLength;
   if (length == 0 || declared.count % length != 0) {
-    throw CommandError(where + " does not consist of rows of the given length");
+    throw CommandError(where() + " does not consist of rows of the given length");
   }
   const uint64_t rows = declared.count / length;
   const uint64_t capacity = binding.buffer->bytes() / 4;
   if (rows > 0 && (binding.offset > capacity || length > capacity - binding.offset ||
                    (rows > 1 && binding.rowStride > (capacity - binding.offset - length) / (rows - 1)))) {
-    throw CommandError(where + " ends beyond its buffer");
+    throw CommandError(where() + " ends beyond its buffer");
   }
 }
 
