@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <new>
 #include <string>
 #include <utility>
 
 #include "cpu/executor.h"
+#include "cpu/memory.h"
 #include "cpu/sums.h"
 #include "cpu/update.h"
 #include "thread/team.h"
@@ -17,26 +16,15 @@
 namespace zeroth {
 namespace {
 
-// Zero-filled by the system, so that memory that is never touched costs nothing and allocating does not wait.
 class CpuBuffer : public Buffer {
  public:
-  explicit CpuBuffer(size_t bytes) : Buffer(bytes), raw_(std::calloc(bytes + kAlignment, 1)) {
-    if (bytes + kAlignment < bytes || raw_ == nullptr) {
-      std::free(raw_);
-      throw std::bad_alloc();
-    }
-    const auto address = reinterpret_cast<uintptr_t>(raw_);
-    data_ = static_cast<char*>(raw_) + (kAlignment - address % kAlignment) % kAlignment;
-  }
-  ~CpuBuffer() override { std::free(raw_); }
+  explicit CpuBuffer(size_t bytes) : Buffer(bytes), block_(bytes) {}
 
-  char* at(size_t byte) const { return data_ + byte; }
-  float* floats() const { return reinterpret_cast<float*>(data_); }
+  char* at(size_t byte) const { return reinterpret_cast<char*>(block_.data()) + byte; }
+  float* floats() const { return reinterpret_cast<float*>(block_.data()); }
 
  private:
-  static constexpr size_t kAlignment = 64;
-  void* raw_;
-  char* data_;
+  cpu::ZeroedBlock block_;
 };
 
 char* at(const Buffer& buffer, size_t byte) { return static_cast<const CpuBuffer&>(buffer).at(byte); }
@@ -51,7 +39,7 @@ class CpuExecutable : public Executable {
   const std::vector<Output>& outputs() const override { return executor.program().outputs; }
 
   cpu::Executor executor;
-  std::vector<cpu::Binding> bindings;
+  std::vector<const void*> bindings;
 };
 
 // Rows of `value` go to their places in the binding's buffer, times weight.
@@ -96,7 +84,7 @@ void bind(const Call& call) {
   auto& executable = static_cast<CpuExecutable&>(*call.program);
   executable.bindings.clear();
   for (const InputBinding& input : call.inputs) {
-    executable.bindings.push_back({at(*input.buffer, input.byteOffset), input.buffer->bytes() - input.byteOffset});
+    executable.bindings.push_back(at(*input.buffer, input.byteOffset));
   }
 }
 
@@ -106,7 +94,9 @@ void deliver(const Call& call, std::vector<double>& slots) {
     const OutputBinding& output = call.outputs[i];
     const void* const value = executable.executor.output(i);
     if (output.mode == OutputBinding::Mode::addToSlot) {
-      slots[output.slot] += output.weight * *static_cast<const double*>(value);
+      double number;  // an output may be an input, and that lie at any multiple of 4 bytes
+      std::memcpy(&number, value, sizeof number);
+      slots[output.slot] += output.weight * number;
     } else {
       scatterRows(static_cast<const float*>(value), executable.executor.program().outputs[i].count, output);
     }
@@ -142,17 +132,11 @@ class CpuBackend : public Backend {
     float* const out = floats(to) + offset;
     // An exception on another thread would end the process.
     checkDirection(direction, "fill");
-    constexpr size_t kChunk = 1 << 16;
-    const size_t chunks = (count + kChunk - 1) / kChunk;
-    const auto members = static_cast<int>(std::min(chunks, static_cast<size_t>(team_.size())));
-    parallelShares(&team_, chunks, members, [&](size_t chunk, size_t end, int) {
-      for (; chunk < end && !stopped(); ++chunk) {
-        const size_t begin = chunk * kChunk;
-        const size_t length = std::min(kChunk, count - begin);
-        zeroth::fill(direction, first + begin, length, out + begin, isa_);
-        if (scale == 1.0f) continue;
-        for (size_t i = 0; i < length; ++i) out[begin + i] *= scale;
-      }
+    parallelChunks(&team_, count, [&](size_t, size_t begin, size_t end) {
+      if (stopped()) return;
+      zeroth::fill(direction, first + begin, end - begin, out + begin, isa_);
+      if (scale == 1.0f) return;
+      for (; begin < end; ++begin) out[begin] *= scale;
     });
   }
 

@@ -1,31 +1,12 @@
 #include "cpu/executor.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 
 #include "cpu/kernel.h"
 
 namespace zeroth::cpu {
 
 namespace {
-
-// Zero-filled, so that a program that reads before it writes is at least deterministic; untouched pages cost nothing.
-class Block {
- public:
-  explicit Block(size_t bytes) : raw_(std::calloc(bytes + kAlignment, 1)) {
-    if (raw_ == nullptr) throw std::bad_alloc();
-    data_ = reinterpret_cast<uint8_t*>(alignUp(reinterpret_cast<uintptr_t>(raw_)));
-  }
-  ~Block() { std::free(raw_); }
-  Block(const Block&) = delete;
-  Block& operator=(const Block&) = delete;
-  uint8_t* data() const { return data_; }
-
- private:
-  void* raw_;
-  uint8_t* data_;
-};
 
 struct Prepare {
   int threads;
@@ -49,13 +30,13 @@ struct Executor::Impl {
     for (const Instruction& instruction : program.instructions)
       kernels.push_back(std::visit(Prepare{threads}, instruction));
     for (const KernelRef& kernel : kernels) scratchBytes = std::max(scratchBytes, kernel->scratchBytes());
-    scratch = std::make_unique<Block>(scratchBytes);
+    scratch = std::make_unique<ZeroedBlock>(scratchBytes);
   }
 
   int threads;
-  Block arena;
+  ZeroedBlock arena;
   size_t scratchBytes = 0;
-  std::unique_ptr<Block> scratch;
+  std::unique_ptr<ZeroedBlock> scratch;
   std::vector<uint8_t*> spaces;
   std::vector<KernelRef> kernels;
 };
@@ -69,26 +50,14 @@ Executor::Executor(Program program, int threads) : program_(std::move(program)) 
 
 Executor::~Executor() = default;
 
-bool Executor::run(const std::vector<Binding>& inputs, Team* team, const std::atomic<bool>* aborted) {
+bool Executor::run(const std::vector<const void*>& inputs, Team* team, const std::atomic<bool>* aborted) {
   if (team != nullptr && team->size() < impl_->threads) {
     throw std::invalid_argument("run: expected a team of at least " + std::to_string(impl_->threads) +
                                 " threads, received " + std::to_string(team->size()));
   }
-  if (inputs.size() != program_.inputs.size()) {
-    throw ExecutionError("run: expected " + std::to_string(program_.inputs.size()) + " inputs, received " +
-                         std::to_string(inputs.size()));
-  }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const uint64_t needed = program_.inputs[i].bytes();
-    if (inputs[i].bytes < needed) {
-      throw ExecutionError("run: expected at least " + std::to_string(needed) + " bytes for input " +
-                           std::to_string(i) + ", received " + std::to_string(inputs[i].bytes));
-    }
-    if (reinterpret_cast<uintptr_t>(inputs[i].data) % 4 != 0) {
-      throw ExecutionError("run: expected input " + std::to_string(i) + " at a multiple of 4 bytes");
-    }
     // Validation has made sure that no instruction writes to an input.
-    impl_->spaces[i + 1] = static_cast<uint8_t*>(const_cast<void*>(inputs[i].data));
+    impl_->spaces[i + 1] = static_cast<uint8_t*>(const_cast<void*>(inputs[i]));
   }
   const Context context{impl_->spaces.data(), impl_->scratch->data(), team};
   for (size_t i = 0; i < impl_->kernels.size(); ++i) {

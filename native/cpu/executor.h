@@ -1,4 +1,5 @@
-// Runs a program on the CPU. Prepared once; a run allocates nothing.
+// Runs a program on the CPU. All that depends on the program alone is made once: of what runs, only oneDNN allocates, a
+// few small objects a product.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -10,15 +11,10 @@
 
 namespace zeroth::cpu {
 
-// A run that could not go on because of its data: a binding that is too short, an index outside its table.
+// A run that could not go on because of its data: an index outside its table.
 class ExecutionError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
-};
-
-struct Binding {
-  const void* data;  // aligned to 4 bytes at least
-  size_t bytes;
 };
 
 class Executor {
@@ -35,10 +31,11 @@ class Executor {
   size_t arenaBytes() const { return program_.arenaWords * 4; }
   size_t scratchBytes() const { return scratchBytes_; }
 
-  // One binding an input, in order; checked against the declared sizes. `aborted` (may be null) is looked at between
-  // kernels; false says that it stopped the run. Without a team, the calling thread does it all, to the same bits.
-  // Throws ExecutionError. Not re-entrant.
-  bool run(const std::vector<Binding>& inputs, Team* team, const std::atomic<bool>* aborted = nullptr);
+  // Where each input is, in order: at a multiple of 4 bytes, and as long as it was declared. That is not looked at
+  // again here: the engine has held what a call binds to it (engine/bindings.h). `aborted` (may be null) is looked at
+  // between kernels; false says that it stopped the run. Without a team, the calling thread does it all, to the same
+  // bits. Throws ExecutionError. Not re-entrant.
+  bool run(const std::vector<const void*>& inputs, Team* team, const std::atomic<bool>* aborted = nullptr);
 
   // Where output i is after a run: in the arena, or in an input's binding. Valid until the next run.
   const void* output(size_t i) const;

@@ -6,12 +6,12 @@
 #include <cstring>
 #include <memory>
 
+#include "cpu/memory.h"
 #include "program/program.h"
 #include "thread/team.h"
 
 namespace zeroth::cpu {
 
-constexpr size_t kAlignment = 64;
 // Meeting costs a team a few microseconds, so work estimated below this stays on one thread.
 constexpr double kParallelNanoseconds = 12000;
 
@@ -49,7 +49,5 @@ inline int threadsFor(double nanoseconds, size_t pieces, int threads) {
   if (nanoseconds < kParallelNanoseconds || threads <= 1) return 1;
   return pieces < static_cast<size_t>(threads) ? static_cast<int>(pieces ? pieces : 1) : threads;
 }
-
-inline size_t alignUp(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace zeroth::cpu

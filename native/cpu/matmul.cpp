@@ -52,6 +52,8 @@ class OneThread {
 
 // A product of this many multiply-adds is done sooner than a team is woken.
 constexpr double kSmallProduct = 1 << 17;
+// Sums over this many partial sums are done sooner than a team is woken.
+constexpr size_t kSmallSums = 1 << 14;
 // Where the batch shares an untransposed left operand, products of this many multiply-adds get a call each: twice as
 // fast as one oneDNN call with a broadcast.
 constexpr double kLargeProduct = 1 << 20;
@@ -203,7 +205,8 @@ class MatmulKernel : public Kernel {
   }
 
   void addPartials(Team* team, const float* partials, float* dst, size_t elements) const {
-    parallelShares(team, elements, static_cast<int>(parts_.size()), [&](size_t begin, size_t end, int) {
+    const int members = elements * cut_.k < kSmallSums ? 1 : static_cast<int>(parts_.size());
+    parallelShares(team, elements, members, [&](size_t begin, size_t end, int) {
       for (size_t i = begin; i < end; ++i) {
         float sum = partials[i];
         for (uint64_t k = 1; k < cut_.k; ++k) sum += partials[k * elements + i];

@@ -1,13 +1,10 @@
 #include "cpu/sums.h"
 
-#include <algorithm>
-#include <cstdint>
 #include <vector>
 
 namespace zeroth {
 namespace {
 
-constexpr size_t kChunk = 1 << 16;
 // Independent chains of additions: a vector register or several, whatever the instruction set.
 constexpr size_t kLanes = 16;
 
@@ -37,14 +34,9 @@ Sums sumsOfChunk(const float* values, size_t count) {
 }  // namespace
 
 Sums sums(const float* values, size_t count, Team* team) {
-  const size_t chunks = (count + kChunk - 1) / kChunk;
-  std::vector<Sums> parts(chunks);
-  const size_t threads = team == nullptr ? 1 : static_cast<size_t>(team->size());
-  parallelShares(team, chunks, static_cast<int>(std::min(chunks, threads)), [&](size_t chunk, size_t end, int) {
-    for (; chunk < end; ++chunk) {
-      const size_t begin = chunk * kChunk;
-      parts[chunk] = sumsOfChunk(values + begin, std::min(kChunk, count - begin));
-    }
+  std::vector<Sums> parts(chunksOf(count));
+  parallelChunks(team, count, [&](size_t chunk, size_t begin, size_t end) {
+    parts[chunk] = sumsOfChunk(values + begin, end - begin);
   });
   Sums total;
   for (const Sums& part : parts) {

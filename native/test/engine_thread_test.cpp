@@ -140,6 +140,21 @@ void sharesCoverTheWholeOnceAndInOrder() {
   }
 }
 
+void chunksCoverTheWholeAndAreCutByItsLengthAlone() {
+  Team team(4);
+  for (size_t count : {size_t{0}, size_t{1}, kChunk, kChunk + 1, 5 * kChunk - 1}) {
+    const size_t chunks = chunksOf(count);
+    CHECK(chunks == (count + kChunk - 1) / kChunk, "%zu elements", count);
+    for (Team* const one : {&team, static_cast<Team*>(nullptr)}) {
+      std::vector<int> seen(chunks);
+      parallelChunks(one, count, [&](size_t chunk, size_t begin, size_t end) {
+        seen[chunk] += begin == chunk * kChunk && end == (chunk + 1 == chunks ? count : begin + kChunk) ? 1 : 100;
+      });
+      CHECK(seen == std::vector<int>(chunks, 1), "%zu elements", count);
+    }
+  }
+}
+
 void aTeamOfNobodyIsRefused() {
   for (int size : {0, -1}) {
     try {
@@ -163,6 +178,7 @@ int main() {
   aTeamIsAsLargeAsItSays();
   aTeamThatSleepsWakes();
   sharesCoverTheWholeOnceAndInOrder();
+  chunksCoverTheWholeAndAreCutByItsLengthAlone();
   aTeamOfNobodyIsRefused();
   return test::summary("engine_thread_test");
 }

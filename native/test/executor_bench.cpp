@@ -24,11 +24,11 @@ double microseconds(const ProgramBuilder& builder) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   std::vector<std::vector<float>> data;
-  std::vector<cpu::Binding> bindings;
+  std::vector<const void*> bindings;
   for (const Declaration& input : executor.program().inputs) {
     data.emplace_back(input.count);
     for (float& x : data.back()) x = 0.1f * normal(random);
-    bindings.push_back({data.back().data(), data.back().size() * 4});
+    bindings.push_back(data.back().data());
   }
   Team team(threads);
   executor.run(bindings, &team);

@@ -262,7 +262,7 @@ void iotaCountsAlongItsAxis() {
   }
 }
 
-void bindingsAreChecked() {
+void misuseIsAnError() {
   ProgramBuilder builder;
   const At x = builder.input(DType::f32, 10);
   builder.input(DType::f64, 2);
@@ -271,25 +271,7 @@ void bindingsAreChecked() {
   cpu::Executor executor(decode(bytesOf(words), words.size() * 4), 1);
   Floats data(20);
   CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.output(0); }), "before"), "output before a run");
-  CHECK(contains(messageOf<cpu::ExecutionError>([&] { executor.run({}, nullptr); }), "expected 2 inputs, received 0"),
-        "count");
-  CHECK(contains(messageOf<cpu::ExecutionError>([&] {
-                   executor.run({{data.data(), 39}, {data.data(), 16}}, nullptr);
-                 }),
-                 "at least 40 bytes for input 0, received 39"),
-        "short f32");
-  CHECK(contains(messageOf<cpu::ExecutionError>([&] {
-                   executor.run({{data.data(), 40}, {data.data(), 12}}, nullptr);
-                 }),
-                 "16 bytes for input 1"),
-        "short f64");
-  const void* odd = reinterpret_cast<const uint8_t*>(data.data()) + 1;
-  CHECK(contains(messageOf<cpu::ExecutionError>([&] {
-                   executor.run({{odd, 40}, {data.data(), 16}}, nullptr);
-                 }),
-                 "multiple of 4"),
-        "alignment");
-  CHECK(executor.run({{data.data(), 80}, {data.data() + 1, 16}}, nullptr), "a longer binding is fine");
+  CHECK(executor.run({data.data(), data.data() + 1}, nullptr), "a run");
   CHECK(executor.output(0) == data.data() + 3, "an output may be a part of an input");
   CHECK(contains(messageOf<std::invalid_argument>([&] { cpu::Executor(decode(bytesOf(words), words.size() * 4), 0); }),
                  "1 thread"),
@@ -297,7 +279,7 @@ void bindingsAreChecked() {
   cpu::Executor wide(decode(bytesOf(words), words.size() * 4), 3);
   Team two(2);
   CHECK(contains(messageOf<std::invalid_argument>([&] {
-                   wide.run({{data.data(), 80}, {data.data() + 1, 16}}, &two);
+                   wide.run({data.data(), data.data() + 1}, &two);
                  }),
                  "a team of at least 3 threads, received 2"),
         "team");
@@ -314,7 +296,7 @@ void anotherBindingIsReadOnTheNextRun() {
   cpu::Executor executor(decode(bytesOf(words), words.size() * 4), 1);
   const Floats ones(64, 1.0f), twos(64, 2.0f);
   for (const Floats* a : {&ones, &twos, &ones}) {
-    executor.run({{a->data(), 256}, {ones.data(), 256}}, nullptr);
+    executor.run({a->data(), ones.data()}, nullptr);
     CHECK(*static_cast<const double*>(executor.output(0)) == 512 * (*a)[0], "sum");
   }
 }
@@ -357,7 +339,7 @@ int main() {
   rowsAreGatheredAndScattered();
   anIndexOutsideItsTableIsAnError();
   iotaCountsAlongItsAxis();
-  bindingsAreChecked();
+  misuseIsAnError();
   anotherBindingIsReadOnTheNextRun();
   anAbortStopsBeforeTheNextKernel();
   theCallersTeamSizeIsLeftAsItWas();

@@ -54,13 +54,12 @@ class Run {
   Run& bind(const std::vector<T>& values) {
     storage_.emplace_back(values.size() * sizeof(T) / 4 + 1);
     std::memcpy(storage_.back().data() + 1, values.data(), values.size() * sizeof(T));
-    sizes_.push_back(values.size() * sizeof(T));
     return *this;
   }
 
   bool go(const std::atomic<bool>* aborted = nullptr) {
-    std::vector<cpu::Binding> bindings;
-    for (size_t i = 0; i < storage_.size(); ++i) bindings.push_back({storage_[i].data() + 1, sizes_[i]});
+    std::vector<const void*> bindings;
+    for (const Words& stored : storage_) bindings.push_back(stored.data() + 1);
     return executor_.run(bindings, &team_, aborted);
   }
 
@@ -78,7 +77,6 @@ class Run {
   cpu::Executor executor_;
   Team team_;
   std::vector<Words> storage_;
-  std::vector<size_t> sizes_;
 };
 
 inline bool sameBits(const void* a, const void* b, size_t bytes) { return std::memcmp(a, b, bytes) == 0; }

@@ -50,7 +50,8 @@ class ProgramBuilder {
     return at;
   }
   At input(DType dtype, uint32_t count) {
-    inputs_.insert(inputs_.end(), {static_cast<uint32_t>(dtype), count});
+    inputs_.push_back(static_cast<uint32_t>(dtype));
+    inputs_.push_back(count);
     return {static_cast<uint32_t>(inputs_.size() / 2), 0};
   }
   void output(DType dtype, uint32_t count, At at) {

@@ -174,10 +174,10 @@ bool survives(const std::vector<uint8_t>& bytes, int threads, Tally& tally) {
       return true;
     }
     std::vector<std::vector<uint8_t>> storage;
-    std::vector<cpu::Binding> bindings;
+    std::vector<const void*> bindings;
     for (const Declaration& input : program.inputs) {
       storage.emplace_back(input.bytes());
-      bindings.push_back({storage.back().data(), storage.back().size()});
+      bindings.push_back(storage.back().data());
     }
     std::vector<Output> outputs = program.outputs;
     cpu::Executor executor(std::move(program), threads);

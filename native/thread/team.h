@@ -2,6 +2,7 @@
 // ends the process where it can start no thread, and keeps its threads when nobody needs them: a team is as large as it
 // says from the moment it exists to the moment it ends.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <memory>
@@ -58,6 +59,21 @@ void parallelShares(Team* team, size_t count, int members, const Body& body) {
   team->run(members, [&](int member) {
     const auto i = static_cast<size_t>(member);
     body(count * i / shares, count * (i + 1) / shares, member);
+  });
+}
+
+// Elements of a chunk: enough of them that to hand one out costs nothing beside it.
+constexpr size_t kChunk = 1 << 16;
+
+inline size_t chunksOf(size_t count) { return count / kChunk + (count % kChunk != 0); }
+
+// body(chunk, begin, end) for each chunk of [0, count), shared by all members. Where the chunks are cut depends on
+// `count` alone.
+template <class Body>
+void parallelChunks(Team* team, size_t count, const Body& body) {
+  const size_t chunks = chunksOf(count), threads = team == nullptr ? 1 : static_cast<size_t>(team->size());
+  parallelShares(team, chunks, static_cast<int>(std::min(chunks, threads)), [&](size_t chunk, size_t end, int) {
+    for (; chunk < end; ++chunk) body(chunk, chunk * kChunk, std::min(count, (chunk + 1) * kChunk));
   });
 }
 
