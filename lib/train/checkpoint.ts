@@ -21,7 +21,7 @@ import { checkedWatchState, type WatchState } from './watch-state.ts';
 const WEIGHTS_FILE = 'checkpoint.safetensors';
 const STATE_FILE = 'state.safetensors';
 
-const FORMAT = '3';
+const FORMAT = '4';
 
 export interface Checkpoint {
   readonly step: number;

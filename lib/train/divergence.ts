@@ -4,10 +4,19 @@ const EARLY = 16;
 /** Losses in a row that must lie beyond the limit: one batch with an outlier in it is not a divergence. */
 const IN_A_ROW = 8;
 
+/** One in so many of the early losses may be an outlier that says nothing of their scale. */
+const OUTLIERS = 8;
+
+/** Losses that are this many times smaller than what follows are 0 to rounding: squares of residuals that f32 does not resolve. */
+const ROUNDING = 2 ** 32;
+
 /** What a resumed run needs to judge as if it had not been stopped. */
 export interface DivergenceState {
+  /** The first loss that is not 0; null before there is one. */
+  readonly first: number | null;
   readonly early: readonly number[];
-  readonly beyond: number;
+  /** The latest losses, where they lie beyond the limit. */
+  readonly beyond: readonly number[];
 }
 
 /** What a loss is held against. */
@@ -24,37 +33,51 @@ export interface EarlyLosses {
  *     m = median of the early losses,   s = max(|m|, the largest |L − m| among them),   diverged: L − m > limit · s,  8 times in a row
  *
  * The early losses are the first 16, or the first half of those so far where there are fewer than 32. So nothing depends on the units of
- * the loss, on whether it is negative, and a fall is never a divergence; where the first losses are all 0 there is no scale yet, and they do
- * not count as early ones.
+ * the loss, on whether it is negative, and a fall is never a divergence. What lies beyond the limit does not become an early loss unless
+ * the loss comes back, and then the highest eighth of them, but never the first, is left out of s: neither a jump nor a spike raises its own
+ * limit.
+ *
+ * A run may begin at a minimum. Where the first losses are all 0 there is no scale yet, and they do not count as early ones; nor do the first
+ * few, fewer than 8, where they are 0 to rounding next to all that follows.
  */
 export class Divergence {
   readonly #limit: number;
+  #first: number | null;
   #early: number[];
-  #beyond: number;
+  #beyond: number[];
   #reference: EarlyLosses | undefined;
 
   /** @param limit Infinity never finds a divergence. */
-  constructor(limit: number, state: DivergenceState = { early: [], beyond: 0 }) {
+  constructor(limit: number, state: DivergenceState = { first: null, early: [], beyond: [] }) {
     this.#limit = limit;
+    this.#first = state.first;
     this.#early = [...state.early];
-    this.#beyond = state.beyond;
+    this.#beyond = [...state.beyond];
     this.#reference = referenceOf(this.#early);
   }
 
   /** Takes the next loss, a finite number. @returns whether the run has diverged. */
   look(loss: number): boolean {
-    this.#beyond = this.#isBeyond(loss) ? this.#beyond + 1 : 0;
-    if (this.#early.length < 2 * EARLY) {
-      // Zeros have no scale: they are not early losses of anything.
-      this.#early = this.#reference ? [...this.#early, loss] : [loss];
-      this.#reference = referenceOf(this.#early);
+    if (loss !== 0) this.#first ??= loss;
+    if (!this.#isAbove(loss, this.#limit)) {
+      this.#remember([...this.#beyond, loss]);
+      this.#beyond = [];
+      return false;
     }
-    return this.#beyond >= IN_A_ROW;
+    this.#beyond = [...this.#beyond, loss].slice(-IN_A_ROW);
+    if (this.#beyond.length < IN_A_ROW) return false;
+    if (this.#early.length >= IN_A_ROW || !this.#beyond.every((one) => this.#isAbove(one, ROUNDING))) return true;
+    this.#early = [];
+    this.#remember(this.#beyond);
+    this.#beyond = [];
+    return false;
   }
 
-  /** Whether the last loss was beyond the limit. */
-  get beyond(): boolean {
-    return this.#beyond > 0;
+  /** The early losses that a last loss lies far above, by their median, or else the first loss; undefined where it does not. */
+  usualBelow(loss: number): number | undefined {
+    if (this.#beyond.length > 0) return this.#reference?.median;
+    const first = this.#first ?? 0;
+    return first !== 0 && loss - first > this.#limit * Math.abs(first) ? first : undefined;
   }
 
   /** What losses are held against; undefined while all were 0. */
@@ -63,12 +86,21 @@ export class Divergence {
   }
 
   get state(): DivergenceState {
-    return { early: [...this.#early], beyond: this.#beyond };
+    return { first: this.#first, early: [...this.#early], beyond: [...this.#beyond] };
   }
 
-  #isBeyond(loss: number): boolean {
+  #isAbove(loss: number, times: number): boolean {
     const reference = this.#reference;
-    return reference !== undefined && loss - reference.median > this.#limit * reference.scale;
+    return reference !== undefined && loss - reference.median > times * reference.scale;
+  }
+
+  #remember(losses: readonly number[]): void {
+    for (const loss of losses) {
+      if (this.#early.length >= 2 * EARLY) return;
+      // Zeros have no scale: they are not early losses of anything.
+      this.#early = this.#reference ? [...this.#early, loss] : [loss];
+      this.#reference = referenceOf(this.#early);
+    }
   }
 }
 
@@ -76,9 +108,14 @@ function referenceOf(losses: readonly number[]): EarlyLosses | undefined {
   const early = losses.slice(0, Math.min(EARLY, Math.ceil(losses.length / 2)));
   if (early.length === 0) return undefined;
   const median = medianOf(early);
-  const scale = Math.max(Math.abs(median), ...early.map((loss) => Math.abs(loss - median)));
+  const [first, ...later] = early;
+  const usual = later.toSorted((a, b) => a - b).slice(0, later.length - Math.floor(early.length / OUTLIERS));
+  const scale = scaleOf(median, [first, ...usual]) || scaleOf(median, early);
   return scale > 0 ? { median, scale, losses: early.length } : undefined;
 }
+
+const scaleOf = (median: number, losses: readonly number[]): number =>
+  Math.max(Math.abs(median), ...losses.map((loss) => Math.abs(loss - median)));
 
 function medianOf(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

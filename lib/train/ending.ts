@@ -27,7 +27,7 @@ export interface RunFacts {
   readonly kept: boolean;
   readonly trouble: Trouble | undefined;
   readonly warnings: readonly WarningEvent[];
-  /** Loss of the last step, where it lies far above the first ones; `usual` is their median. */
+  /** Loss of the last step, where it lies far above the first ones; `usual` is their median, or the first. */
   readonly risen: { readonly loss: number; readonly usual: number } | undefined;
   readonly measured: LastMeasured | undefined;
   readonly batch: number | 'full';

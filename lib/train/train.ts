@@ -283,7 +283,7 @@ class Run {
   }
 
   #endEvent(reason: EndEvent['reason'], seconds: number): EndEvent {
-    const { trouble, warnings, growth, moved, measured, usualLoss } = this.#watch;
+    const { trouble, warnings, growth, moved, measured } = this.#watch;
     const { steps, batch } = this.#settings;
     const loss = this.#lastLoss;
     const message = endMessage(reason, {
@@ -292,7 +292,7 @@ class Run {
       kept: this.#folder !== undefined,
       trouble,
       warnings,
-      risen: usualLoss === undefined || loss === null ? undefined : { loss, usual: usualLoss },
+      risen: this.#watch.risen(loss),
       measured,
       batch,
       examples: this.#objective.examples,

@@ -104,9 +104,10 @@ export class Watch {
     return this.#motion.state.moved;
   }
 
-  /** The median of the first losses, where the last one lies far above; else undefined. */
-  get usualLoss(): number | undefined {
-    return this.#divergence.beyond ? this.#divergence.reference?.median : undefined;
+  /** The last loss and what was usual at first, where the one lies far above the other. */
+  risen(loss: number | null): { readonly loss: number; readonly usual: number } | undefined {
+    const usual = loss === null ? undefined : this.#divergence.usualBelow(loss);
+    return loss === null || usual === undefined ? undefined : { loss, usual };
   }
 
   /** The last measurement of curvature. */

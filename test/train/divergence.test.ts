@@ -28,6 +28,9 @@ describe('a divergence', () => {
     ],
     ['a catapult to a hundred times the first losses', series(400, (i) => (i > 200 && i < 260 ? 100 : 1 / (1 + i)))],
     ['a batch with an outlier, now and then', series(400, (i) => (i % 50 === 49 ? 1e9 : 1))],
+    ['a batch with an outlier, now and then, from the second on', series(400, (i) => (i % 9 === 1 ? 1e9 : 1))],
+    ['batches of two kinds', series(400, (i) => (i % 3 === 1 || i % 5 === 1 || i % 7 > 2 ? 1e4 : 1))],
+    ['a loss that returns to half of where it began', series(400, (i) => (i < 1 ? 1e8 : i < 50 ? 1 : 5e7))],
     ['batches of which most have no loss', series(400, (i) => (i % 7 === 3 ? 500 : 0))],
     ['a loss that returns from below to where it was', series(400, (i) => Math.cos(i / 50) - 1)],
   ])('is not %s', (_, losses) => {
@@ -42,6 +45,22 @@ describe('a divergence', () => {
     ['growth from a negative loss', series(100, (i) => -1 + 1e-3 * 2 ** i), 45],
     ['growth after many steps at exactly 0', series(120, (i) => (i < 60 ? 0 : 3 ** (i - 60))), 90],
     ['growth from exactly 0', series(100, (i) => (i < 5 ? 0 : 3 ** (i - 5))), 30],
+    ...[1, 2, 3, 4, 5, 8, 15].flatMap((at) =>
+      [2e3, 1e8].map((high): [string, number[], number] => [
+        `a jump at step ${at} to ${high} times the loss, which stays there`,
+        series(100, (i) => (i < at ? 1 : high)),
+        at + 7,
+      ]),
+    ),
+    ['a jump at step 9 to what is beyond all rounding', series(100, (i) => (i < 9 ? 1 : 1e15)), 16],
+    ['a jump of a negative loss at step 1', series(100, (i) => (i < 1 ? -1 : 1e5)), 8],
+    ['a jump after a spike', series(100, (i) => (i === 1 ? 1e4 : i < 40 ? 1 : 1e5)), 47],
+    [
+      'a jump after two spikes in the first steps',
+      series(100, (i) => ([1, 4].includes(i) ? 1e6 : i < 40 ? 1 : 2e3)),
+      47,
+    ],
+    ['a jump soon after a spike', series(100, (i) => (i === 1 ? 1e4 : i < 6 ? 1 : 1e8)), 13],
   ])('is %s', (_, losses, latest) => {
     const step = divergedAt(losses);
     expect(step).toBeGreaterThan(0);
@@ -70,6 +89,21 @@ describe('a divergence', () => {
         expect(divergedAt(falling, 1)).toBe(-1);
       }),
     );
+  });
+
+  it('that is not found leaves a last loss far above the first one, which the end may say', () => {
+    const lifted = new Divergence(1000);
+    for (const loss of [0, 1e-14, 1e-14, ...series(50, () => 1e-3)]) lifted.look(loss);
+    expect(lifted.usualBelow(1e-3)).toBe(1e-14);
+    expect(lifted.usualBelow(1e-12)).toBeUndefined();
+    const rising = new Divergence(1000);
+    for (const loss of [3, 1, 1, 1, 1e6]) rising.look(loss);
+    expect(rising.usualBelow(1e6)).toBe(2);
+    const negative = new Divergence(1000);
+    for (const loss of [-1, -5]) negative.look(loss);
+    expect(negative.usualBelow(-5)).toBeUndefined();
+    expect(negative.usualBelow(1e4)).toBe(-1);
+    expect(new Divergence(Number.POSITIVE_INFINITY, { ...lifted.state }).usualBelow(1e-3)).toBeUndefined();
   });
 
   it('is not looked for with a limit of Infinity, and found earlier with a smaller one', () => {

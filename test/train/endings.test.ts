@@ -83,11 +83,11 @@ describe('a run whose loss', () => {
     // The loss of ½w² grows by (1 − η)² = 9 a step.
     const problem = lossOf((w) => mul(unit / 2, sum(square(w))));
     const { end, losses } = await run(problem, gd({ lr: 4 / unit }), { steps: 100 });
-    expect(end).toMatchObject({ reason: 'diverged', cause: 'loss-rose', steps: 14 });
+    expect(end).toMatchObject({ reason: 'diverged', cause: 'loss-rose', steps: 12 });
     expect(end.message).toContain('The loss rose to');
     expect(end.message).toContain('a smaller η');
     expect(end.message).toContain('divergenceLimit');
-    expect((losses.at(-1) ?? 0) / unit).toBeCloseTo(0.5 * 9 ** 13, -7);
+    expect((losses.at(-1) ?? 0) / unit).toBeCloseTo(0.5 * 9 ** 11, -7);
   });
 
   it('rises goes on until f32 ends, where the limit is off, and further with a larger one', async () => {
@@ -96,7 +96,7 @@ describe('a run whose loss', () => {
     expect(off.end).toMatchObject({ reason: 'diverged' });
     expect(off.end.cause).not.toBe('loss-rose');
     const larger = await run(problem, gd({ lr: 4 }), { steps: 300, divergenceLimit: 1e9 });
-    expect(larger.end).toMatchObject({ reason: 'diverged', cause: 'loss-rose', steps: 26 });
+    expect(larger.end).toMatchObject({ reason: 'diverged', cause: 'loss-rose', steps: 24 });
   });
 
   it('rises in the last steps of a run says so, although it is completed', async () => {
@@ -113,13 +113,13 @@ describe('a run whose loss', () => {
     const problem = lossOf((w) => mul(0.5, sum(square(w))));
     await run(problem, gd({ lr: 4 }), { steps: 9, out: folder });
     await run(problem, gd({ lr: 4 }), { steps: 100, out: folder, resume: true });
-    expect(readRunLog(folder).at(-1)).toMatchObject({ reason: 'diverged', cause: 'loss-rose', steps: 14 });
+    expect(readRunLog(folder).at(-1)).toMatchObject({ reason: 'diverged', cause: 'loss-rose', steps: 12 });
   });
 
   it('rose too far can go on from its last checkpoint with another limit', async () => {
     const problem = lossOf((w) => mul(0.5, sum(square(w))));
     const options = { steps: 20, out: folder, checkpointEvery: 5 };
-    expect((await run(problem, gd({ lr: 4 }), options)).end).toMatchObject({ cause: 'loss-rose', steps: 14 });
+    expect((await run(problem, gd({ lr: 4 }), options)).end).toMatchObject({ cause: 'loss-rose', steps: 12 });
     const rest = await run(problem, gd({ lr: 4 }), { ...options, resume: true, divergenceLimit: 'off' });
     expect(rest.events[0]).toMatchObject({ type: 'resume', step: 10 });
     expect(rest.end).toMatchObject({ reason: 'completed', steps: 20 });
