@@ -60,9 +60,13 @@ export class DeviceBuffer extends DeviceHandle {
     this.byteLength = byteLength;
   }
 
-  /** Copies `data` in; the array may be changed at once. Runs in order with everything else that was submitted. */
+  /**
+   * Copies `data` in, in order with everything else that was submitted. An array of less than a MiB may be changed at once. A larger one
+   * is read where it is, on the device's own thread, which neither blocks the event loop nor takes memory: do not change, transfer or
+   * resize it before the promise settles.
+   */
   write(data: ArrayBufferView, byteOffset = 0): Promise<void> {
-    return this.device.native((native) => native.write(this.id, byteOffset, data));
+    return this.device.native((native) => native.write(this.id, byteOffset, data, isLent(data)));
   }
 
   /**
@@ -134,7 +138,7 @@ export class Device implements AsyncDisposable {
     return buffer;
   }
 
-  /** Memory that holds a copy of `data`. */
+  /** Memory that holds a copy of `data`. Of large arrays see `write`. */
   async upload(data: ArrayBufferView): Promise<DeviceBuffer> {
     const buffer = this.allocate(data.byteLength);
     await buffer.write(data);
@@ -247,6 +251,14 @@ export function openDevice(options: DeviceOptions = {}): Device {
   }
   const available = loadNative().processors();
   return new Device(checkInteger('threads', threads ?? available, 1, MAX_THREADS));
+}
+
+/** Arrays of so many bytes take longer to copy than to be kept. */
+const LENT_BYTES = 1 << 20;
+
+/** Whether the device may read an array where it is. Where that can shrink, its pages may go while they are read. */
+function isLent({ byteLength, buffer }: ArrayBufferView): boolean {
+  return byteLength >= LENT_BYTES && (buffer as { resizable?: boolean }).resizable !== true;
 }
 
 /** Memory of the host, without the process ending where there is none. */

@@ -34,7 +34,8 @@ export interface NativeDevice {
   unload(id: number): void;
   submit(commands: Float64Array, job: number, aborted: boolean): Promise<Float64Array>;
   abort(job: number): void;
-  write(id: number, byteOffset: number, data: ArrayBufferView): Promise<void>;
+  /** Copies `data` at once, or, where it is `lent`, on the worker's thread; hands off until then. */
+  write(id: number, byteOffset: number, data: ArrayBufferView, lent: boolean): Promise<void>;
   /** Fills `into` on the worker's thread; hands off until then. */
   read(id: number, byteOffset: number, into: ArrayBuffer): Promise<void>;
   memory(): { bufferBytes: number; arenaBytes: number };

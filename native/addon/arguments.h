@@ -24,7 +24,7 @@ struct Array {
   size_t bytes;
 };
 
-// Shared memory and empty arrays are fine; what is read is copied at once.
+// Shared memory and empty arrays are fine. Valid as long as the array is kept, and neither transferred nor resized.
 Array arrayArgument(const Napi::CallbackInfo& info, size_t i, const char* name);
 std::vector<uint8_t> copyOf(const Array& array);
 

@@ -109,7 +109,7 @@ void Core::detach() {
   attached().cores.erase(this);
 }
 
-napi_value Core::enqueue(napi_env env, std::function<void(Completion&)> work, napi_ref kept) {
+napi_value Core::enqueue(napi_env env, std::function<void(Completion&)> work, napi_ref kept, int64_t copied) {
   auto owned = std::make_unique<Completion>();
   Completion* const completion = owned.get();
   napi_value promise;
@@ -119,7 +119,9 @@ napi_value Core::enqueue(napi_env env, std::function<void(Completion&)> work, na
   }
   completion->core = shared_from_this();
   completion->kept = kept;
+  completion->copied = copied;
   begin(env);
+  if (copied > 0) account(copied);
   try {
     worker_->submit([this, completion, work = std::move(work)] {
       try {
@@ -137,6 +139,7 @@ napi_value Core::enqueue(napi_env env, std::function<void(Completion&)> work, na
     });
   } catch (...) {
     done(env);
+    if (copied > 0) account(-copied);
     if (kept != nullptr) napi_delete_reference(env, kept);
     throw;
   }
@@ -167,6 +170,7 @@ void Core::settle(napi_env env, napi_value, void*, void* data) {
   if (env == nullptr) return;  // it is gone
   Core& core = *completion->core;
   if (completion->kept != nullptr) napi_delete_reference(env, completion->kept);
+  if (completion->copied > 0) core.account(-completion->copied);
   if (completion->last) {
     core.worker_.reset();  // its last task is done
     core.account(-core.held_);

@@ -30,6 +30,7 @@ struct Completion {
   const char* errorCode = nullptr;
   std::string errorMessage;
   napi_ref kept = nullptr;  // what the task needs alive
+  int64_t copied = 0;       // bytes that the task held for itself
   bool last = false;        // the worker has nothing left to do
 };
 
@@ -52,8 +53,8 @@ class Core : public std::enable_shared_from_this<Core> {
   bool closed() const { return closed_; }
 
   // Runs `work` on the worker; the promise settles with what it leaves. Null where the environment refuses. `kept` is
-  // released when the work is done.
-  napi_value enqueue(napi_env env, std::function<void(Completion&)> work, napi_ref kept = nullptr);
+  // released when the work is done; until then the garbage collector knows of the `copied` bytes that `work` holds.
+  napi_value enqueue(napi_env env, std::function<void(Completion&)> work, napi_ref kept = nullptr, int64_t copied = 0);
   // A promise for the moment when nothing of the device is left. Work that is under way stops between kernels, queued
   // work does not begin; both are rejected.
   napi_value dispose(napi_env env);

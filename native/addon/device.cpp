@@ -115,8 +115,8 @@ Device::~Device() {
   if (core_) core_->abandon();
 }
 
-Napi::Value Device::enqueue(std::function<void(Completion&)> work, napi_ref kept) {
-  const napi_value promise = core_->enqueue(env_, std::move(work), kept);
+Napi::Value Device::enqueue(std::function<void(Completion&)> work, napi_ref kept, int64_t copied) {
+  const napi_value promise = core_->enqueue(env_, std::move(work), kept, copied);
   if (promise == nullptr) throw Napi::Error::New(env_);
   return Napi::Value(env_, promise);
 }
@@ -240,15 +240,23 @@ Napi::Value Device::write(const Napi::CallbackInfo& info) {
   const uint32_t id = idArgument(info, 0, "id");
   const uint64_t offset = sizeArgument(info, 1, "byte offset");
   const Array data = arrayArgument(info, 2, "data");
+  const bool lent = info.Length() > 3 && info[3].ToBoolean().Value();
   checkOpen();
   return guarded(env_, [&] {
-    // The buffer is held from now on, whoever releases it before the task's turn; and the caller may change its array
-    // at once: the queue owns a copy.
+    // The buffer is held from now on, whoever releases it before the task's turn. An array that is lent is read where
+    // it is, on the worker; of any other the queue owns a copy.
     BufferRef buffer = findBuffer(*core_, id);
     checkExtent("write", *buffer, offset, data.bytes);
-    return enqueue([core = core_.get(), buffer, offset, bytes = copyOf(data)](Completion&) {
-      core->backend().write(*buffer, offset, bytes.data(), bytes.size());
-    });
+    if (!lent) {
+      return enqueue([core = core_.get(), buffer, offset, bytes = copyOf(data)](
+                         Completion&) { core->backend().write(*buffer, offset, bytes.data(), bytes.size()); },
+                     nullptr, static_cast<int64_t>(data.bytes));
+    }
+    napi_ref kept = nullptr;
+    if (napi_create_reference(env_, info[2], 1, &kept) != napi_ok) throw Napi::Error::New(env_);
+    return enqueue([core = core_.get(), buffer, offset,
+                    data](Completion&) { core->backend().write(*buffer, offset, data.data, data.bytes); },
+                   kept);
   });
 }
 

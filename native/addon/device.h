@@ -26,7 +26,7 @@ class Device : public Napi::ObjectWrap<Device> {
   Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
-  Napi::Value enqueue(std::function<void(Completion&)> work, napi_ref kept = nullptr);
+  Napi::Value enqueue(std::function<void(Completion&)> work, napi_ref kept = nullptr, int64_t copied = 0);
   void checkOpen() const;
 
   Napi::Env env_;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { CommandList } from '../../lib/device/commands.ts';
-import { openDevice } from '../../lib/device/device.ts';
+import { type DeviceBuffer, openDevice } from '../../lib/device/device.ts';
 import { packageRoot } from '../../lib/device/native.ts';
 import type { Direction } from '../../lib/random/direction.ts';
 import { elementBits } from '../../lib/random/philox.ts';
@@ -29,6 +29,40 @@ describe('device', () => {
     await buffer.write(new Float32Array(0), 12);
     expect([...(await buffer.readF32())]).toEqual([2, 3, 4]);
   });
+
+  it.each([1 << 10, 1 << 18, 1 << 20])(
+    'writes %d numbers in order with everything else that was submitted',
+    async (count) => {
+      await using device = openDevice();
+      const [buffer, copy, last] = [0, 1, 2].map(() => device.allocate(4 * count));
+      const one = new Float32Array(count).fill(1);
+      const two = new Float32Array(count).fill(2);
+      const small = Float32Array.of(5, 6);
+      const list = (to: DeviceBuffer) => new CommandList().copy(buffer, 0, to, 0, 4 * count);
+      const work = [
+        buffer.write(one),
+        device.submit(list(copy)),
+        buffer.write(two),
+        buffer.write(small, 4),
+        device.submit(list(last)),
+        buffer.write(one),
+      ];
+      small.fill(Number.NaN); // it was copied
+      const read = buffer.readF32();
+      await Promise.all(work);
+      const shape = (values: Float32Array) => [
+        values.length,
+        values[0],
+        values[1],
+        values[2],
+        values[3],
+        values[count - 1],
+      ];
+      expect(shape(await copy.readF32())).toEqual([count, 1, 1, 1, 1, 1]);
+      expect(shape(await last.readF32())).toEqual([count, 2, 5, 6, 2, 2]);
+      expect(shape(await read)).toEqual([count, 1, 1, 1, 1, 1]);
+    },
+  );
 
   it('zero-fills memory and counts it', async () => {
     await using device = openDevice();

@@ -10,6 +10,12 @@ function programOf(size: number): string {
   return `const LARGE = Buffer.from(${JSON.stringify(Buffer.from(bytes).toString('base64'))}, 'base64');`;
 }
 
+/** What holds up a device's queue for a while. */
+const busy = `
+  const direction = { distribution: 'normal', seed: 1n, stream: 1n };
+  const held = device.allocate(4 << 22);
+  const work = [device.submit(new CommandList().fill(held, 0, direction, 0, 1 << 22))];`;
+
 describe('memory', () => {
   it('of a device is freed when its handle is garbage', () => {
     const run = child(
@@ -53,6 +59,7 @@ describe('memory', () => {
       const device = openDevice({ threads: 2 });
       const gibibyte = device.allocate(1 << 30);
       const data = new Uint8Array(1 << 30);
+      const resizable = new Uint8Array(new ArrayBuffer(1 << 30, { maxByteLength: 1 << 30 }));
       await product(device);
       const used = 1024 * Number(/VmSize:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
       execFileSync('prlimit', ['--as=' + (used + (1 << 28)), '--pid', String(process.pid)]);
@@ -61,17 +68,23 @@ describe('memory', () => {
         () => device.load(LARGE),
         () => gibibyte.read(),
         () => gibibyte.readF32(),
-        () => gibibyte.write(data),
+        () => gibibyte.write(resizable),
       ];
       const codes = [];
       for (const attempt of attempts) {
         try { await attempt(); codes.push('none'); } catch ({ name, code }) { codes.push(name + ' ' + code); }
       }
+      // What is read where it is takes none.
+      await gibibyte.write(data);
       console.log([...new Set(codes)].join(), codes.length, await product(device));`);
     expect(run).toMatchObject({ status: 0, stderr: '', stdout: 'ZerothError ERR_ZEROTH_DEVICE 5 0\n' });
   });
 
-  it('is read on the thread of the device: the JavaScript thread neither fills nor copies it', () => {
+  it.each([
+    ['read', 'bytes = new Uint8Array(await buffer.read());'],
+    ['written', 'await buffer.write(bytes);'],
+    ['uploaded', 'await device.upload(bytes);'],
+  ])('is %s on the thread of the device: the JavaScript thread neither fills nor copies it', (_, move) => {
     const run = child(`
       const { readdirSync, readFileSync } = await import('node:fs');
       // Nanoseconds on a processor, whatever else the machine does.
@@ -80,12 +93,60 @@ describe('memory', () => {
       const device = openDevice({ threads: 1 });
       const [worker] = readdirSync('/proc/self/task').filter((thread) => !before.has(thread));
       const buffer = device.allocate(128 << 20);
-      await buffer.write(new Uint8Array(buffer.byteLength).fill(7));
+      let bytes = new Uint8Array(buffer.byteLength).fill(7);
+      await buffer.write(bytes);
       const start = [spent(process.pid), spent(worker)];
-      const bytes = new Uint8Array(await buffer.read());
+      ${move}
       const [mine, theirs] = [spent(process.pid) - start[0], spent(worker) - start[1]];
       console.log(bytes.length === 128 << 20, bytes[0], bytes.at(-1), mine < theirs / 4, mine, theirs);`);
     expect(run).toMatchObject({ status: 0, stderr: '' });
     expect(run.stdout).toMatch(/^true 7 7 true /);
+  });
+
+  it('that waits to be written is kept while nobody else holds it, and not read where it is if it can shrink', () => {
+    const run = child(
+      `
+      const device = openDevice({ threads: 1 });
+      const [large, other] = [device.allocate(32 << 20), device.allocate(32 << 20)];
+      ${busy}
+      (() => { work.push(large.write(new Uint8Array(32 << 20).fill(7))); })();
+      const resizable = new ArrayBuffer(32 << 20, { maxByteLength: 32 << 20 });
+      work.push(other.write(new Uint8Array(resizable).fill(8)));
+      resizable.resize(0);
+      for (let i = 0; i < 8; i++) { globalThis.gc(); new Uint8Array(32 << 20).fill(9); }
+      await Promise.all(work);
+      const all = async (buffer, value) => new Uint8Array(await buffer.read()).every((byte) => byte === value);
+      console.log(await all(large, 7), await all(other, 8));`,
+      { flags: ['--expose-gc'] },
+    );
+    expect(run).toMatchObject({ status: 0, stderr: '', stdout: 'true true\n' });
+  });
+
+  it('of copies that wait to be written is known to the collector, until they are', () => {
+    const run = child(`
+      const { constants, PerformanceObserver } = await import('node:perf_hooks');
+      let collections = 0;
+      new PerformanceObserver((list) => {
+        for (const { detail } of list.getEntries()) if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) collections++;
+      }).observe({ entryTypes: ['gc'] });
+      const device = openDevice({ threads: 1 });
+      const buffer = device.allocate(1 << 19);
+      const bytes = new Uint8Array(1 << 19);
+      const counted = async (copy) => {
+        const before = collections;
+        await copy();
+        for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve)); // the observer is told later
+        return collections - before;
+      };
+      const oneByOne = async () => { for (let i = 0; i < 600; i++) await buffer.write(bytes); };
+      const atOnce = async () => {
+        ${busy}
+        for (let i = 0; i < 600; i++) work.push(buffer.write(bytes));
+        await Promise.all(work);
+      };
+      const [some, few] = [await counted(atOnce), await counted(oneByOne)];
+      console.log(some > few + 1, some, few);`);
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    expect(run.stdout).toMatch(/^true/);
   });
 });
