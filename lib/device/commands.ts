@@ -7,6 +7,9 @@ const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3, keep: 4 } as 
 const OUTPUT_MODE = { addToSlot: 1, store: 2, accumulate: 3 } as const;
 const DISTRIBUTION: Record<Distribution, number> = { normal: 0, rademacher: 1, uniform: 2 };
 
+/** Where a 64-bit number becomes two words: arithmetic with bigints takes three times as long, at every direction of every step. */
+const WORDS = new DataView(new ArrayBuffer(8));
+
 /** One update inside a pass over the parameters; gradient = Σ coefficient · z(direction) + denseCoefficient · dense. */
 export interface PassOp {
   readonly kind: keyof typeof UPDATE_KIND;
@@ -124,13 +127,14 @@ export class CommandList {
   }
 
   encode(): Float64Array {
-    return Float64Array.from(this.#words);
+    return new Float64Array(this.#words);
   }
 
   #direction({ distribution, seed, stream }: Direction): void {
     this.#words.push(DISTRIBUTION[distribution]);
     for (const value of [seed, stream]) {
-      this.#words.push(Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn));
+      WORDS.setBigUint64(0, value, true);
+      this.#words.push(WORDS.getUint32(0, true), WORDS.getUint32(4, true));
     }
   }
 }
