@@ -2,6 +2,7 @@ import { cpus } from 'node:os';
 import { checkInteger, checkOptions, type ErrorCode, invalidArgument, ZerothError } from '../errors.ts';
 import { checkDirection, type Direction } from '../random/direction.ts';
 import { CommandList } from './commands.ts';
+import { cpuLimit } from './cpu-limit.ts';
 import { loadNative, type NativeDevice } from './native.ts';
 
 /** Threads that a device may have. */
@@ -10,7 +11,7 @@ export const MAX_THREADS = 1024;
 export interface DeviceOptions {
   /** `auto` takes the best device present, which is the CPU in this version. Default `auto`. */
   readonly device?: 'auto' | 'cpu' | 'cuda';
-  /** Threads that work at the same time, 1 … `MAX_THREADS`. Default: the processors that this process may use. */
+  /** Threads that work at the same time, 1 … `MAX_THREADS`. Default: the processors that this process may use, of which containers often grant less time than they show. */
   readonly threads?: number;
 }
 
@@ -249,7 +250,7 @@ export function openDevice(options: DeviceOptions = {}): Device {
       "device: 'cuda' is not available in this version, which runs on the CPU; use 'cpu' or 'auto'.",
     );
   }
-  const available = loadNative().processors();
+  const available = Math.min(loadNative().processors(), cpuLimit());
   return new Device(checkInteger('threads', threads ?? available, 1, MAX_THREADS));
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { cpuLimit } from '../../lib/device/cpu-limit.ts';
 import { child, PRELUDE } from './child.ts';
 
 /** What makes OpenMP bind threads to processors, and among them the one that loads it. */
@@ -21,6 +21,13 @@ const HOSTILE: Record<string, Record<string, string>> = {
   ...BOUND,
   'all of them': { OMP_THREAD_LIMIT: '1', OMP_DYNAMIC: 'true', OMP_MAX_ACTIVE_LEVELS: '0', OMP_NUM_THREADS: '2' },
 };
+
+/** How many processors a list like `0-2,5` names. */
+const processorsIn = (list: string) =>
+  list.split(',').reduce((sum, range) => {
+    const [first, last = first] = range.split('-').map(Number);
+    return sum + last - first + 1;
+  }, 0);
 
 describe('the threads of a device', () => {
   it.each(Object.entries(HOSTILE))('compute what they should whatever OpenMP is told: %s', (_, env) => {
@@ -70,7 +77,7 @@ describe('the threads of a device', () => {
       );
       expect(run).toMatchObject({ status: 0, stderr: '' });
       const [threads, before, ...rest] = JSON.parse(run.stdout);
-      expect(threads).toBe(availableParallelism());
+      expect(threads).toBe(Math.min(processorsIn(before), cpuLimit()));
       expect(rest).toEqual([[before], [0, 0], [before], [0, before]]);
     },
   );
