@@ -40,10 +40,19 @@ class FileLock {
     file_ = -1;
   }
 
-  bool own(const std::string& owner) {
-    owned_ = true;
-    return ftruncate(file_, 0) == 0 &&
-           pwrite(file_, owner.data(), owner.size(), 0) == static_cast<ssize_t>(owner.size());
+  // From now on the file is removed with the lock.
+  void own() { owned_ = true; }
+
+  // 0, or why the file cannot say who owns it.
+  int write(const std::string& owner) {
+    if (ftruncate(file_, 0) != 0) return errno;
+    for (size_t done = 0; done < owner.size();) {
+      const ssize_t wrote = pwrite(file_, owner.data() + done, owner.size() - done, static_cast<off_t>(done));
+      if (wrote > 0) done += static_cast<size_t>(wrote);
+      // A short write gives no reason: the one after it does.
+      if (wrote == 0 || (wrote < 0 && errno != EINTR)) return wrote == 0 ? EIO : errno;
+    }
+    return 0;
   }
 
  private:
@@ -65,16 +74,22 @@ Napi::Value lockFile(const Napi::CallbackInfo& info) {
   }
   const std::string path = info[0].As<Napi::String>(), owner = info[1].As<Napi::String>();
   for (;;) {
-    const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int file = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const bool created = file >= 0;
+    if (!created && errno == EEXIST) file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (file < 0) fail(env, "could not be opened", errno);
     const auto lock = std::make_shared<FileLock>(path, file);
     int refused = 0;
     while (flock(file, LOCK_EX | LOCK_NB) != 0 && (refused = errno) == EINTR) refused = 0;
     if (refused == EWOULDBLOCK) return env.Null();
-    if (refused != 0) fail(env, "could not be locked", refused);
+    if (refused != 0) {
+      if (created) lock->own();  // nobody can hold it here
+      fail(env, "could not be locked", refused);
+    }
     // Between the two calls its holder may have removed it.
     if (!lock->isThere()) continue;
-    if (!lock->own(owner)) fail(env, "could not be written", errno);
+    lock->own();
+    if (const int failure = lock->write(owner)) fail(env, "could not be written", failure);
     return Napi::Function::New(
         env, [lock](const Napi::CallbackInfo&) { lock->release(); }, "release");
   }

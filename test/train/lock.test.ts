@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   copyFileSync,
@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { threadId, Worker } from 'node:worker_threads';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import { packageRoot } from '../../lib/device/native.ts';
 import { compile } from '../../lib/objective/objective.ts';
@@ -198,6 +198,73 @@ describe('a locked folder', () => {
           message: expect.stringMatching(/run\.lock could not be opened/),
         }),
       );
+  });
+});
+
+/** File systems as they may be: without locks (some network ones), full, or giving a few bytes at a time. */
+describe('a folder on a file system that', () => {
+  const library = join(root, 'file-system.so');
+  beforeAll(() => {
+    const source = join(root, 'file-system.c');
+    writeFileSync(
+      source,
+      `#define _GNU_SOURCE
+      #include <dlfcn.h>
+      #include <errno.h>
+      #include <stdlib.h>
+      #include <string.h>
+      #include <unistd.h>
+      static int is(const char *kind) { const char *told = getenv("FILE_SYSTEM"); return told && !strcmp(told, kind); }
+      typedef ssize_t (*write_at)(int, const void *, size_t, off_t);
+      int flock(int file, int operation) {
+        if (is("without locks")) { errno = ENOLCK; return -1; }
+        return ((int (*)(int, int))dlsym(RTLD_NEXT, "flock"))(file, operation);
+      }
+      ssize_t pwrite(int file, const void *data, size_t bytes, off_t at) {
+        write_at next = (write_at)dlsym(RTLD_NEXT, "pwrite");
+        if (is("full") && at > 0) { errno = ENOSPC; return -1; }
+        if (is("interrupted") && at == 0 && !getenv("AGAIN")) { setenv("AGAIN", "", 1); errno = EINTR; return -1; }
+        return next(file, data, is("slow") || is("full") ? (bytes > 3 ? 3 : bytes) : bytes, at);
+      }
+      ssize_t pwrite64(int file, const void *data, size_t bytes, off_t at) { return pwrite(file, data, bytes, at); }`,
+    );
+    execFileSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-o', library, source, '-ldl']);
+  });
+
+  it.each([
+    ['without locks', 'ERR_ZEROTH_FILE No locks available'],
+    ['full', 'ERR_ZEROTH_FILE No space left on device'],
+    ['slow', 'the owner'],
+    ['interrupted', 'the owner'],
+  ])('is %s: what comes of it, and nothing is left', (kind, outcome) => {
+    const script = `
+      const { lockFile } = await import(${dist('device/file-lock.js')});
+      const { readFileSync } = await import('node:fs');
+      const path = ${JSON.stringify(join(folder, 'run.lock'))};
+      for (let i = 0; i < 2; i++) {
+        try { globalThis.held = lockFile(path, 'the owner'); console.log(held && readFileSync(path, 'utf8')); }
+        catch ({ code, message }) { console.log(code, message.split(': ').at(-1)); }
+      }`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      env: { ...process.env, LD_PRELOAD: library, FILE_SYSTEM: kind },
+    });
+    const second = outcome === 'the owner' ? 'null' : outcome;
+    expect({ stdout, stderr }).toEqual({ stdout: `${outcome}\n${second}\n`, stderr: '' });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is without locks leaves a file that was there before', () => {
+    writeFileSync(join(folder, 'run.lock'), 'older');
+    const script = `
+      const { lockFile } = await import(${dist('device/file-lock.js')});
+      try { lockFile(${JSON.stringify(join(folder, 'run.lock'))}, 'the owner'); } catch ({ code }) { console.log(code); }`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      env: { ...process.env, LD_PRELOAD: library, FILE_SYSTEM: 'without locks' },
+    });
+    expect(stdout).toBe('ERR_ZEROTH_FILE\n');
+    expect(readFileSync(join(folder, 'run.lock'), 'utf8')).toBe('older');
   });
 });
 
