@@ -6,6 +6,7 @@ import { packageRoot } from '../lib/device/native.ts';
 /** Lowest first. A layer imports from itself and from the layers before it, types included. */
 const LAYERS = [
   'errors',
+  'extremes',
   'host-memory',
   'version',
   'place',
@@ -70,6 +71,7 @@ describe('the layers of lib', () => {
   it('below the device need no machine: graph, nn, data, models, optimizers, stability and curvature never reach it', () => {
     const pure = [
       'errors',
+      'extremes',
       'host-memory',
       'version',
       'place',

@@ -1,4 +1,5 @@
 import { checkInteger, checkNumber, checkOptions, type Names } from '../errors.ts';
+import { least } from '../extremes.ts';
 import { checkIndex } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { checkOperator } from './apply.ts';
@@ -83,14 +84,17 @@ export async function lanczosQuadrature(
   const top = await rayleigh(operator, found.vectors, 1, signal);
   const krylov = lanczosMatrix(found.columns);
   const lowest = smallestRitz(krylov);
-  const { least, most, square } = negativePartBounds(krylov);
+  const part = negativePartBounds(krylov);
   return {
     lambdaMax: top.values[0],
     lambdaMaxResidual: top.residuals[0],
     lambdaMin: Math.min(lowest.value, top.values[0]),
     lambdaMinResidual: lowest.residual,
-    negativeTrace: (dimension * (least + most)) / 2,
-    negativeTraceStdErr: Math.hypot(Math.sqrt(2 * dimension * square), (dimension * (most - least)) / Math.sqrt(12)),
+    negativeTrace: (dimension * (part.least + part.most)) / 2,
+    negativeTraceStdErr: Math.hypot(
+      Math.sqrt(2 * dimension * part.square),
+      (dimension * (part.most - part.least)) / Math.sqrt(12),
+    ),
     hvps: found.hvps + 1,
   };
 }
@@ -108,6 +112,6 @@ function lanczosMatrix(columns: readonly (readonly number[])[]): LanczosMatrix {
 /** The residual of a Ritz pair is `rest` times the last component of its eigenvector: the first one of the matrix turned around. */
 function smallestRitz({ diagonal, coupling, rest }: LanczosMatrix): { value: number; residual: number } {
   const { nodes, weights } = gaussQuadrature(diagonal.toReversed(), coupling.toReversed());
-  const at = nodes.indexOf(Math.min(...nodes));
+  const at = nodes.indexOf(least(nodes));
   return { value: nodes[at], residual: rest * Math.sqrt(weights[at]) };
 }

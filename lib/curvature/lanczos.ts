@@ -118,7 +118,7 @@ function outside(columns: readonly number[][], from: number, size: number, s: Fl
   for (let j = from; j < size; j++) {
     for (let i = size; i < columns[j].length; i++) parts[i - size] = (parts[i - size] ?? 0) + columns[j][i] * s[j];
   }
-  return Math.hypot(...parts);
+  return Math.sqrt(parts.reduce((sum, part) => sum + part * part, 0));
 }
 
 function combined(

@@ -1,3 +1,5 @@
+import { greatest } from '../extremes.ts';
+
 import { gaussQuadrature } from './symmetric-eigen.ts';
 
 /** The tridiagonal matrix of a Lanczos run. */
@@ -33,7 +35,7 @@ export function negativePartBounds({ diagonal, coupling, rest }: LanczosMatrix):
   }
   const couplings = [...coupling, rest];
   const at = (alpha: number) => negativePart([...diagonal, alpha], couplings);
-  const scale = Math.max(...diagonal.map(Math.abs), ...couplings);
+  const scale = Math.max(greatest(diagonal.map(Math.abs)), greatest(couplings));
   // α on a circle, infinity included, that begins and ends where 0 is an eigenvalue.
   const kink = Math.atan(rest ** 2 / lastPivot(diagonal, coupling) / scale);
   const turn = (angle: number) => at(scale * Math.tan(kink + angle));

@@ -1,4 +1,5 @@
 import { invalidArgument, MAX_F32, ZerothError } from '../errors.ts';
+import { greatest } from '../extremes.ts';
 import * as $ from './build.ts';
 import type { Node, Shape } from './node.ts';
 import { range } from './ops/op.ts';
@@ -27,10 +28,10 @@ export function refuse(op: string, operands: readonly Node[], reason: string): n
 
 /** The common shape by numpy's rule: align on the right; an axis of size 1 or a missing one stretches. */
 export function commonShape(op: string, operands: readonly Node[], shapes = operands.map((x) => x.shape)): number[] {
-  const rank = Math.max(...shapes.map((shape) => shape.length));
+  const rank = greatest(shapes.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, axis) => {
     const sizes = shapes.map((shape) => shape[axis - rank + shape.length] ?? 1);
-    const size = Math.max(...sizes);
+    const size = greatest(sizes);
     if (sizes.some((n) => n !== 1 && n !== size)) refuse(op, operands, 'shapes do not broadcast to one another');
     return size;
   });

@@ -1,6 +1,7 @@
 import { CommandList, type OutputBinding } from '../device/commands.ts';
 import type { Device, DeviceBuffer, DeviceProgram } from '../device/device.ts';
 import { invalidArgument } from '../errors.ts';
+import { greatest } from '../extremes.ts';
 import { type Shape, sizeOf } from '../graph/node.ts';
 import type { Plan } from '../graph/plan/plan.ts';
 import { Tensor } from '../graph/tensor.ts';
@@ -118,7 +119,8 @@ async function mixesExamples(traced: Traced, context: EvaluationContext, signal?
     await run(traced, shapes, 1, 2, context, signal),
   ];
   return together.some((values, k) => {
-    const scale = Math.max(...values.map(Math.abs));
+    // A NaN or an infinity says nothing of how large the others are.
+    const scale = greatest(Array.from(values, Math.abs).filter(Number.isFinite));
     return values.some(
       (value, i) => !Object.is(value, apart[k][i]) && !(Math.abs(value - apart[k][i]) <= 1e-3 * scale),
     );

@@ -1,4 +1,5 @@
 import type { ScaleOptions } from '@observablehq/plot';
+import { greatest, least } from '../extremes.ts';
 import { formatNumber } from './format.ts';
 
 /** What an axis shows: its scale, and the least and the greatest value that are drawn. */
@@ -18,7 +19,7 @@ const MOST_TICKS = 10;
 /** An axis for the values ≥ 0 of several runs, each given by all that is to be seen of it: from 0, or logarithmic where they are far apart. */
 export function sharedAxis(runs: readonly (readonly number[])[]): Axis {
   const tops = runs.filter((values) => values.some(Number.isFinite)).map((values) => ceiling(values)[1]);
-  const [lowest, top] = [Math.min(...tops), Math.max(...tops)];
+  const [lowest, top] = [least(tops), greatest(tops)];
   const positive = runs.flat().filter((value) => Number.isFinite(value) && value > 0 && value <= top);
   if (tops.length > 1 && lowest > 0 && top > FAR_APART * lowest && positive.length > 0) {
     // What is a thousandth of its run's size is a zero that noise has moved.
@@ -34,20 +35,20 @@ export function linearAxis(bottom: number, top: number): Axis {
 
 /** A logarithmic axis from 1, 2 or 5 times a power of ten to another, with ticks there: they reach the data whatever its range. */
 export function logAxis(values: readonly number[]): Axis {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  const decades = Math.log10(most / least);
+  const [low, high] = [least(values), greatest(values)];
+  const decades = Math.log10(high / low);
   const digits = decades > 3 ? [1] : [1, 2, 5];
   const every = Math.max(1, Math.ceil(decades / MOST_TICKS));
   const round = [];
   for (
-    let power = every * (Math.floor(Math.log10(least) / every) - 1);
-    power <= Math.ceil(Math.log10(most)) + every;
+    let power = every * (Math.floor(Math.log10(low) / every) - 1);
+    power <= Math.ceil(Math.log10(high)) + every;
     power += every
   ) {
     round.push(...digits.map((digit) => Number(`${digit}e${power}`)));
   }
-  const bottom = round.filter((value) => value <= least).at(-1) ?? least;
-  const top = round.find((value) => value >= most) ?? most;
+  const bottom = round.filter((value) => value <= low).at(-1) ?? low;
+  const top = round.find((value) => value >= high) ?? high;
   const ticks = round.filter((value) => value >= bottom && value <= top);
   const scale = {
     type: 'log',
@@ -79,7 +80,7 @@ export function ceiling(values: readonly number[]): [number, number] {
 
 /** Tick labels narrow enough for the margin: thousands grouped, powers of ten where an axis of these values, or without them a tick, goes far beyond. */
 function tickFormat(values: readonly number[]): (value: number) => string {
-  const size = Math.max(...values.map(Math.abs));
+  const size = greatest(values.map(Math.abs));
   const isPlain = (value: number) => value < 1e6 && value >= 1e-3;
   return (value) => {
     if (value === 0) return '0';

@@ -1,4 +1,5 @@
 import * as Plot from '@observablehq/plot';
+import { greatest } from '../extremes.ts';
 import { type Axis, stepAxis } from './axes.ts';
 import type { SvgDocument, SvgNode } from './dom.ts';
 import { formatNumber } from './format.ts';
@@ -36,7 +37,7 @@ const plotHeight = (width: number) => Math.round(Math.min(380, Math.max(240, wid
 
 export function draw(runs: readonly PlotRun[], frame: PlotFrame, content: Content): SvgNode {
   const { width, theme, title } = frame;
-  const steps = stepAxis(Math.max(1, ...runs.map((run) => run.steps)), width < 520 ? 4 : 8);
+  const steps = stepAxis(Math.max(1, greatest(runs.map((run) => run.steps))), width < 520 ? 4 : 8);
   const { scale, logarithmic } = content.axis;
   const labels = runs.map(({ label }) => label);
   const colours = runs.map(({ series: [i, count] }) => theme.series(i, count));
@@ -136,7 +137,7 @@ interface LimitLabel {
 
 /** A label over the start of each stretch of a limit, or where it covers no other one; none where the stretch is too short for it. */
 function limitLabels(runs: readonly PlotRun[], axis: Axis, frame: PlotFrame): LimitLabel[] {
-  const last = Math.max(1, ...runs.map(({ steps }) => steps));
+  const last = Math.max(1, greatest(runs.map(({ steps }) => steps)));
   const [across, down] = [(frame.width - sideMargins) / last, plotHeight(frame.width) - bottomMargin];
   const scaled = (value: number) => (axis.logarithmic ? Math.log(value) : value);
   const [low, high] = [scaled(axis.bottom), scaled(axis.top)];

@@ -1,3 +1,4 @@
+import { greatest, least } from '../extremes.ts';
 import { type Axis, ceiling, linearAxis, logAxis, sharedAxis } from './axes.ts';
 import { monitorsOf } from './drawing.ts';
 import type { PlotRun } from './plot-data.ts';
@@ -8,7 +9,7 @@ export function ratioAxis(runs: readonly PlotRun[]): Axis {
   const points = monitorsOf(runs);
   const [, most] = ceiling(points.map(({ ratio, ratioStdErr }) => ratio + 2 * ratioStdErr));
   const bounds = points.map(({ ratioMax }) => ratioMax ?? 0);
-  const axis = linearAxis(0, Math.max(1.25, most, Math.min(2, Math.max(0, ...bounds))));
+  const axis = linearAxis(0, Math.max(1.25, most, Math.min(2, greatest([0, ...bounds]))));
   return { ...axis, scale: { ...axis.scale, nice: axis.top > 1.25 } };
 }
 
@@ -20,9 +21,9 @@ export function isRatioClipped(runs: readonly PlotRun[]): boolean {
 /** From the least to the greatest of these values; a little around them where they are one. */
 function spanOf(values: readonly number[]): Axis {
   if (values.length === 0) return linearAxis(0, 1);
-  const [least, most] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-  const around = least < most ? 0 : 0.5 * (Math.abs(most) || 1);
-  return linearAxis(least - around, most + around);
+  const [low, high] = [least(values), greatest(values)];
+  const around = low < high ? 0 : 0.5 * (Math.abs(high) || 1);
+  return linearAxis(low - around, high + around);
 }
 
 /** Logarithmic where every loss is positive, up to where losses belong to a run that diverged. */
@@ -36,7 +37,7 @@ export function lossAxis(runs: readonly PlotRun[]): Axis {
 /** Losses far above where any run began belong to one that diverged: they would flatten all that is worth seeing. */
 function lossCeiling(runs: readonly PlotRun[]): number {
   const starts = runs.flatMap(({ loss }) => loss.find(([, value]) => value !== null)?.[1] ?? []);
-  return starts.length > 0 && starts.every((value) => value > 0) ? 10 * Math.max(...starts) : Number.POSITIVE_INFINITY;
+  return starts.length > 0 && starts.every((value) => value > 0) ? 10 * greatest(starts) : Number.POSITIVE_INFINITY;
 }
 
 /** Each run with its band, and as much of its limit as comes near. */
@@ -46,10 +47,10 @@ export function traceAxis(runs: readonly PlotRun[]): Axis {
       const values = monitors.map(({ positiveTrace, positiveTraceStdErr }) => positiveTrace + 2 * positiveTraceStdErr);
       if (governs !== 'trace') return values;
       const seen = [...values, ...monitors.map(({ upper }) => upper)];
-      const least = Math.min(...limit.map(([, value]) => value));
+      const lowest = least(limit.map(([, value]) => value));
       // A smooth schedule's limit may go anywhere, to infinity where η goes to 0.
-      const near = (smoothLimit ? 1.5 : 4) * ceiling([...seen, least])[1];
-      return [...seen, ...limit.map(([, value]) => value).filter((value) => value <= Math.max(least, near))];
+      const near = (smoothLimit ? 1.5 : 4) * ceiling([...seen, lowest])[1];
+      return [...seen, ...limit.map(([, value]) => value).filter((value) => value <= Math.max(lowest, near))];
     }),
   );
 }
@@ -74,13 +75,9 @@ export function lambdaMaxAxis(runs: readonly PlotRun[]): { axis: Axis; near: rea
     return limits.filter((value) => value <= most);
   };
   const axis = sharedAxis(runs.map((run) => [...values(run), ...near(run)]));
-  const least = Math.min(
-    0,
-    ...monitorsOf(runs)
-      .map(({ lambdaMax }) => lambdaMax)
-      .filter(Number.isFinite),
-  );
-  return { axis: axis.logarithmic || least === 0 ? axis : linearAxis(least, axis.top), near: runs.flatMap(near) };
+  const measured = monitorsOf(runs).map(({ lambdaMax }) => lambdaMax);
+  const bottom = Math.min(0, least(measured.filter(Number.isFinite)));
+  return { axis: axis.logarithmic || bottom === 0 ? axis : linearAxis(bottom, axis.top), near: runs.flatMap(near) };
 }
 
 export function isLambdaMaxClipped(runs: readonly PlotRun[]): boolean {
@@ -103,7 +100,7 @@ export function squaredNormAxis(runs: readonly PlotRun[]): Axis {
     ...noiseOf(runs).map(({ value }) => value),
   ];
   const positive = values.filter((value) => value > 0 && Number.isFinite(value));
-  if (Math.max(...positive) > 30 * Math.min(...positive)) return logAxis(positive);
+  if (greatest(positive) > 30 * least(positive)) return logAxis(positive);
   return linearAxis(0, ceiling(positive)[1]);
 }
 

@@ -1,3 +1,4 @@
+import { greatest, least } from '../extremes.ts';
 import type { MonitorEvent } from '../train/events.ts';
 import { curvatureSymbol, share, shareOfLimit } from './edge-words.ts';
 import { formatNumber } from './format.ts';
@@ -112,7 +113,7 @@ function judge(summary: RunSummary): Verdict {
   return {
     kind: 'below',
     ...facts,
-    sentence: `${spent} below the edge of stability${when} its ${quantity} ${averaged}${once ? '' : `, ${share(Math.max(...most))} at most`}${visited}`,
+    sentence: `${spent} below the edge of stability${when} its ${quantity} ${averaged}${once ? '' : `, ${share(greatest(most))} at most`}${visited}`,
   };
 }
 
@@ -128,9 +129,9 @@ function soFar({ end, steps, run }: RunSummary): string {
 /** ` = 40`; where the step size changes, from where to where it goes. */
 function limitText(monitors: readonly MonitorEvent[]): string {
   const limits = monitors.map(({ limit }) => (Number.isNaN(limit) ? Number.POSITIVE_INFINITY : limit));
-  const [least, greatest] = [Math.min(...limits), Math.max(...limits)];
-  if (greatest <= 1.005 * least) return ` = ${number(least)}`;
-  return `, which lay between ${number(least)} and ${number(greatest)}`;
+  const [low, high] = [least(limits), greatest(limits)];
+  if (high <= 1.005 * low) return ` = ${number(low)}`;
+  return `, which lay between ${number(low)} and ${number(high)}`;
 }
 
 const number = (value: number) => (value === Number.POSITIVE_INFINITY ? '∞' : formatNumber(value, 3));

@@ -1,3 +1,5 @@
+import { greatest } from '../extremes.ts';
+
 /** The losses that say what is usual in a run: at most this many, from its start. */
 const EARLY = 16;
 
@@ -115,7 +117,7 @@ function referenceOf(losses: readonly number[]): EarlyLosses | undefined {
 }
 
 const scaleOf = (median: number, losses: readonly number[]): number =>
-  Math.max(Math.abs(median), ...losses.map((loss) => Math.abs(loss - median)));
+  Math.max(Math.abs(median), greatest(losses.map((loss) => Math.abs(loss - median))));
 
 function medianOf(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

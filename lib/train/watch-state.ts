@@ -24,13 +24,13 @@ export function checkedWatchState(value: unknown): WatchState {
   const divergence = record('divergence', state.divergence);
   const motion = record('motion', state.motion);
   const start = record('start', motion.start);
-  const numbers = [state.still, start.sum, start.squares, motion.pushes];
+  const [early, beyond] = [list('early losses', divergence.early), list('losses beyond', divergence.beyond)];
+  const numbers = [state.still, start.sum, start.squares, motion.pushes, ...early, ...beyond];
   if (motion.seen !== null) {
     const { step, digest } = record('seen', motion.seen);
     numbers.push(step);
     if (typeof digest !== 'string') throw new Error(`watch: digest ${shown(digest)}`);
   }
-  numbers.push(...list('early losses', divergence.early), ...list('losses beyond', divergence.beyond));
   if (divergence.first !== null) numbers.push(divergence.first);
   if (state.diffusion !== null) {
     const { xx, xm, mm } = record('diffusion', state.diffusion);

@@ -1,4 +1,5 @@
 import { MAX_F32, ZerothError } from '../errors.ts';
+import { greatest } from '../extremes.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
 import type { DeviceGradient, MeasuredParams } from '../params/params.ts';
@@ -272,7 +273,7 @@ export class Watch {
           const text = `The estimate of step ${step} is ${brief(bad.coefficient)} along its direction, beyond f32, where the loss is ${brief(loss)}.`;
           return { cause, text, lies: step === 0 ? 'in the scale' : 'in the dynamics' };
         }
-        const largest = Math.max(...terms.map(({ coefficient }) => Math.abs(coefficient)));
+        const largest = greatest(terms.map(({ coefficient }) => Math.abs(coefficient)));
         const text = `The update of step ${step}, η = ${brief(lr)} times ${brief(largest)} along its direction, is beyond f32.`;
         return { cause, text, lies: 'in the dynamics' };
       }

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { matmul, max, mean, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { concat, exp, matmul, max, mean, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
 import { accuracy } from '../../lib/nn/metrics.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import { PhiloxStream } from '../../lib/random/philox.ts';
@@ -121,6 +121,21 @@ describe('evaluate', () => {
         Array.from(x.data, (value, i) => value - average[i % 2]),
       );
     }
+  });
+
+  const infinite = (x: Tensor, scale = 1000) => exp(x.square().add(scale));
+  it.each<[string, (x: Tensor) => Tensor]>([
+    ['infinities', infinite],
+    ['NaNs', (x) => sub(infinite(x), infinite(x, 2000))],
+  ])('sees that rows see one another also beside %s, which have no scale', async (_, strange) => {
+    await using objective = await linearModel(2000);
+    const { data } = await objective.evaluate((_, { x }) => concat([strange(x), sub(x, mean(x, 0))], 1));
+    const average = [0, 1].map((c) => x.data.filter((_, i) => i % 2 === c).reduce((s, value) => s + value, 0) / N);
+    expect(data.filter((_, i) => i % 4 < 2).some(Number.isFinite)).toBe(false);
+    expectValues(
+      data.filter((_, i) => i % 4 > 1),
+      Array.from(x.data, (value, i) => value - average[i % 2]),
+    );
   });
 
   it('is at θ itself, with what waits for it, and changes no bit of it', async () => {

@@ -1,3 +1,4 @@
+import { greatest } from '../../extremes.ts';
 import { type Node, sizeOf } from '../node.ts';
 import { footprintOf, type MemoryProblem } from './jobs.ts';
 import type { Step } from './lowerings.ts';
@@ -200,7 +201,7 @@ function ranks(from: readonly (readonly number[])[], order: readonly number[]): 
   order.forEach((j, at) => {
     position[j] = at;
   });
-  return from.map((numbers) => Math.max(...numbers.map((j) => position[j])));
+  return from.map((numbers) => greatest(numbers.map((j) => position[j])));
 }
 
 /** Pairs of kernels that would touch memory less if they were one, those that save most first. */
