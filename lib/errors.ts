@@ -41,7 +41,7 @@ export function shown(value: unknown, depth = 0): string {
   }
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
   if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'object';
-  return String(value);
+  return Object.is(value, -0) ? '-0' : String(value);
 }
 
 /** Throws `ERR_ZEROTH_ARGUMENT` in one uniform form: which argument, what was expected, what was received. */
@@ -80,15 +80,15 @@ export function rangeText({ above, min, below, max }: NumberRange): string {
   return bounds.length > 0 ? ` ${bounds.join(' and ')}` : '';
 }
 
-/** A finite number, optionally bounded; returns it. */
+/** A finite number, optionally bounded. Returns it, and 0 for −0, which JSON gives back as 0: keep what is returned. */
 export function checkNumber(name: string, value: unknown, range: NumberRange = {}): number {
   if (!isWithin(value, range)) invalidArgument(name, `a finite number${rangeText(range)}`, value);
-  return value;
+  return value + 0;
 }
 
 /**
  * A number that the devices take, which compute in f32: what it becomes there is finite and within the range, too. So a β that f32 rounds
- * to 1 is not below 1. Returns it, unrounded.
+ * to 1 is not below 1. Returns it, unrounded, as `checkNumber` does.
  */
 export function checkF32(name: string, value: unknown, range: NumberRange = {}): number {
   const number = checkNumber(name, value, range);
@@ -101,7 +101,7 @@ export function checkF32(name: string, value: unknown, range: NumberRange = {}):
 /** A number ≥ 0 that f32 holds, and that is 0 there only if it is 0: what was asked to be small is not to be nothing. Returns it. */
 export function checkScale(name: string, value: unknown, max?: number): number {
   const number = checkF32(name, value, { min: 0, max });
-  return number === 0 ? 0 : checkF32(name, number, { above: 0 });
+  return number === 0 ? number : checkF32(name, number, { above: 0 });
 }
 
 /** Largest finite number in f32, the arithmetic of the devices. */
@@ -127,10 +127,10 @@ export function checkOptions<Options extends object>(name: string, value: Option
   );
 }
 
-/** A safe integer within [min, max]; returns it. */
+/** A safe integer within [min, max]. Returns it, and 0 for −0. */
 export function checkInteger(name: string, value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): number {
   if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
     invalidArgument(name, `an integer from ${min} to ${max}`, value);
   }
-  return value as number;
+  return (value as number) + 0;
 }

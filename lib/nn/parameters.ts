@@ -42,7 +42,8 @@ export function normal(std: number): Initialiser {
 }
 
 export function constant(value: number): Initialiser {
-  return { kind: 'constant', value: checkF32('value', value) };
+  checkF32('value', value);
+  return { kind: 'constant', value };
 }
 
 /** No element of a normal direction is beyond 7, and none of these times that beyond f32. */

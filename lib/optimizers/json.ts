@@ -1,6 +1,6 @@
 import { invalidArgument, shown } from '../errors.ts';
 
-/** What JSON holds and gives back as it was: no NaN, no infinity, no undefined, no typed array. */
+/** What JSON holds and gives back as it was: no NaN, no infinity, no undefined, no typed array. Only −0 comes back as 0, and counts as it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /** Options as plain data, by name. */
@@ -18,8 +18,7 @@ export function checkJson<T extends Json>(name: string, value: T): T {
 
 function notJson(path: string, value: unknown, within: Set<object>): { path: string; value: unknown } | undefined {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return undefined;
-  // −0 comes back as 0.
-  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0) ? undefined : { path, value };
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : { path, value };
   const plain =
     typeof value === 'object' && [Object.prototype, Array.prototype, null].includes(Object.getPrototypeOf(value));
   if (!plain || within.has(value)) return { path, value };

@@ -14,8 +14,8 @@ export { type Schedule, schedule } from './step-size.ts';
  * constant(0.05).at(1000) // 0.05
  */
 export function constant(lr: number): Schedule {
-  checkScale('lr', lr);
-  return schedule('constant', { lr }, () => lr);
+  const rate = checkScale('lr', lr);
+  return schedule('constant', { lr: rate }, () => rate);
 }
 
 /**
@@ -99,11 +99,11 @@ export function warmupCosineDecay(options: WarmupDecay): Schedule {
 
 function warmupDecay(name: string, options: WarmupDecay, shape: (x: number) => number): Schedule {
   checkOptions(`${name}: options`, options, { peak: true, warmupSteps: true, steps: true, end: true });
-  const { peak, warmupSteps, steps, end = 0 } = options;
-  checkScale('peak', peak);
-  checkScale('end', end);
-  checkInteger('warmupSteps', warmupSteps, 0);
-  checkInteger('steps', steps, warmupSteps + 1);
+  const { end: last = 0 } = options;
+  const peak = checkScale('peak', options.peak);
+  const end = checkScale('end', last);
+  const warmupSteps = checkInteger('warmupSteps', options.warmupSteps, 0);
+  const steps = checkInteger('steps', options.steps, warmupSteps + 1);
   return schedule(name, { peak, warmupSteps, steps, end }, (step) => {
     if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
     if (step >= steps) return end;

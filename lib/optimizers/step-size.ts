@@ -117,8 +117,8 @@ export function askStepSize(stepSize: StepSize, state: Json, info: StepInfo): { 
   const text = JSON.stringify(state);
   const [one, two] = [text, text].map((before) => {
     const { lr, state } = stepSize.next(JSON.parse(before), info) ?? {};
-    checkRate(`lr of step size ${stepSize.name} at step ${info.step}`, lr);
-    return { lr, state: checkJson(`state of step size ${stepSize.name}`, state) };
+    const rate = checkRate(`lr of step size ${stepSize.name} at step ${info.step}`, lr);
+    return { lr: rate, state: checkJson(`state of step size ${stepSize.name}`, state) };
   });
   if (!Object.is(one.lr, two.lr) || JSON.stringify(one.state) !== JSON.stringify(two.state)) {
     throw new ZerothError(
@@ -132,5 +132,5 @@ export function askStepSize(stepSize: StepSize, state: Json, info: StepInfo): { 
 
 function checkRate(name: string, lr: unknown): number {
   if (!isWithin(lr, RATES)) invalidArgument(name, 'a finite number ≥ 0 (in f32)', lr);
-  return lr;
+  return lr + 0;
 }

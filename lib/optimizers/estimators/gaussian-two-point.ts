@@ -21,9 +21,9 @@ import type { Estimator } from '../optimizer.ts';
  */
 export function gaussianTwoPoint(options: { mu?: number } = {}): Estimator {
   checkOptions('gaussianTwoPoint: options', options, { mu: true });
-  const { mu = 1e-3 } = options;
+  const { mu: smoothing = 1e-3 } = options;
   // The device adds μ in f32: one that is 0 or infinite there moves nothing, or everything away.
-  checkNumber('mu', mu, { min: 1e-30, max: 1e30 });
+  const mu = checkNumber('mu', smoothing, { min: 1e-30, max: 1e30 });
   return {
     name: 'gaussian-two-point',
     options: { mu },

@@ -21,10 +21,10 @@ import type { UpdateRule } from '../optimizer.ts';
  */
 export function adamRule(options: { beta1?: number; beta2?: number; epsilon?: number } = {}): UpdateRule {
   checkOptions('adamRule: options', options, { beta1: true, beta2: true, epsilon: true });
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  checkF32('beta1', beta1, { min: 0, below: 1 });
-  checkF32('beta2', beta2, { min: 0, below: 1 });
-  checkF32('epsilon', epsilon, { above: 0 });
+  const { beta1: momentum = 0.9, beta2: memory = 0.999, epsilon: added = 1e-8 } = options;
+  const beta1 = checkF32('beta1', momentum, { min: 0, below: 1 });
+  const beta2 = checkF32('beta2', memory, { min: 0, below: 1 });
+  const epsilon = checkF32('epsilon', added, { above: 0 });
   return {
     name: 'adam',
     options: { beta1, beta2, epsilon },

@@ -20,8 +20,8 @@ import type { UpdateRule } from '../optimizer.ts';
  */
 export function frozenAdam(options: { beta1?: number; preconditioner: Float32Array | NumberArray }): UpdateRule {
   checkOptions('frozenAdam: options', options, { beta1: true, preconditioner: true });
-  const { beta1 = 0.9, preconditioner } = options;
-  checkF32('beta1', beta1, { min: 0, below: 1 });
+  const { beta1: momentum = 0.9, preconditioner } = options;
+  const beta1 = checkF32('beta1', momentum, { min: 0, below: 1 });
   const expected = 'one value a parameter';
   const p = f32Vector('preconditioner', preconditioner, { expected }).slice();
   if (p.length === 0) invalidArgument('preconditioner', expected, preconditioner);

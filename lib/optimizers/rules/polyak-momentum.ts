@@ -15,8 +15,8 @@ import type { UpdateRule } from '../optimizer.ts';
  */
 export function polyakMomentum(options: { beta?: number } = {}): UpdateRule {
   checkOptions('polyakMomentum: options', options, { beta: true });
-  const { beta = 0.9 } = options;
-  checkF32('beta', beta, { min: 0, below: 1 });
+  const { beta: momentum = 0.9 } = options;
+  const beta = checkF32('beta', momentum, { min: 0, below: 1 });
   return {
     name: 'polyak-momentum',
     options: { beta },
