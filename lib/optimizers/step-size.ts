@@ -52,10 +52,31 @@ export interface StepSize<S extends Json = Json> {
   next(state: S, info: StepInfo): { readonly lr: number; readonly state: S };
 }
 
-/** A step size that depends on the step alone, so that it is known beforehand. */
-export interface Schedule extends StepSize<null> {
+/**
+ * A step size that depends on the step alone, so that it is known beforehand. Only `schedule` makes one: a step size of one's own that has an
+ * `at` among its methods may well remember.
+ */
+export class Schedule implements StepSize<null> {
+  readonly name: string;
+  readonly options: Options;
+  readonly #at: (step: number) => number;
   /** η at a step; the first step is 0. */
-  at(step: number): number;
+  readonly at = (step: number): number => checkRate(`lr(${step})`, this.#at(checkInteger('step', step, 0)));
+
+  /** @internal Use `schedule`. */
+  constructor(name: string, options: Options, at: (step: number) => number) {
+    this.name = name;
+    this.options = options;
+    this.#at = at;
+  }
+
+  init(): null {
+    return null;
+  }
+
+  next(state: null, { step }: StepInfo): { readonly lr: number; readonly state: null } {
+    return { lr: this.at(step), state };
+  }
 }
 
 /** η: a constant, a pure function of the step (the first is 0), or a step size with options and state. */
@@ -66,12 +87,10 @@ const RATES = { min: 0, max: MAX_F32 } as const;
 
 /** A schedule from its formula. */
 export function schedule(name: string, options: Options, at: (step: number) => number): Schedule {
-  const checked = (step: number) => checkRate(`lr(${step})`, at(checkInteger('step', step, 0)));
-  return { name, options, at: checked, init: () => null, next: (state, { step }) => ({ lr: checked(step), state }) };
+  return new Schedule(name, options, at);
 }
 
-export const isSchedule = (stepSize: StepSize): stepSize is StepSize & Schedule =>
-  typeof (stepSize as Partial<Schedule>).at === 'function';
+export const isSchedule = (stepSize: StepSize): stepSize is StepSize & Schedule => stepSize instanceof Schedule;
 
 /** A step size in its one form. @throws ERR_ZEROTH_ARGUMENT for what is none. */
 export function stepSizeOf(lr: LearningRate): StepSize {
@@ -113,7 +132,7 @@ function pureFunction(lr: (step: number) => number): Schedule {
  * @throws ERR_ZEROTH_ARGUMENT for an η that is no rate or a state that is not JSON; ERR_ZEROTH_STEP_SIZE for two answers.
  */
 export function askStepSize(stepSize: StepSize, state: Json, info: StepInfo): { lr: number; state: Json } {
-  if (isSchedule(stepSize)) return { lr: checkRate(`lr(${info.step})`, stepSize.at(info.step)), state: null };
+  if (isSchedule(stepSize)) return { lr: stepSize.at(info.step), state: null };
   const text = JSON.stringify(state);
   const [one, two] = [text, text].map((before) => {
     const { lr, state } = stepSize.next(JSON.parse(before), info) ?? {};

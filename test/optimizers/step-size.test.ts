@@ -43,6 +43,20 @@ describe('a step size', () => {
     }
   });
 
+  it('with an `at` of its own is no schedule: its state counts', () => {
+    const halving: StepSize<number> & { at(step: number): number } = {
+      name: 'halving',
+      at: () => 7,
+      init: () => 1,
+      next: (state, { estimate }) => ({ lr: state, state: estimate ? state / 2 : state }),
+    };
+    expect(isSchedule(stepSizeOf(halving))).toBe(false);
+    const estimate = { kind: 'directions' as const, loss: 1, terms: [] };
+    expect(askStepSize(halving, 0.25, { step: 3, estimate })).toEqual({ lr: 0.25, state: 0.125 });
+    expect(learningRateAt({ lr: halving }, 0)).toBe(1);
+    expect(() => learningRateAt({ lr: halving }, 3)).toThrow(argument('goes by what the run measures'));
+  });
+
   it('says what it is: its name and its options', () => {
     const said = (lr: Parameters<typeof stepSizeOf>[0]) => {
       const { name, options } = stepSizeOf(lr);
