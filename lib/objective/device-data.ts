@@ -30,13 +30,14 @@ export class DeviceData {
     constants: TypedArrays,
     examples: number,
   ): Promise<DeviceData> {
-    const put = (arrays: TypedArrays) => Promise.all(Object.values(arrays).map((array) => device.upload(array.data)));
-    return new DeviceData(device, await put(data), await put(constants), examples);
+    const buffers = await uploadAll(device, [...Object.values(data), ...Object.values(constants)]);
+    const arrays = Object.keys(data).length;
+    return new DeviceData(device, buffers.slice(0, arrays), buffers.slice(arrays), examples);
   }
 
   /** The same constants with other data. The constants stay the property of the first. */
   async with(data: TypedArrays, examples: number): Promise<DeviceData> {
-    const buffers = await Promise.all(Object.values(data).map((array) => this.#device.upload(array.data)));
+    const buffers = await uploadAll(this.#device, Object.values(data));
     return new DeviceData(this.#device, buffers, this.#constants, examples);
   }
 
@@ -52,8 +53,14 @@ export class DeviceData {
 
   #gather(list: CommandList, rows: Uint32Array): readonly DeviceBuffer[] {
     if (rows.length !== this.#batchRows) {
+      // Nothing is kept until all of it is there: memory may run out between two arrays.
       for (const buffer of this.#batch) buffer.dispose();
-      this.#batch = this.#rowBytes.map((bytes) => this.#device.allocate(bytes * rows.length));
+      this.#batch = [];
+      this.#batchRows = 0;
+      this.#batch = allocateAll(
+        this.#device,
+        this.#rowBytes.map((bytes) => bytes * rows.length),
+      );
       this.#batchRows = rows.length;
     }
     for (const [i, buffer] of this.#data.entries()) list.gatherRows(buffer, this.#batch[i], this.#rowBytes[i], rows);
@@ -68,5 +75,31 @@ export class DeviceData {
   dispose(): void {
     this.disposeData();
     for (const buffer of this.#constants) buffer.dispose();
+  }
+}
+
+/** Memory of each size, or none at all. */
+function allocateAll(device: Device, sizes: readonly number[]): DeviceBuffer[] {
+  const buffers: DeviceBuffer[] = [];
+  try {
+    for (const bytes of sizes) buffers.push(device.allocate(bytes));
+    return buffers;
+  } catch (error) {
+    for (const buffer of buffers) buffer.dispose();
+    throw error;
+  }
+}
+
+async function uploadAll(device: Device, arrays: readonly TypedArrays[string][]): Promise<DeviceBuffer[]> {
+  const buffers = allocateAll(
+    device,
+    arrays.map(({ data }) => data.byteLength),
+  );
+  try {
+    await Promise.all(buffers.map((buffer, i) => buffer.write(arrays[i].data)));
+    return buffers;
+  } catch (error) {
+    for (const buffer of buffers) buffer.dispose();
+    throw error;
   }
 }
