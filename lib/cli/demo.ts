@@ -7,6 +7,7 @@ import { MAX_STEPS } from '../random/run-streams.ts';
 import type { CliContext } from './context.ts';
 import { demoStory } from './demo-story.ts';
 import { exitCodes } from './exit-codes.ts';
+import { quoted } from './invocation.ts';
 import { integerWithin, seed as parseSeed } from './parse.ts';
 import { presets, seedDefault } from './presets.ts';
 import { newSettings } from './settings.ts';
@@ -68,7 +69,7 @@ export async function demo(flags: DemoFlags, context: CliContext): Promise<numbe
     say(`${optimizer.padEnd(5)}  ${end.message}\n\n`);
     folders.push(folder);
     if (end.reason === 'aborted') {
-      stdout.write(`Stopped. Start again with:  ${context.program} demo\n`);
+      stdout.write(`Stopped. Start again with:  ${[context.program, 'demo', ...given(flags)].join(' ')}\n`);
       return exitCodes.interrupted;
     }
   }
@@ -81,4 +82,11 @@ export async function demo(flags: DemoFlags, context: CliContext): Promise<numbe
   say(`${demoStory(summaries[0], summaries[1]).join('\n')}\n\n`);
   stdout.write(`Report: ${file}\n`);
   return exitCodes.done;
+}
+
+/** The options as they were given. */
+function given({ steps, seed, out, threads }: DemoFlags): string[] {
+  return Object.entries({ steps, seed, out, threads }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, quoted(String(value))],
+  );
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -392,5 +392,25 @@ describe('zeroth demo', () => {
     const { code, session } = await zeroth(['demo', '--out', fresh()], { signal: abort.signal, reportClient });
     expect(code).toBe(130);
     expect(session.requests).toHaveLength(1);
+  });
+
+  it.each([
+    [[], ''],
+    [['--seed', '18446744073709551615'], ' --seed 18446744073709551615'],
+    [['--threads', '2', '--steps', '30'], ' --steps 30 --threads 2'],
+    [['--out', "it's here"], " --out 'it'\\''s here'"],
+  ])('says how to start the same demo again after Ctrl-C: %j', async (options, text) => {
+    const abort = new AbortController();
+    abort.abort();
+    const folder = fresh();
+    mkdirSync(folder);
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      const { stdout } = await zeroth(['demo', ...options], { signal: abort.signal, reportClient });
+      expect(stdout.lines.at(-1)).toBe(`Stopped. Start again with:  zeroth demo${text}`);
+    } finally {
+      process.chdir(before);
+    }
   });
 });
