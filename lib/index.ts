@@ -53,6 +53,7 @@ export type {
   Moments,
   Optimizer,
   Point,
+  StateName,
   Term,
   Update,
   UpdateRule,
@@ -86,7 +87,6 @@ export {
 } from './params/safetensors/read.ts';
 export type { SafeTensor, TensorArray, TensorSource, TransferOptions } from './params/safetensors/tensor.ts';
 export { saveSafetensors } from './params/safetensors/write.ts';
-export type { StateName } from './params/update.ts';
 export { type Direction, type Distribution, type Purpose, stream } from './random/direction.ts';
 export { PhiloxStream } from './random/philox.ts';
 export type { Seed } from './random/seed.ts';

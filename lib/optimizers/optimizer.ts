@@ -84,7 +84,10 @@ export type Update =
     }
   | { readonly kind: 'frozenAdam'; readonly beta1: number };
 
-/** What is done with ĝ. Its state (m, v, p) lives on the device beside θ. */
+/** State vectors of update rules, each as long as θ: momentum, second moment, fixed preconditioner. */
+export type StateName = 'm' | 'v' | 'p';
+
+/** What is done with ĝ. Its state lives on the device beside θ. */
 export interface UpdateRule {
   readonly name: string;
   /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */
@@ -98,7 +101,7 @@ export interface UpdateRule {
   /** Whether curvature is to be measured on P^-½ H P^-½. */
   readonly preconditioned: boolean;
   /** State vectors, each as long as θ, that start at zero (`p` is given). */
-  readonly states: readonly ('m' | 'v' | 'p')[];
+  readonly states: readonly StateName[];
   /** Values of the states that do not start at zero, one a parameter. */
   readonly initial?: { readonly p?: Float32Array };
   /** The update of step `step` (the first is 0). */

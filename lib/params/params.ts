@@ -2,10 +2,10 @@ import { CommandList, type PassOp } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkNumber, invalidArgument, ZerothError } from '../errors.ts';
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
-import type { DenseGradient, Estimate, Point, Term, Update } from '../optimizers/optimizer.ts';
+import type { DenseGradient, Estimate, Point, StateName, Term, Update } from '../optimizers/optimizer.ts';
 import type { Direction } from '../random/direction.ts';
 import type { Layout } from './layout.ts';
-import { checkTerm, checkUpdate, passOp, type StateName } from './update.ts';
+import { checkTerm, checkUpdate, passOp } from './update.ts';
 
 /** Where displaced parameters go: into a second vector, or into θ's own, to be taken off again. */
 export type Displacement = 'copy' | 'in-place';

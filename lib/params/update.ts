@@ -1,13 +1,8 @@
 import type { PassOp } from '../device/commands.ts';
 import type { DeviceBuffer } from '../device/device.ts';
 import { checkF32, checkInteger, checkObject, invalidArgument } from '../errors.ts';
-import type { Point, Term, Update } from '../optimizers/optimizer.ts';
+import type { Point, StateName, Term, Update } from '../optimizers/optimizer.ts';
 import { checkDirection } from '../random/direction.ts';
-
-/** State vectors of update rules, each as long as θ: momentum, second moment, fixed preconditioner. */
-export const STATE_NAMES = ['m', 'v', 'p'] as const;
-
-export type StateName = (typeof STATE_NAMES)[number];
 
 /** @throws ERR_ZEROTH_ARGUMENT unless this is a direction with a coefficient that f32 holds: what is queued must be possible to do. */
 export function checkTerm(term: Term): void {
