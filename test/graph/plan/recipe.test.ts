@@ -33,7 +33,8 @@ afterAll(() => rmSync(copy, { recursive: true }));
 describe('a binary operation added by the recipe', () => {
   it('is compiled with both of its operands, in their order, fused or not, and differentiated', async () => {
     cpSync(join(packageRoot, 'lib/graph'), join(copy, 'graph'), { recursive: true });
-    for (const file of ['errors.ts', 'place.ts']) cpSync(join(packageRoot, 'lib', file), join(copy, file));
+    for (const file of ['errors.ts', 'extremes.ts', 'place.ts'])
+      cpSync(join(packageRoot, 'lib', file), join(copy, file));
     for (const [file, after, written] of RECIPE) {
       const path = join(copy, file);
       const source = readFileSync(path, 'utf8');
