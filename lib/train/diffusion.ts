@@ -50,8 +50,12 @@ export class Diffusion {
     }
     const { beta, weight } = rule;
     const { xx, xm, mm } = this.#state;
+    if (update.kind === 'plain') {
+      // A step without momentum neither uses nor changes m.
+      this.#state = { mm, xm, xx: xx + lr * lr * squares };
+      return;
+    }
     const nextM = beta * beta * mm + weight * weight * squares;
-    // A step without momentum neither uses nor changes m.
     const gain = update.kind === 'frozenAdam' ? this.#inverseSquare : 1;
     this.#state = {
       mm: nextM,

@@ -76,6 +76,29 @@ describe('the diffusion of weights', () => {
     }
   });
 
+  it('is, where steps with and without momentum take turns, what simulated noise adds: the ones without leave m alone', () => {
+    const dimension = 40;
+    const turns: Update[] = [{ kind: 'momentum', beta: 0.9 }, { kind: 'momentum', beta: 0.9 }, { kind: 'plain' }];
+    const diffusion = new Diffusion({ dimension, fullBatch: true });
+    for (let t = 0; t < 60; t++) diffusion.add(turns[t % 3], along(term(t, 1)), 0.1);
+    const { normal } = seeded(7);
+    const runs = 1500;
+    let mean = 0;
+    for (let run = 0; run < runs; run++) {
+      const theta = new Float64Array(dimension);
+      const m = new Float64Array(dimension);
+      for (let t = 0; t < 60; t++) {
+        for (let i = 0; i < dimension; i++) {
+          const g = normal();
+          if (t % 3 < 2) m[i] = 0.9 * m[i] + g;
+          theta[i] -= 0.1 * (t % 3 < 2 ? m[i] : g);
+        }
+      }
+      mean += theta.reduce((sum, x) => sum + x * x, 0) / runs;
+    }
+    expect(Math.abs((diffusion.total ?? Number.NaN) / mean - 1)).toBeLessThan(4 * Math.sqrt(2 / dimension / runs));
+  });
+
   it('goes on from a stored state as if it had not stopped', () => {
     const whole = new Diffusion({ dimension: 5, fullBatch: true });
     const first = new Diffusion({ dimension: 5, fullBatch: true });
