@@ -26,7 +26,6 @@ export type Evaluated<Result> = Result extends Tensor
 export interface EvaluationContext {
   readonly device: Device;
   readonly compiler: Compiler;
-  readonly theta: DeviceBuffer;
   readonly data: DeviceData;
   readonly specs: Specs;
   readonly examples: number;
@@ -41,39 +40,135 @@ interface Traced {
   readonly shapesOf: (rows: number) => readonly Shape[];
 }
 
-/**
- * Evaluates a function of (parameters, data, constants). Where it does not fit the memory budget, it is evaluated in pieces of examples, if
- * each row of each result belongs to one example; anything else is evaluated whole, whatever it takes.
- */
+/** Evaluates a function of (parameters, data, constants) once. */
 export async function evaluateFunction<Result>(
   f: (parameters: Tensors, data: Tensors, constants: Tensors) => Result,
   context: EvaluationContext,
+  theta: DeviceBuffer,
   signal?: AbortSignal,
 ): Promise<Evaluated<Result>> {
-  if (typeof f !== 'function') invalidArgument('evaluate', 'a function of parameters, data and constants', f);
-  const { examples, budget } = context;
-  let tree: Result | undefined;
-  const traced = trace((p, d, c) => {
-    tree = f(p, d, c);
-    return tree;
-  }, context);
-  const whole = Math.max(1, examples);
-  // The first trace is of all examples, and its tree is the one to fill.
-  const shapes = traced.shapesOf(whole);
-  const result = tree;
-  let rows = whole;
-  if (whole > 1 && areRows(traced, whole)) {
-    rows = rowsWithin(budget, whole, traced.planOf);
-    if (rows < whole && (await mixesExamples(traced, context, signal))) rows = whole;
+  const evaluation = new Evaluation(f, context);
+  try {
+    return await evaluation.at(theta, signal);
+  } finally {
+    evaluation.dispose();
   }
-  const values = await run(traced, shapes, rows, whole, context, signal);
-  let next = 0;
-  const filled = (node: unknown): unknown => {
-    if (node instanceof Tensor) return { shape: shapes[next], data: values[next++] };
-    if (Array.isArray(node)) return node.map(filled);
-    return Object.fromEntries(Object.entries(node as object).map(([name, child]) => [name, filled(child)]));
-  };
-  return filled(result) as Evaluated<Result>;
+}
+
+/**
+ * A function of (parameters, data, constants) that is traced once, and planned and loaded once. Where it does not fit the memory budget, it is
+ * evaluated in pieces of examples, if each row of each result belongs to one example; anything else is evaluated whole, whatever it takes.
+ */
+export class Evaluation<Result> {
+  readonly #context: EvaluationContext;
+  readonly #traced: Traced;
+  readonly #shapes: readonly Shape[];
+  readonly #result: Result;
+  readonly #programs = new Map<number, DeviceProgram>();
+  #rows: number | undefined;
+
+  constructor(f: (parameters: Tensors, data: Tensors, constants: Tensors) => Result, context: EvaluationContext) {
+    if (typeof f !== 'function') invalidArgument('evaluate', 'a function of parameters, data and constants', f);
+    this.#context = context;
+    let tree: Result | undefined;
+    this.#traced = trace((p, d, c) => {
+      tree = f(p, d, c);
+      return tree;
+    }, context);
+    // The first trace is of all examples, and its tree is the one to fill.
+    this.#shapes = this.#traced.shapesOf(this.#whole);
+    this.#result = tree as Result;
+  }
+
+  /** Its results at θ. */
+  async at(theta: DeviceBuffer, signal?: AbortSignal): Promise<Evaluated<Result>> {
+    const whole = this.#whole;
+    this.#rows ??= await this.#rowsAtATime(theta, signal);
+    const values = await this.#run(theta, this.#shapes, this.#rows, whole, signal);
+    let next = 0;
+    const filled = (node: unknown): unknown => {
+      if (node instanceof Tensor) return { shape: this.#shapes[next], data: values[next++] };
+      if (Array.isArray(node)) return node.map(filled);
+      return Object.fromEntries(Object.entries(node as object).map(([name, child]) => [name, filled(child)]));
+    };
+    return filled(this.#result) as Evaluated<Result>;
+  }
+
+  /** Frees the programs. */
+  dispose(): void {
+    for (const program of this.#programs.values()) program.dispose();
+    this.#programs.clear();
+  }
+
+  get #whole(): number {
+    return Math.max(1, this.#context.examples);
+  }
+
+  async #rowsAtATime(theta: DeviceBuffer, signal?: AbortSignal): Promise<number> {
+    const whole = this.#whole;
+    if (whole === 1 || !areRows(this.#traced, whole)) return whole;
+    const rows = rowsWithin(this.#context.budget, whole, this.#traced.planOf);
+    return rows < whole && (await this.#mixesExamples(theta, signal)) ? whole : rows;
+  }
+
+  /** Whether the first two examples together give other rows than each by itself: something, such as a mean over the batch, goes across. */
+  async #mixesExamples(theta: DeviceBuffer, signal?: AbortSignal): Promise<boolean> {
+    const shapes = this.#traced.shapesOf(2);
+    const [together, apart] = [
+      await this.#run(theta, shapes, 2, 2, signal),
+      await this.#run(theta, shapes, 1, 2, signal),
+    ];
+    return together.some((values, k) => {
+      // A NaN or an infinity says nothing of how large the others are.
+      const scale = greatest(Array.from(values, Math.abs).filter(Number.isFinite));
+      return values.some(
+        (value, i) => !Object.is(value, apart[k][i]) && !(Math.abs(value - apart[k][i]) <= 1e-3 * scale),
+      );
+    });
+  }
+
+  async #program(rows: number): Promise<DeviceProgram> {
+    const known = this.#programs.get(rows);
+    if (known) return known;
+    const program = await this.#context.device.load(this.#traced.planOf(rows).bytes);
+    this.#programs.set(rows, program);
+    return program;
+  }
+
+  /** The results for the first `examples` examples, `rows` of them at a time. */
+  async #run(
+    theta: DeviceBuffer,
+    shapes: readonly Shape[],
+    rows: number,
+    examples: number,
+    signal?: AbortSignal,
+  ): Promise<(Float32Array | Float64Array)[]> {
+    const { device, data } = this.#context;
+    const [most, rest] = [await this.#program(rows), examples % rows > 0 ? await this.#program(examples % rows) : null];
+    const results: (DeviceBuffer | undefined)[] = [];
+    try {
+      for (const shape of shapes) results.push(shape.length === 0 ? undefined : device.allocate(sizeOf(shape) * 4));
+      const list = new CommandList(shapes.length);
+      const inputs = data.select(list, null);
+      for (let first = 0; first < examples; first += rows) {
+        const size = Math.min(rows, examples - first);
+        const outputs = shapes.map((shape, i): OutputBinding => {
+          const buffer = results[i];
+          if (!buffer) return { mode: 'addToSlot', slot: i, weight: 1 };
+          // The piece's part of a result is one row of the binding.
+          const rowLength = (sizeOf(shape) / examples) * size;
+          const offset = (sizeOf(shape) / examples) * first;
+          return { mode: 'store', buffer, offset, rowLength, rowStride: rowLength, weight: 1 };
+        });
+        const program = size < rows && rest ? rest : most;
+        list.call(program, [{ buffer: theta, byteOffset: 0 }, ...inputs(first)], outputs);
+      }
+      const slots = await device.submit(list, signal);
+      return await Promise.all(results.map((buffer, i) => buffer?.readF32() ?? Float64Array.of(slots[i])));
+    } finally {
+      for (const buffer of results) buffer?.dispose();
+    }
+  }
 }
 
 function trace(f: (p: Tensors, d: Tensors, c: Tensors) => unknown, { compiler, specs }: EvaluationContext): Traced {
@@ -109,60 +204,4 @@ function areRows({ shapesOf }: Traced, examples: number): boolean {
       return rows === examples && fewerRows === examples - 1 && String(rest) === String(fewerRest);
     })
   );
-}
-
-/** Whether the first two examples together give other rows than each by itself: something, such as a mean over the batch, goes across. */
-async function mixesExamples(traced: Traced, context: EvaluationContext, signal?: AbortSignal): Promise<boolean> {
-  const shapes = traced.shapesOf(2);
-  const [together, apart] = [
-    await run(traced, shapes, 2, 2, context, signal),
-    await run(traced, shapes, 1, 2, context, signal),
-  ];
-  return together.some((values, k) => {
-    // A NaN or an infinity says nothing of how large the others are.
-    const scale = greatest(Array.from(values, Math.abs).filter(Number.isFinite));
-    return values.some(
-      (value, i) => !Object.is(value, apart[k][i]) && !(Math.abs(value - apart[k][i]) <= 1e-3 * scale),
-    );
-  });
-}
-
-/** The results for the first `examples` examples, `rows` of them at a time. */
-async function run(
-  { planOf }: Traced,
-  shapes: readonly Shape[],
-  rows: number,
-  examples: number,
-  { device, theta, data }: EvaluationContext,
-  signal?: AbortSignal,
-): Promise<(Float32Array | Float64Array)[]> {
-  const held: { dispose(): void }[] = [];
-  const keep = <Handle extends { dispose(): void }>(handle: Handle): Handle => {
-    held.push(handle);
-    return handle;
-  };
-  try {
-    const programs = new Map<number, DeviceProgram>();
-    for (const size of [rows, examples % rows])
-      if (size > 0 && !programs.has(size)) programs.set(size, keep(await device.load(planOf(size).bytes)));
-    const results = shapes.map((shape) => (shape.length === 0 ? undefined : keep(device.allocate(sizeOf(shape) * 4))));
-    const list = new CommandList(shapes.length);
-    const inputs = data.select(list, null);
-    for (let first = 0; first < examples; first += rows) {
-      const size = Math.min(rows, examples - first);
-      const outputs = shapes.map((shape, i): OutputBinding => {
-        const buffer = results[i];
-        if (!buffer) return { mode: 'addToSlot', slot: i, weight: 1 };
-        // The piece's part of a result is one row of the binding.
-        const rowLength = (sizeOf(shape) / examples) * size;
-        const offset = (sizeOf(shape) / examples) * first;
-        return { mode: 'store', buffer, offset, rowLength, rowStride: rowLength, weight: 1 };
-      });
-      list.call(programs.get(size)!, [{ buffer: theta, byteOffset: 0 }, ...inputs(first)], outputs);
-    }
-    const slots = await device.submit(list, signal);
-    return await Promise.all(results.map((buffer, i) => buffer?.readF32() ?? Float64Array.of(slots[i])));
-  } finally {
-    for (const handle of held) handle.dispose();
-  }
 }

@@ -11,7 +11,7 @@ import { checkSeed, type Seed } from '../random/seed.ts';
 import { checkMean } from './check-mean.ts';
 import { Compiler, type Specs } from './compile.ts';
 import { DeviceData } from './device-data.ts';
-import { type Evaluated, evaluateFunction } from './evaluate.ts';
+import { type Evaluated, Evaluation, evaluateFunction } from './evaluate.ts';
 import { HessianOperator } from './hessian.ts';
 import { Mean, type Rows } from './mean.ts';
 import { checkData, checkProblem, type Problem, type Tensors, type TypedArrays } from './problem.ts';
@@ -141,17 +141,28 @@ export class Objective<P extends string = string, D extends string = string, C e
       const context = {
         device: this.device,
         compiler: this.#compiler,
-        theta,
         data: brought ?? this.#mean.data,
         specs: given ? specsOf(given.data) : this.#compiler.data,
         examples: given?.examples ?? this.examples,
         budget: this.#budget,
       };
-      return await evaluateFunction(f as (p: Tensors, d: Tensors, c: Tensors) => Result, context, signal);
+      return await evaluateFunction(f as (p: Tensors, d: Tensors, c: Tensors) => Result, context, theta, signal);
     } finally {
       theta.dispose();
       brought?.disposeData();
     }
+  }
+
+  /** @internal A function that is evaluated again and again over the data of the problem: traced here, planned and loaded once. Dispose it. */
+  evaluation<Result>(f: (parameters: Tensors, data: Tensors, constants: Tensors) => Result): Evaluation<Result> {
+    return new Evaluation(f, {
+      device: this.device,
+      compiler: this.#compiler,
+      data: this.#mean.data,
+      specs: this.#compiler.data,
+      examples: this.examples,
+      budget: this.#budget,
+    });
   }
 
   /** Full-batch loss of the parameters in `theta` (a snapshot): changes nothing. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeviceBuffer } from '../device/device.ts';
-import { shown, ZerothError } from '../errors.ts';
+import { checkInteger, shown, ZerothError } from '../errors.ts';
 import type { Json } from '../optimizers/json.ts';
 import type { CurvatureReading } from '../optimizers/step-size.ts';
 import type { Params, VectorPiece } from '../params/params.ts';
@@ -9,6 +9,9 @@ import { openSafetensors } from '../params/safetensors/read.ts';
 import { removeLeftovers } from '../params/safetensors/replace-file.ts';
 import type { TensorSource } from '../params/safetensors/tensor.ts';
 import { saveSafetensors } from '../params/safetensors/write.ts';
+import { MAX_RUNS, MAX_VECTORS } from '../random/run-streams.ts';
+import type { MonitorPlan } from './monitor-plan.ts';
+import { isRecord, recordOf } from './record.ts';
 import type { StoredStepSize } from './step-sizer.ts';
 import { checkedWatchState, type WatchState } from './watch-state.ts';
 
@@ -35,12 +38,15 @@ export interface Checkpoint {
 
 /** One that was read: with what puts its vectors into parameters whose rule has the same states. */
 export interface LoadedCheckpoint extends Checkpoint {
-  /** @throws ERR_ZEROTH_ARGUMENT or ERR_ZEROTH_CHECKPOINT, with nothing changed, for vectors that do not fit. */
+  /** @throws ERR_ZEROTH_ARGUMENT or ERR_ZEROTH_CHECKPOINT, with nothing changed, for vectors that do not fit; else as `loadCheckpoint`. */
   restore(params: Params): Promise<void>;
 }
 
-/** Plain JSON. */
-export type Identity = { readonly [name: string]: Json };
+/** Plain JSON: what was settled when the run began, and every option by which it goes. */
+export type Identity = { readonly [name: string]: Json } & {
+  readonly run: number;
+  readonly monitor: Pick<MonitorPlan, 'every' | 'probes' | 'auto'>;
+};
 
 /** A device vector, or a part of it, as a tensor that is read while it is written. */
 const source = (buffer: DeviceBuffer, shape: readonly number[], first = 0): TensorSource => ({
@@ -78,7 +84,8 @@ export async function removeTornCheckpoints(folder: string): Promise<void> {
  *
  * @param folder its folder.
  * @param expected the identity that the checkpoint must have, given the one that it has. Default: any.
- * @throws ERR_ZEROTH_CHECKPOINT when the folder has no usable checkpoint, or one of another run.
+ * @throws ERR_ZEROTH_CHECKPOINT when the folder has no checkpoint, one that is damaged in what it says, or one of another run;
+ *   ERR_ZEROTH_SAFETENSORS for a file that is no whole safetensors file; ERR_ZEROTH_FILE for one that cannot be read.
  */
 export async function loadCheckpoint(
   folder: string,
@@ -136,7 +143,7 @@ function checkedRecord(file: string, metadata: Readonly<Record<string, string>>)
     if (lastLoss !== null && typeof lastLoss !== 'number') throw new Error(`loss ${shown(lastLoss)}`);
     return {
       step,
-      identity: record('identity', metadata.identity) as Identity,
+      identity: checkedIdentity(metadata.identity),
       lastLoss: lastLoss ?? undefined,
       stepSize: checkedStepSize(metadata.stepSize),
       watch: checkedWatchState(JSON.parse(metadata.watch)),
@@ -151,17 +158,19 @@ function checkedRecord(file: string, metadata: Readonly<Record<string, string>>)
   }
 }
 
-function record(name: string, text: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(text);
-  if (!isRecord(value)) throw new Error(`${name} ${shown(value)}`);
-  return value;
+/** What a resume takes from it is there; all else is compared with what it is to be. */
+function checkedIdentity(text: string): Identity {
+  const identity = recordOf('identity', JSON.parse(text));
+  const monitor = recordOf('identity: monitor', identity.monitor);
+  checkInteger('run', identity.run, 0, MAX_RUNS - 1);
+  checkInteger('monitor.every', monitor.every, 0);
+  checkInteger('monitor.probes', monitor.probes, 2, MAX_VECTORS);
+  if (typeof monitor.auto !== 'boolean') throw new Error(`identity: monitor.auto ${shown(monitor.auto)}`);
+  return identity as unknown as Identity;
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function checkedStepSize(text: string): StoredStepSize {
-  const { state = null, reading = null } = record('step size', text);
+  const { state = null, reading = null } = recordOf('step size', JSON.parse(text));
   if (reading !== null) {
     const numbers = isRecord(reading) ? READING.map((field) => reading[field]) : [undefined];
     if (!numbers.every(Number.isFinite)) throw new Error(`curvature ${shown(reading)}`);

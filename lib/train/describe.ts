@@ -1,3 +1,4 @@
+import { ZerothError } from '../errors.ts';
 import type { Objective } from '../objective/objective.ts';
 import { describeOptimizer } from '../optimizers/facts.ts';
 import type { Json } from '../optimizers/json.ts';
@@ -5,6 +6,7 @@ import type { Optimizer } from '../optimizers/optimizer.ts';
 import { isSchedule, stepSizeOf } from '../optimizers/step-size.ts';
 import { version } from '../version.ts';
 import type { Identity } from './checkpoint.ts';
+import { eventFromLine } from './event-shapes.ts';
 import type { RunEvent } from './events.ts';
 import type { MonitorPlan } from './monitor-plan.ts';
 import type { RunSettings } from './options.ts';
@@ -44,7 +46,7 @@ export function identityOf(
   } satisfies Json;
 }
 
-/** The event that opens a log. @param squaredNorm ‖θ‖². */
+/** The event that opens a log. @param squaredNorm ‖θ‖². @throws ERR_ZEROTH_ARGUMENT for what could not be read back. */
 export async function runEvent(
   objective: Objective,
   optimizer: Optimizer,
@@ -55,7 +57,7 @@ export async function runEvent(
   const { device, name, dimension, examples, params } = objective;
   const { batch, steps, seed, meta } = settings;
   const rows = batch === 'full' ? examples : batch;
-  return {
+  const event: RunEvent = {
     type: 'run',
     format: 2,
     zeroth: version,
@@ -78,4 +80,16 @@ export async function runEvent(
     },
     meta,
   };
+  checkReadable(event);
+  return event;
+}
+
+/** An optimizer of a program without types may say anything of itself. */
+function checkReadable(event: RunEvent): void {
+  try {
+    eventFromLine(JSON.parse(JSON.stringify(event)));
+  } catch (cause) {
+    const what = `optimizer: expected one that a log can describe; in its run event, ${(cause as Error).message}.`;
+    throw new ZerothError('ERR_ZEROTH_ARGUMENT', what, { cause });
+  }
 }

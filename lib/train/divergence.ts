@@ -78,8 +78,12 @@ export class Divergence {
   /** The early losses that a last loss lies far above, by their median, or else the first loss; undefined where it does not. */
   usualBelow(loss: number): number | undefined {
     if (this.#beyond.length > 0) return this.#reference?.median;
-    const first = this.#first ?? 0;
-    return first !== 0 && loss - first > this.#limit * Math.abs(first) ? first : undefined;
+    return this.hasRisen(loss, this.#limit) ? (this.#first ?? undefined) : undefined;
+  }
+
+  /** Whether a loss lies above the first one by this many times its size. */
+  hasRisen(loss: number | undefined, times: number): boolean {
+    return loss !== undefined && this.#first !== null && loss - this.#first > times * Math.abs(this.#first);
   }
 
   /** What losses are held against; undefined while all were 0. */

@@ -1,6 +1,8 @@
 import type { EdgeVerdict } from '../stability/edge.ts';
+import { isFullBatch } from './batch.ts';
 import type { EndEvent, WarningEvent } from './events.ts';
-import type { Trouble } from './watch.ts';
+import type { Trouble } from './trouble.ts';
+import { brief, orList, stepsText } from './words.ts';
 
 /** What is worth remembering of the last measurement of curvature. */
 export interface LastMeasured {
@@ -23,7 +25,7 @@ export interface LastMeasured {
 export interface RunFacts {
   readonly step: number;
   readonly steps: number;
-  /** Whether the run has a folder. */
+  /** Whether the run has a folder with a checkpoint. */
   readonly kept: boolean;
   readonly trouble: Trouble | undefined;
   readonly warnings: readonly WarningEvent[];
@@ -99,7 +101,7 @@ function share(least: number, most: number | null): string {
 }
 
 function noisier({ batch, examples }: RunFacts): string {
-  if (batch === 'full' || batch >= examples) return '';
+  if (isFullBatch(batch, examples)) return '';
   return `Each step saw ${batch} of ${examples} examples, which adds noise of its own.`;
 }
 
@@ -122,7 +124,7 @@ function grown(run: RunFacts): string {
 
 function remedies(run: RunFacts): string {
   const { start, now, diffusion } = growthOf(run);
-  const minibatch = run.batch !== 'full' && run.batch < run.examples;
+  const minibatch = !isFullBatch(run.batch, run.examples);
   const diffuses = diffusion !== null && diffusion > 0 && now > 1.1 * start && diffusion >= (now - start) / 2;
   const ways = ['a smaller η'];
   if (minibatch) ways.push('a larger batch');
@@ -139,14 +141,3 @@ export const AGAINST_NOISE: readonly string[] = [
   "fewer trained parameters (narrower layers, or some of the weights among the problem's constants)",
   'an estimator of your own that averages q directions (terms { direction: direction(i), coefficient: cᵢ / q })',
 ];
-
-/** A, b or c. */
-export function orList(words: readonly string[]): string {
-  const last = words.at(-1) ?? '';
-  return words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${last}` : last;
-}
-
-/** 1 step, 2 steps. */
-export const stepsText = (count: number): string => `${count} ${count === 1 ? 'step' : 'steps'}`;
-
-const brief = (value: number): string => String(Number(value.toPrecision(3)));

@@ -1,4 +1,5 @@
 import type { TrainEvent } from './events.ts';
+import { isRecord } from './record.ts';
 
 /**
  * The shape of each event as it stands in a log, where a number that is not finite is written as null.
@@ -107,14 +108,14 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
  * @throws Error whose message says which field was expected to be what, and what was received.
  */
 export function eventFromLine(value: unknown): TrainEvent {
-  if (!isRecord(value)) throw new Error(`expected a JSON object, received ${brief(value)}`);
+  if (!isRecord(value)) throw new Error(`expected a JSON object, received ${short(value)}`);
   const { type } = value;
   if (typeof type !== 'string' || !Object.hasOwn(SHAPES, type)) {
-    throw new Error(`type: expected one of ${Object.keys(SHAPES).join(', ')}, received ${brief(type)}`);
+    throw new Error(`type: expected one of ${Object.keys(SHAPES).join(', ')}, received ${short(type)}`);
   }
   checkFields('', value, SHAPES[type as TrainEvent['type']]);
   if (type === 'run' && value.batch !== 'full' && !isCount(value.batch)) {
-    throw new Error(`batch: expected an integer or "full", received ${brief(value.batch)}`);
+    throw new Error(`batch: expected an integer or "full", received ${short(value.batch)}`);
   }
   return value as unknown as TrainEvent;
 }
@@ -128,10 +129,10 @@ function checkFields(path: string, record: Record<string, unknown>, shape: { rea
       const each = Object.fromEntries(Object.keys(value).map((name) => [name, 'real' as const]));
       checkFields(`${path}${field}.`, value, each);
     } else if (typeof kind === 'object' && !Array.isArray(kind)) {
-      if (!isRecord(value)) throw new Error(`${path}${field}: expected an object, received ${brief(value)}`);
+      if (!isRecord(value)) throw new Error(`${path}${field}: expected an object, received ${short(value)}`);
       checkFields(`${path}${field}.`, value, kind as { readonly [field: string]: FieldKind });
     } else if (!fits(value, kind)) {
-      throw new Error(`${path}${field}: expected ${expected(kind)}, received ${brief(value)}`);
+      throw new Error(`${path}${field}: expected ${expected(kind)}, received ${short(value)}`);
     }
   }
 }
@@ -175,12 +176,9 @@ function expected(kind: FieldKind): string {
   return words[kind as keyof typeof words] ?? 'a number';
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
-const brief = (value: unknown): string => {
+const short = (value: unknown): string => {
   if (value === undefined) return 'nothing';
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;

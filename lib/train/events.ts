@@ -123,7 +123,7 @@ export type WarningCode =
   | 'batch-flat'
   /** The gradient is exactly 0, although the loss depends on the parameters. */
   | 'gradient-zero'
-  /** The estimate of an estimator that is not known here is exactly 0. */
+  /** The estimate of an estimator that is not known here is exactly 0, or there is no memory to ask why. */
   | 'estimate-zero'
   /** Steps were taken, and no parameter is another number than before. */
   | 'parameters-stuck'

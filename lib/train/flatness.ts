@@ -2,8 +2,11 @@ import { CommandList } from '../device/commands.ts';
 import type { DeviceBuffer } from '../device/device.ts';
 import { MAX_F32 } from '../errors.ts';
 import type { Objective } from '../objective/objective.ts';
+import type { Estimator } from '../optimizers/optimizer.ts';
 import type { Direction } from '../random/direction.ts';
 import type { WarningEvent } from './events.ts';
+import { unlessOutOfMemory } from './trouble.ts';
+import { brief } from './words.ts';
 
 /** Elements that are read at a time. */
 const CHUNK = 1 << 20;
@@ -15,6 +18,40 @@ const LONGER = 16;
 const RESOLUTION = 2 ** -23;
 
 type Cause = Pick<WarningEvent, 'code' | 'message'>;
+
+/** The last step that was taken, as far as its estimate is to be asked about. */
+export interface LastStep {
+  /** Of no terms at all: `none`. */
+  readonly kind: 'directions' | 'dense' | 'none';
+  /** That of the first term, or any for a gradient. */
+  readonly direction: Direction;
+}
+
+/**
+ * Why estimates are exactly 0. @param batch whether a step sees only some of the examples. @returns undefined where nothing is wrong.
+ * @throws ERR_ZEROTH_ABORTED
+ */
+export async function whyStill(
+  objective: Objective,
+  { name, mu }: Estimator,
+  { kind, direction }: LastStep,
+  batch: boolean,
+  signal?: AbortSignal,
+): Promise<Cause | undefined> {
+  const what = `The estimates of ${name} are exactly 0, and nothing moves the parameters`;
+  const asked = kind === 'directions' && mu !== undefined ? mu : undefined;
+  if (kind !== 'dense' && asked === undefined) {
+    return { code: 'estimate-zero', message: `${what}; what it evaluates, and so the cause, is not known.` };
+  }
+  const answer = await unlessOutOfMemory(async () => ({
+    cause:
+      asked === undefined
+        ? await whyNoGradient(objective, direction, signal)
+        : await whyFlat(objective, direction, asked, batch, signal),
+  }));
+  const unasked: Cause = { code: 'estimate-zero', message: `${what}; there is no memory to find out why.` };
+  return answer ? answer.cause : unasked;
+}
 
 /**
  * Why L(θ + μz) and L(θ − μz) are the same number, told apart by what the loss does at θ, at θ ± μz, and at longer and longer displacements along
@@ -166,5 +203,4 @@ class Line {
   }
 }
 
-const brief = (value: number): string => String(Number(value.toPrecision(3)));
 const percent = (share: number): string => `${Math.round(100 * share)} %`;

@@ -139,6 +139,11 @@ export function readRunLog(path: string): TrainEvent[] {
  * @throws ERR_ZEROTH_ARGUMENT for a bad step; ERR_ZEROTH_FILE; ERR_ZEROTH_LOG as `readRunLog`, with the file left as it was.
  */
 export function truncateRunLog(path: string, step: number): void {
+  runLogCut(path, step)();
+}
+
+/** What `truncateRunLog` would do, looked up and not yet done. @throws as it, except for what cannot be cut. */
+export function runLogCut(path: string, step: number): () => void {
   checkInteger('step', step, 0);
   const file = logFile(path);
   const bytes = read(file);
@@ -147,12 +152,18 @@ export function truncateRunLog(path: string, step: number): void {
     if (isAfter(parse(file, text, number), step)) break;
     keep = end;
   }
-  if (keep === bytes.length) return;
+  const whole = keep === bytes.length;
+  return () => {
+    if (!whole) cut(file, keep);
+  };
+}
+
+function cut(file: string, length: number): void {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(file, 'r+');
     // A cut at the end of a line is one atomic change of the file's length.
-    ftruncateSync(descriptor, keep);
+    ftruncateSync(descriptor, length);
     fsyncSync(descriptor);
   } catch (cause) {
     throw fileError(file, 'cut', cause);

@@ -12,7 +12,7 @@ export interface MonitorPlan {
   readonly probes: number;
   /** Chosen by cost: then nothing is measured before the first step, where no cost could be set against it, nor once more after the last. */
   readonly auto: boolean;
-  /** Estimated share of the run's cost, 0 to 1. */
+  /** Estimated share of the run's cost, 0 to 1, without that of `metrics`, which is not known. */
   readonly share: number;
   /** Why nothing is measured, where that was not asked for. */
   readonly note?: string;

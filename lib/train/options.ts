@@ -123,9 +123,12 @@ export function runSettings(options: TrainOptions, examples: number): RunSetting
 }
 
 function checkMeta(meta: Readonly<Record<string, unknown>>): void {
+  checkObject('meta', meta, 'an object');
   try {
-    JSON.stringify(meta);
+    // A toJSON of its own may make anything of it.
+    checkObject('meta', JSON.parse(JSON.stringify(meta) ?? 'null'), 'what is an object in JSON');
   } catch (cause) {
+    if (cause instanceof ZerothError) throw cause;
     throw new ZerothError('ERR_ZEROTH_ARGUMENT', `meta: expected what JSON can hold; ${(cause as Error).message}`, {
       cause,
     });

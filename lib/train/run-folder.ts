@@ -13,13 +13,14 @@ import {
 import type { TrainEvent } from './events.ts';
 import { makeFolder } from './folder.ts';
 import { lockFolder } from './lock.ts';
-import { RUN_LOG, RunLog, truncateRunLog } from './log.ts';
+import { RUN_LOG, RunLog, runLogCut } from './log.ts';
 
 /** The folder of a run while it is written: locked, with a log that grows and checkpoints that are replaced. */
 export class RunFolder {
   readonly #path: string;
   readonly #unlock: () => void;
   #log: RunLog | undefined;
+  #resumable = false;
 
   private constructor(path: string) {
     this.#path = path;
@@ -50,8 +51,8 @@ export class RunFolder {
    * The folder of a run that goes on from its checkpoint, of which the log is cut to what happened before.
    *
    * @param identity that the checkpoint must have, given the one that it has.
-   * @param restore takes the checkpoint; where it throws, the log is left alone.
-   * @throws ERR_ZEROTH_CHECKPOINT when there is none, or one of another identity.
+   * @param restore takes the checkpoint, once the log is known to be readable; where it throws, the log is left alone.
+   * @throws ERR_ZEROTH_CHECKPOINT, ERR_ZEROTH_SAFETENSORS as `loadCheckpoint`; ERR_ZEROTH_LOG, ERR_ZEROTH_FILE for the log or the folder.
    */
   static async resume(
     path: string,
@@ -63,14 +64,22 @@ export class RunFolder {
       const file = join(path, RUN_LOG);
       await removeTornCheckpoints(path);
       const checkpoint = await loadCheckpoint(path, identity);
+      // A log that cannot be read is found before anything is changed.
+      const cut = runLogCut(file, checkpoint.step);
       await restore(checkpoint);
-      truncateRunLog(file, checkpoint.step);
+      cut();
       folder.#log = new RunLog(file);
+      folder.#resumable = true;
       return folder;
     } catch (error) {
       folder.close();
       throw error;
     }
+  }
+
+  /** Whether there is a checkpoint to go on from. */
+  get resumable(): boolean {
+    return this.#resumable;
   }
 
   append(event: TrainEvent): void {
@@ -81,6 +90,7 @@ export class RunFolder {
   async save(checkpoint: Checkpoint, params: Params): Promise<void> {
     this.#log?.flush();
     await saveCheckpoint(this.#path, checkpoint, params);
+    this.#resumable = true;
   }
 
   close(): void {

@@ -7,9 +7,9 @@ import type { Identity, LoadedCheckpoint } from './checkpoint.ts';
 import { identityOf, runEvent, type Settled } from './describe.ts';
 import { endMessage } from './ending.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from './events.ts';
-import { evaluateMetrics } from './metrics.ts';
-import { type Measurement, Monitor } from './monitor.ts';
-import { type MonitorPlan, planMonitor } from './monitor-plan.ts';
+import { Metrics } from './metrics.ts';
+import { Monitor } from './monitor.ts';
+import { planMonitor } from './monitor-plan.ts';
 import { type RunSettings, runSettings, type TrainOptions } from './options.ts';
 import { RunFolder } from './run-folder.ts';
 import { claimRunNumber, nextRunNumber } from './run-number.ts';
@@ -29,8 +29,9 @@ import { Watch } from './watch.ts';
  *
  * @param objective the compiled loss and its parameters; they are left at the last step's.
  * @param optimizer for example `zoGD({ lr: 0.05 })`.
- * @throws to whoever loops or awaits: ERR_ZEROTH_ARGUMENT for bad options; ERR_ZEROTH_FILE when `out` holds a run; ERR_ZEROTH_CHECKPOINT when
- *   a resume does not fit; ERR_ZEROTH_STEP_SIZE for a learning rate that remembers.
+ * @throws to whoever loops or awaits: ERR_ZEROTH_ARGUMENT for bad options; ERR_ZEROTH_FILE when `out` holds a run or cannot be written;
+ *   ERR_ZEROTH_CHECKPOINT when a resume does not fit, ERR_ZEROTH_SAFETENSORS or ERR_ZEROTH_LOG when what it reads is damaged;
+ *   ERR_ZEROTH_STEP_SIZE for a learning rate that remembers.
  * @example
  * for await (const event of train(objective, zoGD({ lr: 0.05 }), { steps: 1000, monitorEvery: 250 })) {
  *   if (event.type === 'monitor') console.log(event.step, event.ratio, event.verdict);
@@ -70,7 +71,15 @@ function checkArguments(objective: Objective, optimizer: Optimizer): void {
   if (!(objective instanceof Objective)) invalidArgument('objective', 'what compile() returned', objective);
   const expected = 'an optimizer { estimator, rule, lr }, such as zoGD({ lr })';
   checkObject('optimizer', optimizer, expected);
-  if (!optimizer.estimator || !optimizer.rule) invalidArgument('optimizer', expected, optimizer);
+  const { name, estimator, rule } = optimizer;
+  if (!estimator || !rule) invalidArgument('optimizer', expected, optimizer);
+  const names = {
+    'optimizer.name': name,
+    'optimizer.estimator.name': estimator.name,
+    'optimizer.rule.name': rule.name,
+  };
+  for (const [of, value] of Object.entries(names))
+    if (typeof value !== 'string' || value === '') invalidArgument(of, 'a name', value);
 }
 
 class Run {
@@ -82,6 +91,7 @@ class Run {
   #settled: Settled;
   #monitor: Monitor;
   #folder: RunFolder | undefined;
+  #metrics: Metrics | undefined;
   #step = 0;
   #lastLoss: number | null = null;
   #stepSeconds = 0;
@@ -103,9 +113,10 @@ class Run {
   async *events(): AsyncGenerator<TrainEvent, void> {
     const begun = performance.now();
     const { rule } = this.#optimizer;
-    const { steps, checkpointEvery, signal } = this.#settings;
+    const { steps, checkpointEvery, metrics, signal } = this.#settings;
     // A metric that does not fit is refused before anything is written.
-    await this.#metrics();
+    if (Object.keys(metrics).length > 0) this.#metrics = new Metrics(this.#objective, metrics);
+    await this.#unlessAborted(() => this.#followed(signal));
     await this.#objective.params.useStates(rule.states, rule.initial);
     yield* this.#open();
 
@@ -125,13 +136,15 @@ class Run {
 
     const completed = this.#step === steps && !this.#watch.trouble;
     if (completed) yield* this.#measure(true);
+    else if (!this.#watch.trouble) await this.#watch.isFinite(this.#step);
     yield* this.#checkpoint();
     const reason = this.#watch.trouble ? 'diverged' : completed ? 'completed' : 'aborted';
-    const metrics = reason === 'diverged' ? undefined : await this.#metrics();
-    yield this.#write({ ...this.#endEvent(reason, (performance.now() - begun) / 1000), ...metrics });
+    const followed = reason === 'diverged' ? undefined : await this.#followed();
+    yield this.#write({ ...this.#endEvent(reason, (performance.now() - begun) / 1000), ...followed });
   }
 
   close(): void {
+    this.#metrics?.dispose();
     this.#folder?.close();
   }
 
@@ -145,11 +158,12 @@ class Run {
       yield this.#write({ type: 'resume', step: this.#step, startedAt: new Date().toISOString() });
       return;
     }
-    if (out !== undefined) this.#folder = RunFolder.create(out);
-    this.#claim();
     await this.#watch.begin();
     const { start } = this.#watch.growth;
-    yield this.#write(await runEvent(this.#objective, this.#optimizer, this.#settings, this.#settled, start));
+    const event = await runEvent(this.#objective, this.#optimizer, this.#settings, this.#settled, start);
+    if (out !== undefined) this.#folder = RunFolder.create(out);
+    this.#claim();
+    yield this.#write(event);
     yield* this.#checkpoint();
   }
 
@@ -159,8 +173,8 @@ class Run {
 
   /** Takes what was settled when the run began, where the options leave it open. @returns the identity that the checkpoint must have. */
   #settleAs(was: Identity): Identity {
-    const { run = was.run as number, monitorEvery, probes } = this.#settings;
-    const began = was.monitor as unknown as MonitorPlan;
+    const { run = was.run, monitorEvery, probes } = this.#settings;
+    const began = was.monitor;
     const monitor = { ...this.#settled.monitor };
     // The interval of a run that chose its own does not change with the number of steps.
     if (monitorEvery === undefined) Object.assign(monitor, { every: began.every, auto: began.auto });
@@ -193,7 +207,9 @@ class Run {
     this.#step = checkpoint.step;
     this.#lastLoss = checkpoint.lastLoss ?? null;
     this.#stepSizer.restore(checkpoint.stepSize);
-    this.#watch.restore(checkpoint.watch);
+    const { seed } = this.#settings;
+    const directions = stepDirections(seed, this.#settled.run, Math.max(0, this.#step - 1));
+    this.#watch.restore(checkpoint.watch, directions);
   }
 
   /** One step, unless its estimate says that the run has diverged: then nothing is applied. */
@@ -232,26 +248,35 @@ class Run {
     await this.#watch.measure(this.#step, last);
     yield* this.#warnings();
     if (this.#watch.trouble || !this.#isMeasured(this.#step)) return;
-    let measured: Measurement | undefined;
-    try {
-      measured = await this.#monitor.measure(this.#step, this.#stepSizer.expected(this.#step), signal);
-    } catch (error) {
-      const known = error instanceof ZerothError ? error.code : '';
-      // An abort ends the run at the loop's head. Curvature that is not finite belongs to a run that is about to be declared diverged.
-      if (known !== 'ERR_ZEROTH_ABORTED' && known !== 'ERR_ZEROTH_DIVERGED' && !signal?.aborted) throw error;
-    }
-    if (!measured) return;
+    const lr = this.#stepSizer.expected(this.#step);
+    const seen = await this.#unlessAborted(async () => {
+      const measured = await this.#monitor.measure(this.#step, lr, signal);
+      return measured && { ...measured, ...(await this.#followed(signal)) };
+    });
+    if (!seen) return;
     const { now, diffusion } = this.#watch.growth;
-    const event: MonitorEvent = { ...measured, squaredNorm: now, diffusion, ...(await this.#metrics()) };
+    const event: MonitorEvent = { ...seen, squaredNorm: now, diffusion };
     this.#stepSizer.hear(event);
     this.#watch.remember(event);
     yield this.#write(event);
   }
 
   /** The part of an event that holds the metrics; nothing where there are none. */
-  async #metrics(): Promise<{ metrics?: Record<string, number> }> {
-    const { metrics } = this.#settings;
-    return Object.keys(metrics).length > 0 ? { metrics: await evaluateMetrics(this.#objective, metrics) } : {};
+  async #followed(signal?: AbortSignal): Promise<{ metrics?: Record<string, number> }> {
+    return this.#metrics ? { metrics: await this.#metrics.measure(signal) } : {};
+  }
+
+  /** What is measured beside the steps: nothing in a run that ends. */
+  async #unlessAborted<T>(measure: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await measure();
+    } catch (error) {
+      const known = error instanceof ZerothError ? error.code : '';
+      // An abort ends the run at the loop's head. Curvature that is not finite belongs to a run that is about to be declared diverged.
+      if (known !== 'ERR_ZEROTH_ABORTED' && known !== 'ERR_ZEROTH_DIVERGED' && !this.#settings.signal?.aborted)
+        throw error;
+      return undefined;
+    }
   }
 
   *#warnings(): Generator<TrainEvent, void> {
@@ -289,7 +314,7 @@ class Run {
     const message = endMessage(reason, {
       step: this.#step,
       steps,
-      kept: this.#folder !== undefined,
+      kept: this.#folder?.resumable ?? false,
       trouble,
       warnings,
       risen: this.#watch.risen(loss),

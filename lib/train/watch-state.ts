@@ -3,7 +3,9 @@ import type { DiffusionState } from './diffusion.ts';
 import type { DivergenceState } from './divergence.ts';
 import type { LastMeasured } from './ending.ts';
 import type { WarningEvent } from './events.ts';
+import type { LastStep } from './flatness.ts';
 import type { MotionState } from './motion.ts';
+import { recordOf } from './record.ts';
 
 /** What a resumed run needs to see what it would have seen. */
 export interface WatchState {
@@ -12,6 +14,8 @@ export interface WatchState {
   readonly motion: MotionState;
   /** Steps in a row whose estimate was exactly 0. */
   readonly still: number;
+  /** Of the last step; null before there was one. */
+  readonly kind: LastStep['kind'] | null;
   /** ‖θ‖² is measured when noise has added this much; null where that is never. */
   readonly measureAt: number | null;
   readonly measured: LastMeasured | null;
@@ -45,14 +49,13 @@ export function checkedWatchState(value: unknown): WatchState {
     if (typeof number !== 'number') throw new Error(`watch: expected a number, received ${shown(number)}`);
   }
   if (typeof motion.moved !== 'boolean') throw new Error(`watch: moved ${shown(motion.moved)}`);
+  if (![null, 'directions', 'dense', 'none'].includes(state.kind as string | null))
+    throw new Error(`watch: kind ${shown(state.kind)}`);
   for (const warning of list('warnings', state.warnings)) record('warning', warning);
   return value as WatchState;
 }
 
-function record(name: string, value: unknown): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new Error(`watch: ${name} ${shown(value)}`);
-}
+const record = (name: string, value: unknown) => recordOf(`watch: ${name}`, value);
 
 function list(name: string, value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;

@@ -1,18 +1,26 @@
 import { MAX_F32, ZerothError } from '../errors.ts';
-import { greatest } from '../extremes.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
-import type { DeviceGradient, MeasuredParams } from '../params/params.ts';
+import type { MeasuredParams } from '../params/params.ts';
 import type { Direction } from '../random/direction.ts';
+import { isFullBatch } from './batch.ts';
 import { Diffusion } from './diffusion.ts';
 import { Divergence } from './divergence.ts';
-import { AGAINST_NOISE, type LastMeasured, orList, stepsText } from './ending.ts';
+import { AGAINST_NOISE, type LastMeasured } from './ending.ts';
 import type { EndCause, MonitorEvent, WarningCode, WarningEvent } from './events.ts';
-import { findGradientOverflow, findOverflow, overflowing, overflowText } from './finite.ts';
-import { whyFlat, whyNoGradient } from './flatness.ts';
+import { type LastStep, whyStill } from './flatness.ts';
 import { Motion } from './motion.ts';
 import type { RunSettings } from './options.ts';
+import {
+  explainEstimate,
+  explainOverflow,
+  isFiniteF32,
+  type Stand,
+  type Trouble,
+  unlessOutOfMemory,
+} from './trouble.ts';
 import type { WatchState } from './watch-state.ts';
+import { brief, orList } from './words.ts';
 
 /** Steps between looks at θ and its states as the device holds them. */
 const LOOK_EVERY = 64;
@@ -27,17 +35,11 @@ const STILL = 4;
 const GROWN = 4;
 const BY_NOISE = 0.9;
 
+/** A loss that has risen by this many times its first one, or ‖θ‖² that is so many times what it was, has run away. */
+const AWAY = 100;
+
 /** Factor in what noise has added between two looks at ‖θ‖². */
 const FURTHER = 1.25;
-
-/** Why a run cannot go on. */
-export interface Trouble {
-  readonly cause: EndCause;
-  /** What happened, in a sentence. */
-  readonly text: string;
-  /** What it says about the run: of its loss before anything moved, of the loss's derivative, of its scale, of η and the noise. */
-  readonly lies: 'in the start' | 'in μ' | 'in the derivative' | 'in the scale' | 'in the dynamics';
-}
 
 /** A step that has been taken. */
 interface Step {
@@ -71,7 +73,8 @@ export class Watch {
   #squaredNorm = Number.NaN;
   #suspect = false;
   #due = false;
-  #taken: Step | undefined;
+  #taken: LastStep | undefined;
+  #loss: number | undefined;
   #trouble: Trouble | undefined;
 
   constructor(objective: Objective, optimizer: Optimizer, settings: RunSettings) {
@@ -81,7 +84,7 @@ export class Watch {
     this.#divergence = new Divergence(settings.divergenceLimit);
     this.#diffusion = new Diffusion({
       dimension: objective.dimension,
-      fullBatch: settings.batch === 'full',
+      fullBatch: isFullBatch(settings.batch, objective.examples),
       preconditioner: optimizer.rule.initial?.p,
     });
   }
@@ -135,7 +138,7 @@ export class Watch {
 
   /** Looks at the parameters that a run begins with. */
   async begin(): Promise<void> {
-    const measured = await this.#measureFinite(0, 'in the start');
+    const measured = await this.#measureFinite(0);
     this.#motion.begin(measured.theta);
     this.#measureAt = this.#start > 0 ? (GROWN - 1) * this.#start : null;
   }
@@ -143,6 +146,7 @@ export class Watch {
   /** Looks at the estimate of a step, before it is applied. @returns why it must not be; undefined where it may. */
   look(estimate: Estimate, lr: number): EndCause | undefined {
     if (!Number.isFinite(estimate.loss)) return 'loss-not-finite';
+    this.#loss = estimate.loss;
     if (estimate.kind === 'dense') {
       if (!Number.isFinite(estimate.gradient.squaredNorm)) return 'gradient-not-finite';
     } else if (!estimate.terms.every(({ coefficient: c }) => isFiniteF32(c) && isFiniteF32(lr * c))) {
@@ -153,16 +157,19 @@ export class Watch {
 
   /** Finds out what there is to know of it: the run is over. */
   async giveUp(cause: EndCause, step: number, estimate: Estimate, lr: number): Promise<void> {
-    this.#trouble = await this.#explain(cause, step, estimate, lr);
+    const { theta } = await this.#measureFinite(step);
+    const { divergenceLimit: limit } = this.#settings;
+    const refused = { cause, estimate, lr, limit, reference: this.#divergence.reference };
+    this.#trouble = await explainEstimate(this.#objective, refused, this.#stand(step, theta.squares), this.#trouble);
   }
 
   /** Takes note of a step that has been applied. */
   stepped(step: number, taken: Step): void {
-    const { update, estimate, lr } = taken;
+    const { update, estimate, lr, directions } = taken;
     this.#diffusion.add(update, estimate, lr);
     const still = isZero(estimate);
     this.#still = still ? this.#still + 1 : 0;
-    this.#taken = taken;
+    this.#taken = lastStep(kindOf(estimate), directions, estimate);
     this.#pushed = lr !== 0 && !still && this.#motion.push();
     // An update of this size may leave f32. A norm is larger than every element.
     this.#suspect = estimate.kind === 'dense' && !(lr * Math.sqrt(estimate.gradient.squaredNorm) < MAX_F32);
@@ -178,13 +185,13 @@ export class Watch {
   async check(step: number): Promise<void> {
     if (this.#suspect || (step + 1) % LOOK_EVERY === 0) {
       const held = await this.#objective.params.measureHeld();
-      await this.#lookForOverflow(held, step + 1, 'in the dynamics');
+      await this.#lookForOverflow(held, step + 1);
     }
     if (this.#trouble) return;
     if (this.#still === STILL) await this.#askWhyStill(step);
     if (this.#pushed) await this.#lookForMotion(step + 1, false);
     if (this.#isDiffusing()) {
-      await this.#measureFinite(step + 1, 'in the dynamics');
+      await this.#measureFinite(step + 1);
       this.#judgeGrowth(step);
       this.#measureAt = FURTHER * (this.#diffusion.total ?? 0);
     }
@@ -192,14 +199,14 @@ export class Watch {
 
   /** Whether θ and its states are finite: before they are kept, or the run is called done. */
   async isFinite(step: number): Promise<boolean> {
-    await this.#measureFinite(step, 'in the dynamics');
+    await this.#measureFinite(step);
     return this.#trouble === undefined;
   }
 
   /** Measures ‖θ‖²; where the run ends here, says what else is to be said of how θ moved. */
   async measure(step: number, last = false): Promise<void> {
     this.#before = this.#before?.step === step ? this.#before : { step, state: this.#state };
-    await this.#measureFinite(step, 'in the dynamics');
+    await this.#measureFinite(step);
     if (this.#trouble || !last) return;
     if (this.#still > 0 && this.#still === step && step < STILL) await this.#askWhyStill(step);
     await this.#lookForMotion(step, true);
@@ -211,12 +218,14 @@ export class Watch {
     return this.#before?.step === step ? this.#before.state : this.#state;
   }
 
-  restore(state: WatchState): void {
+  /** @param directions those of the last step. */
+  restore(state: WatchState, directions: Step['directions']): void {
     this.#divergence = new Divergence(this.#settings.divergenceLimit, state.divergence);
     this.#diffusion.restore(state.diffusion);
     this.#motion.restore(state.motion);
     this.#squaredNorm = this.#start;
     this.#still = state.still;
+    this.#taken = state.kind === null ? undefined : lastStep(state.kind, directions);
     this.#measureAt = state.measureAt;
     this.#measured = state.measured;
     this.#warnings = state.warnings;
@@ -228,6 +237,7 @@ export class Watch {
       diffusion: this.#diffusion.state,
       motion: this.#motion.state,
       still: this.#still,
+      kind: this.#taken?.kind ?? null,
       measureAt: this.#measureAt,
       measured: this.#measured,
       warnings: this.#warnings,
@@ -243,97 +253,31 @@ export class Watch {
     return this.#measureAt !== null && (this.#diffusion.total ?? 0) >= this.#measureAt;
   }
 
-  async #explain(cause: EndCause, step: number, estimate: Estimate, lr: number): Promise<Trouble> {
-    const { params } = this.#objective;
-    await this.#measureFinite(step, step === 0 ? 'in the start' : 'in the dynamics');
-    const { loss } = estimate;
-    switch (cause) {
-      case 'loss-not-finite': {
-        const what = `The loss is ${loss} at step ${step}`;
-        // θ or a state that is not finite has been found, and says more.
-        if (this.#trouble) return { ...this.#trouble, text: `${what}. ${this.#trouble.text}` };
-        const lies = step === 0 ? 'in the start' : 'in the dynamics';
-        if (estimate.kind === 'dense') return { cause, text: `${what}.`, lies };
-        const here = await this.#lossHere();
-        if (!Number.isFinite(here)) return { cause, text: `${what}.`, lies };
-        const text = `${what}, where the parameters are perturbed; at the parameters themselves it is ${brief(here)}.`;
-        return { cause, text, lies: step === 0 ? 'in μ' : lies };
-      }
-      case 'gradient-not-finite': {
-        if (this.#trouble) return this.#trouble;
-        const { gradient } = estimate as Extract<Estimate, { kind: 'dense' }>;
-        const found = await findGradientOverflow(params, gradient as DeviceGradient);
-        const what = found ? overflowText(found) : 'The gradient is not finite';
-        return { cause, text: `${what} at step ${step}, where the loss is ${brief(loss)}.`, lies: 'in the derivative' };
-      }
-      case 'update-not-finite': {
-        const { terms } = estimate as Extract<Estimate, { kind: 'directions' }>;
-        const bad = terms.find(({ coefficient }) => !isFiniteF32(coefficient));
-        if (bad) {
-          const text = `The estimate of step ${step} is ${brief(bad.coefficient)} along its direction, beyond f32, where the loss is ${brief(loss)}.`;
-          return { cause, text, lies: step === 0 ? 'in the scale' : 'in the dynamics' };
-        }
-        const largest = greatest(terms.map(({ coefficient }) => Math.abs(coefficient)));
-        const text = `The update of step ${step}, η = ${brief(lr)} times ${brief(largest)} along its direction, is beyond f32.`;
-        return { cause, text, lies: 'in the dynamics' };
-      }
-      default: {
-        const { median = Number.NaN, losses = 0 } = this.#divergence.reference ?? {};
-        const times = this.#settings.divergenceLimit;
-        const text = `The loss rose to ${brief(loss)} at step ${step}, beyond ${times} times the scale of the first ${losses} losses (median ${brief(median)}).`;
-        return { cause, text, lies: 'in the dynamics' };
-      }
-    }
-  }
-
-  /** L(θ) over all examples. */
-  async #lossHere(): Promise<number> {
-    const theta = await this.#objective.params.snapshot();
-    try {
-      return await this.#objective.lossAt(theta);
-    } finally {
-      theta.dispose();
-    }
-  }
-
-  async #measureFinite(step: number, lies: Trouble['lies']): Promise<MeasuredParams> {
+  async #measureFinite(step: number): Promise<MeasuredParams> {
     const measured = await this.#objective.params.measure();
     this.#squaredNorm = measured.theta.squares;
-    await this.#lookForOverflow(measured, step, lies);
+    await this.#lookForOverflow(measured, step);
     return measured;
   }
 
-  async #lookForOverflow(measured: MeasuredParams, step: number, lies: Trouble['lies']): Promise<void> {
-    const names = overflowing(measured);
-    if (names.length === 0) return;
-    // A state that has overflowed is the cause of what it did to θ.
-    const name = names.at(-1) ?? 'theta';
-    const found = await findOverflow(this.#objective.params, name);
-    this.#trouble = {
-      cause: name === 'theta' ? 'parameters-not-finite' : 'state-not-finite',
-      text: `${found ? overflowText(found) : `${name} is not finite`} after ${stepsText(step)}.`,
-      // Squares of a gradient: η has no part in them.
-      lies: name === 'v' && lies === 'in the dynamics' ? 'in the scale' : lies,
-    };
+  async #lookForOverflow(measured: MeasuredParams, step: number): Promise<void> {
+    const stand = this.#stand(step, measured.theta.squares);
+    this.#trouble ??= await explainOverflow(this.#objective, measured, stand);
+  }
+
+  /** What is not finite in θ says nothing of where θ was: a state that overflows takes θ with it. */
+  #stand(step: number, squaredNorm: number): Stand {
+    const grown = Number.isFinite(squaredNorm) && this.#start > 0 && squaredNorm > AWAY * this.#start;
+    return { step, away: grown || this.#divergence.hasRisen(this.#loss, AWAY) };
   }
 
   async #askWhyStill(step: number): Promise<void> {
-    const { estimator } = this.#optimizer;
     const { batch, signal } = this.#settings;
     if (!this.#taken) return;
-    const { estimate, directions } = this.#taken;
+    const some = !isFullBatch(batch, this.#objective.examples);
     try {
-      if (estimate.kind === 'dense') {
-        const { code, message } = await whyNoGradient(this.#objective, directions(0), signal);
-        this.#warn(step, code, message);
-      } else if (estimate.terms.length > 0 && estimator.mu !== undefined) {
-        const { direction } = estimate.terms[0];
-        const found = await whyFlat(this.#objective, direction, estimator.mu, batch !== 'full', signal);
-        if (found) this.#warn(step, found.code, found.message);
-      } else {
-        const what = `The estimates of ${estimator.name} are exactly 0, and nothing moves the parameters; what it evaluates, and so the cause, is not known.`;
-        this.#warn(step, 'estimate-zero', what);
-      }
+      const found = await whyStill(this.#objective, this.#optimizer.estimator, this.#taken, some, signal);
+      if (found) this.#warn(step, found.code, found.message);
     } catch (error) {
       // The loop's head sees the abort, too.
       if (!(error instanceof ZerothError && error.code === 'ERR_ZEROTH_ABORTED')) throw error;
@@ -341,7 +285,7 @@ export class Watch {
   }
 
   async #lookForMotion(step: number, last: boolean): Promise<void> {
-    const still = await this.#motion.look(this.#objective.params, step, last);
+    const still = await unlessOutOfMemory(() => this.#motion.look(this.#objective.params, step, last));
     if (!still) return;
     this.#warn(
       step,
@@ -371,11 +315,15 @@ export class Watch {
   }
 }
 
-const isFiniteF32 = (value: number): boolean => Math.abs(value) <= MAX_F32;
-
 const isZero = (estimate: Estimate): boolean =>
   estimate.kind === 'dense'
     ? estimate.gradient.squaredNorm === 0
     : estimate.terms.every(({ coefficient }) => coefficient === 0);
 
-const brief = (value: number): string => String(Number(value.toPrecision(3)));
+const kindOf = (estimate: Estimate): LastStep['kind'] =>
+  estimate.kind === 'directions' && estimate.terms.length === 0 ? 'none' : estimate.kind;
+
+const lastStep = (kind: LastStep['kind'], directions: Step['directions'], estimate?: Estimate): LastStep => ({
+  kind,
+  direction: (estimate?.kind === 'directions' && estimate.terms[0]?.direction) || directions(0),
+});

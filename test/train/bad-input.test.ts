@@ -49,6 +49,10 @@ describe('train refuses', () => {
     ['signal', { steps: 1, signal: {} }],
     ['out', { steps: 1, out: 5 }],
     ['meta', { steps: 1, meta: { id: 1n } }],
+    ['meta', { steps: 1, meta: 'note' }],
+    ['meta', { steps: 1, meta: ['note'] }],
+    ['meta', { steps: 1, meta: null }],
+    ['meta', { steps: 1, meta: new Date(0) }],
     ['options', { steps: 1, batchSize: 8 }],
     ['options', { steps: 1, monitor: 5 }],
   ])('a bad %s', async (name, options) => {
@@ -63,6 +67,25 @@ describe('train refuses', () => {
     for (const optimizer of [undefined, {}, { lr: 1 }, { ...zoGD({ lr: 1 }), lr: Number.NaN }])
       await expect(trainAny(objective, optimizer, { steps: 1 })).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
     await expect(trainAny({}, zoGD({ lr: 1 }), { steps: 1 })).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
+  });
+
+  it('an optimizer that a log could not describe, before there is a log', async () => {
+    const { name, estimator, rule, lr } = zoGDM({ lr: 0.1 });
+    const out = join(folder, 'run');
+    for (const [optimizer, what] of [
+      [{ estimator, rule, lr }, 'optimizer.name'],
+      [{ name: 7, estimator, rule, lr }, 'optimizer.name'],
+      [{ name, estimator: { ...estimator, name: undefined }, rule, lr }, 'optimizer.estimator.name'],
+      [{ name, estimator, rule: { ...rule, name: '' }, lr }, 'optimizer.rule.name'],
+      [{ name, estimator, rule: { ...rule, beta2: '0.9' }, lr }, 'beta2'],
+      [{ name, estimator: { ...estimator, mu: Number.NaN }, rule, lr }, 'mu'],
+    ] as const) {
+      await expect(trainAny(objective, optimizer, { steps: 1, out })).rejects.toMatchObject({
+        code: 'ERR_ZEROTH_ARGUMENT',
+        message: expect.stringContaining(what),
+      });
+      expect(existsSync(join(out, 'run.jsonl'))).toBe(false);
+    }
   });
 
   it('step sizes and smoothings that f32 does not hold', () => {
@@ -276,6 +299,19 @@ describe('a resume', () => {
     expect(readRunLog(folder).filter(({ type }) => type === 'step').length).toBe(20);
   });
 
+  it('whose log is damaged or gone changes no parameter', async () => {
+    const file = join(folder, 'run.jsonl');
+    const log = readFileSync(file, 'utf8');
+    const mine = new Float32Array(objective.dimension).fill(0.25);
+    await objective.params.write(mine);
+    writeFileSync(file, log.replace('"step":3', '"step":"3"'));
+    await expect(resume()).rejects.toMatchObject({ code: 'ERR_ZEROTH_LOG' });
+    expect(await objective.params.read()).toEqual(mine);
+    await rm(file);
+    await expect(resume()).rejects.toMatchObject({ code: 'ERR_ZEROTH_FILE' });
+    expect(await objective.params.read()).toEqual(mine);
+  });
+
   it.each([
     ['step', 'NaN'],
     ['step', '-3'],
@@ -286,6 +322,15 @@ describe('a resume', () => {
     ['watch', '{}'],
     ['watch', 'null'],
     ['identity', 'nonsense'],
+    ['identity', '{}'],
+    ['identity', 'null'],
+    ['identity', '{"run":0}'],
+    ['identity', '{"run":0,"monitor":null}'],
+    ['identity', '{"run":"0","monitor":{"every":1,"probes":2,"auto":true}}'],
+    ['identity', '{"run":4096,"monitor":{"every":1,"probes":2,"auto":true}}'],
+    ['identity', '{"run":0,"monitor":{"every":"1","probes":2,"auto":true}}'],
+    ['identity', '{"run":0,"monitor":{"every":1,"probes":0,"auto":true}}'],
+    ['identity', '{"run":0,"monitor":{"every":1,"probes":2}}'],
   ])('from a state whose %s was changed to %s is refused', async (field, value) => {
     const file = join(folder, 'state.safetensors');
     const { tensors, metadata } = await loadSafetensors(file);
@@ -295,6 +340,7 @@ describe('a resume', () => {
 
   it.each([
     ['still', '"3"'],
+    ['kind', '"sparse"'],
     ['motion', 'null'],
     ['motion', '{"start":{"sum":1},"moved":true,"pushes":0,"seen":null}'],
     ['motion', '{"start":{"sum":1,"squares":1},"moved":1,"pushes":0,"seen":null}'],

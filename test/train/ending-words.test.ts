@@ -116,6 +116,13 @@ describe('the last words of a run that diverged', () => {
   });
 });
 
+describe('the last words of any run', () => {
+  it('promise a checkpoint only where there is one', () => {
+    expect(died({ kept: false })).not.toContain('checkpoint');
+    expect(died({ kept: true })).toContain('The last finite checkpoint is kept.');
+  });
+});
+
 describe('the last words of a run that ended as it should', () => {
   const fine = { ...facts, trouble: undefined, step: 1, steps: 1 };
 
