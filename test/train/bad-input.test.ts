@@ -365,6 +365,23 @@ describe('a resume', () => {
     });
   });
 
+  it.each([
+    ['run', 1.5],
+    ['monitor', null],
+    ['monitor', { every: -1, probes: 16, auto: true }],
+    ['monitor', { every: 1, probes: 1, auto: true }],
+    ['monitor', { every: 1, probes: 16, auto: 'yes' }],
+  ])('from a state whose identity alone has %s = %j is refused as damaged', async (field, value) => {
+    const file = join(folder, 'state.safetensors');
+    const { tensors, metadata } = await loadSafetensors(file);
+    const identity = JSON.stringify({ ...JSON.parse(metadata.identity), [field]: value });
+    await saveSafetensors(file, tensors, { ...metadata, identity });
+    await expect(resume()).rejects.toMatchObject({
+      code: 'ERR_ZEROTH_CHECKPOINT',
+      message: expect.stringContaining('damaged'),
+    });
+  });
+
   it('from a state whose vectors are missing, too many or too short is refused', async () => {
     const file = join(folder, 'state.safetensors');
     const { tensors, metadata } = await loadSafetensors(file);

@@ -30,6 +30,10 @@ describe('a divergence', () => {
     ['a batch with an outlier, now and then', series(400, (i) => (i % 50 === 49 ? 1e9 : 1))],
     ['a batch with an outlier, now and then, from the second on', series(400, (i) => (i % 9 === 1 ? 1e9 : 1))],
     ['batches of two kinds', series(400, (i) => (i % 3 === 1 || i % 5 === 1 || i % 7 > 2 ? 1e4 : 1))],
+    [
+      'batches of two kinds in turn, then one kind in a row',
+      series(400, (i) => (i < 40 ? (i % 2 === 0 ? 1 : 1e4) : i < 200 ? 1 : 1e4)),
+    ],
     ['a loss that returns to half of where it began', series(400, (i) => (i < 1 ? 1e8 : i < 50 ? 1 : 5e7))],
     ['batches of which most have no loss', series(400, (i) => (i % 7 === 3 ? 500 : 0))],
     ['a loss that returns from below to where it was', series(400, (i) => Math.cos(i / 50) - 1)],
