@@ -1,8 +1,10 @@
 // Fails where the npm tarball would lack something that it needs, or would hold something that should not ship. With --binary, as before packing,
-// the addon for this platform is needed, too: without it the package is of no use to anybody.
+// the addon for this platform is needed, too, with the libraries that it loads: without them the package is of no use to anybody.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { shippedLibraries } from './shipped-libraries.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const listing = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
@@ -16,7 +18,10 @@ const entry = manifest.exports['.'];
 const needed = [entry.types, entry.default, ...Object.values(manifest.bin), 'README.md', 'LICENSE', 'package.json'];
 if (process.argv.includes('--binary')) {
   const folder = `prebuilds/${process.platform}-${process.arch}`;
-  needed.push(`${folder}/zeroth.node`, `${folder}/THIRD-PARTY-NOTICES.txt`);
+  const addon = `${folder}/zeroth.node`;
+  needed.push(addon, `${folder}/THIRD-PARTY-NOTICES.txt`);
+  const libraries = existsSync(join(root, addon)) ? shippedLibraries(join(root, addon)) : [];
+  needed.push(...libraries.map(({ name }) => `${folder}/${name}`));
 }
 const missing = needed.map((path) => path.replace(/^\.\//, '')).filter((path) => !files.includes(path));
 const allowed = [

@@ -5,18 +5,14 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { shippedLibraries } from './shipped-libraries.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const release = join(root, 'build', 'Release');
 
-/** Every glibc system that runs Node has these. */
-const everywhere = /^(linux-vdso|ld-linux|libc|libm|libmvec|libpthread|libdl|librt|libstdc\+\+|libgcc_s)[.-]/;
-
 const cmakeJs = join(root, 'node_modules', '.bin', 'cmake-js');
 execFileSync(cmakeJs, ['build', '--config', 'Release'], { cwd: root, stdio: 'inherit' });
-for (const line of execFileSync('ldd', [join(release, 'zeroth.node')], { encoding: 'utf8' }).split('\n')) {
-  const [, name, path] = /^\s*(\S+) => (.*?)(?: \(0x[0-9a-f]+\))?$/.exec(line) ?? [];
-  if (name === undefined || everywhere.test(name)) continue;
+for (const { name, path } of shippedLibraries(join(release, 'zeroth.node'))) {
   if (!path.startsWith('/')) throw new Error(`${name}: expected where it lies, received "${path}" from ldd.`);
   console.log(`shipping ${basename(name)} from ${path}`);
   if (path !== join(release, name)) copyFileSync(path, join(release, name));
