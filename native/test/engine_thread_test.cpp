@@ -1,6 +1,5 @@
 // The worker's queue and the team: order, completion, visibility of what was written, and ends with work under way.
-// Nothing here uses OpenMP, so that it also runs under ThreadSanitizer:
-// g++ -std=c++17 -O1 -g -fsanitize=thread -I native native/thread/*.cpp native/test/engine_thread_test.cpp
+// Nothing here uses OpenMP, so that it also runs under ThreadSanitizer (.ci/run).
 #include <future>
 #include <mutex>
 #include <set>
