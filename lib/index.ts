@@ -45,6 +45,12 @@ export { supervised } from './objective/supervised.ts';
 export { exactGradient } from './optimizers/estimators/exact-gradient.ts';
 export { gaussianTwoPoint } from './optimizers/estimators/gaussian-two-point.ts';
 export type { Json, Options } from './optimizers/json.ts';
+export {
+  type Linear,
+  type LinearEstimate,
+  type LossCombination,
+  linearEstimator,
+} from './optimizers/linear-estimate.ts';
 export type {
   DenseGradient,
   Estimate,

@@ -46,17 +46,27 @@ class Executable {
 
 using ExecutableRef = std::shared_ptr<Executable>;
 
+// A coefficient that is known once the job has come to its pass: factor · slots[slot].
+struct FedCoefficient {
+  size_t term;
+  uint32_t slot;
+  double factor;
+};
+
 // One fused update of a pass. `gradient` = Σ terms (+ denseCoefficient · dense).
 struct PassOp {
-  enum class Kind : uint32_t { add = 0, momentum = 1, adam = 2, frozenAdam = 3, keep = 4 };
+  enum class Kind : uint32_t { add = 0, momentum = 1, adam = 2, frozenAdam = 3, keep = 4, resume = 5 };
   Kind kind = Kind::add;
   std::vector<Term> terms;
-  BufferRef dense;  // may be null
+  std::vector<FedCoefficient> fed;  // of terms; the engine has put them in before a backend sees the pass
+  BufferRef dense;                  // may be null
   float denseCoefficient = 0;
   double lr = 0, beta1 = 0, beta2 = 0, epsilon = 0;
   int64_t t = 0;   // Adam's step count, from 1
   BufferRef m, v;  // state; for frozenAdam v is p
-  BufferRef to;    // keep: gets the values as they are here, between the ops before and the ops after
+  // keep: gets the values as they are here, between the ops before and the ops after. resume: the ops after go on from
+  // what it holds, which an op before has kept or which is the source of a pass that goes elsewhere.
+  BufferRef to;
 };
 
 struct InputBinding {

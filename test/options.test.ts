@@ -57,6 +57,12 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
     schedules.warmupCosineDecay({ peak: 1, warmupSteps: 1, steps: 2, ...options }),
   topEigenvalues: (options) => zeroth.topEigenvalues(identity, options),
   hutchinsonTrace: (options) => zeroth.hutchinsonTrace(identity, options),
+  linearEstimator: (options) =>
+    zeroth.linearEstimator({ name: 'mine', ...options }, () => ({
+      points: [[]],
+      loss: { weights: [1], divisor: 1 },
+      terms: [],
+    })),
   lanczosQuadrature: (options) => zeroth.lanczosQuadrature(identity, options),
   stabilityLimit: (options) => zeroth.stabilityLimit(zeroth.gd({ lr: 0.1 }), options),
   stabilityBounds: (options) => zeroth.stabilityBounds(curvature, zeroth.gd({ lr: 0.1 }), options),

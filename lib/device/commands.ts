@@ -2,18 +2,25 @@ import type { Direction, Distribution } from '../random/direction.ts';
 import type { DeviceBuffer, DeviceProgram } from './device.ts';
 
 /** Numbers of native/engine/job.cpp. */
-const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5, sums: 6 } as const;
-const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3, keep: 4 } as const;
+const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5, sums: 6, combine: 7 } as const;
+const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3, keep: 4, resume: 5 } as const;
 const OUTPUT_MODE = { addToSlot: 1, store: 2, accumulate: 3 } as const;
 const DISTRIBUTION: Record<Distribution, number> = { normal: 0, rademacher: 1, uniform: 2 };
 
 /** Where a 64-bit number becomes two words: arithmetic with bigints takes three times as long, at every direction of every step. */
 const WORDS = new DataView(new ArrayBuffer(8));
 
-/** One update inside a pass over the parameters; gradient = Σ coefficient · z(direction) + denseCoefficient · dense. */
+/** A summand of a pass: coefficient · z(direction), or coefficient · result[slot] · z(direction) with what is in the slot when the pass runs. */
+export interface PassTerm {
+  readonly direction: Direction;
+  readonly coefficient: number;
+  readonly slot?: number;
+}
+
+/** One update inside a pass over the parameters; gradient = Σ terms + denseCoefficient · dense. */
 export interface PassOp {
   readonly kind: keyof typeof UPDATE_KIND;
-  readonly terms: readonly { readonly direction: Direction; readonly coefficient: number }[];
+  readonly terms: readonly PassTerm[];
   readonly dense?: DeviceBuffer;
   readonly denseCoefficient?: number;
   readonly lr?: number;
@@ -24,7 +31,10 @@ export interface PassOp {
   readonly m?: DeviceBuffer;
   /** Adam's second moment, or frozen Adam's preconditioner. */
   readonly v?: DeviceBuffer;
-  /** `keep`: gets the values as they are between the ops before and the ops after. */
+  /**
+   * `keep`: gets the values as they are between the ops before and the ops after. `resume`: the ops after go on from what it holds, which
+   * an op before has kept, or which is the source of a pass that goes elsewhere.
+   */
   readonly to?: DeviceBuffer;
 }
 
@@ -60,9 +70,9 @@ export class CommandList {
     this.#words.push(COMMAND.pass, from.id, to.id, count, ops.length);
     for (const op of ops) {
       this.#words.push(UPDATE_KIND[op.kind], op.terms.length);
-      for (const { direction, coefficient } of op.terms) {
+      for (const { direction, coefficient, slot } of op.terms) {
         this.#direction(direction);
-        this.#words.push(coefficient);
+        this.#words.push(coefficient, slotOrNone(slot));
       }
       this.#words.push(op.dense?.id ?? 0, op.denseCoefficient ?? 0);
       this.#words.push(
@@ -71,7 +81,7 @@ export class CommandList {
         op.beta2 ?? 0,
         op.epsilon ?? 0,
         op.t ?? 0,
-        (op.kind === 'keep' ? op.to : op.m)?.id ?? 0,
+        (op.to ?? op.m)?.id ?? 0,
         op.v?.id ?? 0,
       );
     }
@@ -126,6 +136,19 @@ export class CommandList {
     return this;
   }
 
+  /** result[out] = Σ weight · result[slot], in this order, / divisor, times result[divisorSlot] where there is one. */
+  combine(
+    out: number,
+    terms: readonly { readonly weight: number; readonly slot: number }[],
+    divisor: number,
+    divisorSlot?: number,
+  ): this {
+    this.#words.push(COMMAND.combine, out, terms.length);
+    for (const { weight, slot } of terms) this.#words.push(weight, slot);
+    this.#words.push(divisor, slotOrNone(divisorSlot));
+    return this;
+  }
+
   encode(): Float64Array {
     return new Float64Array(this.#words);
   }
@@ -138,3 +161,6 @@ export class CommandList {
     }
   }
 }
+
+/** As jobs write a slot that may be absent. */
+const slotOrNone = (slot: number | undefined): number => (slot === undefined ? 0 : slot + 1);

@@ -51,18 +51,23 @@ export class Mean {
 
   /** Commands that return losses: a slot each, or a sum and a weight each. */
   lossList(losses: number): CommandList {
-    return new CommandList(this.#weighted ? 2 * losses : losses);
+    return new CommandList(this.slotsOfLoss * losses);
   }
 
-  /** Appends the i-th loss of a `lossList`. */
-  addLoss(list: CommandList, pieces: readonly Piece[], theta: DeviceBuffer, data: Inputs, i: number): void {
+  /** Slots that a loss takes: itself, or a sum and a weight. */
+  get slotsOfLoss(): 1 | 2 {
+    return this.#weighted ? 2 : 1;
+  }
+
+  /** Appends a loss, from slot `first` on: the i-th loss of a `lossList` from i · `slotsOfLoss`. */
+  addLoss(list: CommandList, pieces: readonly Piece[], theta: DeviceBuffer, data: Inputs, first: number): void {
     this.call(list, pieces, theta, data, (share) => {
-      if (!this.#weighted) return [{ mode: 'addToSlot', slot: i, weight: share }];
-      return [2 * i, 2 * i + 1].map((slot) => ({ mode: 'addToSlot', slot, weight: 1 }));
+      if (!this.#weighted) return [{ mode: 'addToSlot', slot: first, weight: share }];
+      return [first, first + 1].map((slot) => ({ mode: 'addToSlot', slot, weight: 1 }));
     });
   }
 
-  /** The losses in what a `lossList` returned. @throws ERR_ZEROTH_DATA */
+  /** The losses in the slots that they were added to, one after the other. @throws ERR_ZEROTH_DATA */
   lossesIn(slots: Float64Array, rows: Rows): Float64Array {
     if (!this.#weighted) return slots;
     const quotient = (_: unknown, i: number) => slots[2 * i] / this.#checkedWeight(slots[2 * i + 1], rows);

@@ -15,6 +15,7 @@ import { type Evaluated, Evaluation, evaluateFunction } from './evaluate.ts';
 import { HessianOperator } from './hessian.ts';
 import { Mean, type Rows } from './mean.ts';
 import { checkData, checkProblem, type Problem, type Tensors, type TypedArrays } from './problem.ts';
+import { type PlannedStep, type Stretch, takeStretch } from './stretch.ts';
 
 export interface ObjectiveOptions {
   /** Seed of the initialisation. Default 0. */
@@ -115,6 +116,16 @@ export class Objective<P extends string = string, D extends string = string, C e
   /** @internal What the steps of a run ask, of all examples or some: displaced in place where `displacement` says so. */
   oracleOfSteps(rows: Rows): LossOracle {
     return this.#oracle(rows && this.#checkedRows(rows), false);
+  }
+
+  /** @internal Whether steps can be taken several at a time: where displaced parameters have vectors of their own. */
+  get takesSteps(): boolean {
+    return this.params.copy !== null;
+  }
+
+  /** @internal Steps of a run in one submission: see `Stretch`. */
+  takeSteps(steps: readonly PlannedStep[]): Promise<Stretch> {
+    return takeStretch(this.#mean, this.params, steps);
   }
 
   /**
@@ -242,7 +253,7 @@ export class Objective<P extends string = string, D extends string = string, C e
     try {
       for (const [i, point] of points.entries()) {
         const theta = copy ? params.displace(list, point, copy) : params.moveTo(list, point);
-        this.#mean.addLoss(list, pieces, theta, data, i);
+        this.#mean.addLoss(list, pieces, theta, data, i * this.#mean.slotsOfLoss);
       }
       slots = this.device.submit(list, signal);
     } finally {

@@ -61,7 +61,10 @@ export interface Estimator {
    * the edge of stability; curvature is measured all the same.
    */
   moments?(dimension: number): Moments | null;
-  /** @param direction the i-th direction of this step. */
+  /**
+   * One that is a linear function of losses is best made by `linearEstimator`: small models then take several steps in one submission.
+   * @param direction the i-th direction of this step.
+   */
   estimate(oracle: LossOracle, direction: (i: number) => Direction, signal?: AbortSignal): Promise<Estimate>;
 }
 

@@ -1,9 +1,10 @@
 import { CommandList, type PassOp } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
-import { checkNumber, invalidArgument, ZerothError } from '../errors.ts';
+import { checkF32, checkNumber, invalidArgument, ZerothError } from '../errors.ts';
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import type { DenseGradient, Estimate, Point, StateName, Term, Update } from '../optimizers/optimizer.ts';
 import type { Direction } from '../random/direction.ts';
+import { Ahead, type FedUpdate, type TakenUpdate } from './ahead.ts';
 import type { Layout } from './layout.ts';
 import { checkTerm, checkUpdate, passOp } from './update.ts';
 
@@ -25,7 +26,7 @@ interface PendingUpdate {
 /** Adds that wait for the next pass, at most one term a direction. */
 interface PendingAdd {
   readonly update: { readonly kind: 'plain' };
-  readonly terms: Term[];
+  readonly terms: readonly Term[];
 }
 
 export type Pending = PendingUpdate | PendingAdd;
@@ -78,6 +79,10 @@ export class Params {
   #displacement: Point = [];
   #pending: Pending[] = [];
   #passes = 0;
+  #ahead: Ahead | undefined;
+  /** Of `ahead`: copies to go back to, and a second vector of displaced parameters. */
+  readonly #kept = new Map<'theta' | StateName, DeviceBuffer>();
+  #second: DeviceBuffer | undefined;
 
   constructor(device: Device, layout: Layout, displacement: Displacement) {
     this.device = device;
@@ -101,25 +106,17 @@ export class Params {
     return this.#passes;
   }
 
-  /** Bytes of θ, its state, and the copy for displacements if there is one. */
+  /** Bytes of θ, its state, the copies for displacements if there are any, and those to go back to. */
   get byteLength(): number {
-    return this.theta.byteLength * (1 + this.#states.size + (this.copy ? 1 : 0));
+    const vectors = 1 + this.#states.size + (this.copy ? 1 : 0) + (this.#second ? 1 : 0) + this.#kept.size;
+    return this.theta.byteLength * vectors;
   }
 
   /** θ ← θ + coefficient · z(direction), at the next pass. Equal directions coalesce. */
   add(direction: Direction, coefficient: number): void {
     checkTerm({ direction, coefficient });
-    const last = this.#pending.at(-1);
-    if (last?.update.kind !== 'plain') {
-      this.#pending.push({ update: { kind: 'plain' }, terms: [{ direction, coefficient }] });
-      return;
-    }
-    const terms = last.terms as Term[];
-    const i = terms.findIndex((term) => sameDirection(term.direction, direction));
-    const sum = { direction, coefficient: (terms[i]?.coefficient ?? 0) + coefficient };
-    checkTerm(sum);
-    if (i < 0) terms.push(sum);
-    else terms[i] = sum;
+    this.#comeBack();
+    this.#queueAdds([{ direction, coefficient }]);
   }
 
   /**
@@ -129,6 +126,7 @@ export class Params {
    */
   async apply(update: Update, estimate: Estimate, lr: number): Promise<void> {
     checkUpdate(update, lr);
+    this.#comeBack();
     if (estimate.kind === 'dense') {
       const list = new CommandList();
       const dense = (estimate.gradient as DeviceGradient).buffer;
@@ -136,15 +134,80 @@ export class Params {
       await this.device.submit(list);
       return;
     }
-    const { terms } = estimate;
-    terms.forEach(checkTerm);
-    if (update.kind !== 'plain') {
-      this.#pending.push({ update, terms, lr });
-      return;
+    checkTerms(update, estimate.terms, lr);
+    this.#queue(update, estimate.terms, lr);
+  }
+
+  /**
+   * @internal Begins a stretch of steps that the device takes by itself: copies what is there now, so that one can go back. Only where displaced
+   * parameters have vectors of their own. The copies are a job of their own: that of the steps may be refused whole.
+   */
+  beginAhead(): Ahead {
+    if (!this.copy) throw new Error('params.beginAhead: displaced in place');
+    this.#comeBack();
+    this.#second ??= this.device.allocate(this.theta.byteLength);
+    const list = new CommandList();
+    const base = new Map<'theta' | StateName, DeviceBuffer>();
+    for (const [name, buffer] of [['theta', this.theta] as const, ...this.#states]) {
+      // What no update changes.
+      if (name === 'p') continue;
+      const copy = this.#kept.get(name) ?? this.device.allocate(buffer.byteLength);
+      this.#kept.set(name, copy);
+      base.set(name, copy);
+      list.copy(buffer, 0, copy, 0, buffer.byteLength);
     }
-    const steps = terms.map(({ direction, coefficient }) => ({ direction, coefficient: -lr * coefficient }));
-    steps.forEach(checkTerm);
-    for (const { direction, coefficient } of steps) this.add(direction, coefficient);
+    this.#inOrder(list);
+    this.#ahead = new Ahead(base, this.#pending);
+    return this.#ahead;
+  }
+
+  /**
+   * @internal Appends the pass of a step of the stretch: the update of the step before, then θ displaced to one point or two.
+   * @returns a vector for each point.
+   */
+  passAhead(list: CommandList, ahead: Ahead, points: readonly [Point] | readonly [Point, Point]): DeviceBuffer[] {
+    const ops = ahead.planned > 0 ? [] : this.#advance([]);
+    if (ahead.next) ops.push(this.#passOp(ahead.next.update, ahead.next.terms, ahead.next.lr, this.#states));
+    ahead.next = undefined;
+    const targets = points.map(moving);
+    const apart = targets.filter((target) => target.length > 0);
+    const vectors = [this.copy, this.#second].slice(0, apart.length) as DeviceBuffer[];
+    if (apart.length === 0) {
+      this.#pass(list, this.theta, ops);
+    } else {
+      if (ops.length > 0) ops.push({ kind: 'keep', terms: [], to: this.theta });
+      for (const [i, target] of apart.entries()) {
+        if (i > 0) ops.push({ kind: 'keep', terms: [], to: vectors[i] }, { kind: 'resume', terms: [], to: this.theta });
+        ops.push(addOp(target));
+      }
+      this.#pass(list, vectors[0], ops);
+      vectors.reverse();
+    }
+    return targets.map((target) => (target.length > 0 ? (vectors.shift() as DeviceBuffer) : this.theta));
+  }
+
+  /** @internal The update that ends the step: the pass of the next one does it. */
+  planAhead(ahead: Ahead, update: FedUpdate): void {
+    checkUpdate(update.update, update.lr);
+    ahead.next = update;
+    ahead.planned += 1;
+  }
+
+  /** @internal One more step of the stretch is past, with what it measured. @throws ERR_ZEROTH_ARGUMENT as `apply` does, with nothing changed. */
+  tookAhead(ahead: Ahead, { update, terms, lr }: TakenUpdate): void {
+    checkTerms(update, terms, lr);
+    ahead.taken.push({ update, terms, lr });
+    if (ahead.taken.length < ahead.planned) return;
+    // The device has done all but the last.
+    ahead.end();
+    this.#ahead = undefined;
+    this.#pending = [];
+    this.#queue(update, terms, lr);
+  }
+
+  /** @internal Gives a stretch up: the parameters stand where its steps, as far as they were gone through, have led. */
+  leaveAhead(ahead: Ahead): void {
+    if (!ahead.over) this.#comeBack();
   }
 
   /**
@@ -152,6 +215,7 @@ export class Params {
    * @throws ERR_ZEROTH_ARGUMENT for a coefficient that could take a parameter out of f32, from where it would not come back.
    */
   moveTo(list: CommandList, point: Point): DeviceBuffer {
+    this.#comeBack();
     for (const { coefficient } of point) checkNumber('coefficient of a displacement in place', coefficient, IN_PLACE);
     this.#pass(list, this.theta, this.#advance(moving(point)));
     return this.theta;
@@ -162,6 +226,7 @@ export class Params {
    * is θ itself. What waits is done in the same pass, and `theta` holds θ, whatever the point.
    */
   displace(list: CommandList, point: Point, into: DeviceBuffer): DeviceBuffer {
+    this.#comeBack();
     const target = moving(point);
     const ops = this.#advance([]);
     if (target.length === 0) {
@@ -195,6 +260,7 @@ export class Params {
 
   /** Sums over what the device holds: a displacement is in it, what waits is not. Takes no copy and no pass over memory but its own. */
   measureHeld(): Promise<MeasuredParams> {
+    this.#comeBack();
     return this.#sums(this.theta, this.#states);
   }
 
@@ -219,18 +285,13 @@ export class Params {
     }
   }
 
-  /** Replaces θ, all of it or one tensor by name. Drops what waits for the parameters it replaces as a whole. */
+  /** Replaces θ, all of it or one tensor by name, after the updates that wait: what they do to the states holds. */
   async write(values: Float32Array | NumberArray, name?: string): Promise<void> {
     const { offset, size } = name === undefined ? { offset: 0, size: this.length } : this.layout.tensor(name);
     const vector = f32Vector(name ?? 'values', values, { length: size, expected: `${size} numbers` });
     const bad = vector.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) invalidArgument(`${name ?? 'values'}[${bad}]`, 'a finite number', vector[bad]);
-    if (name === undefined) {
-      this.#pending = [];
-      this.#displacement = [];
-    } else {
-      await this.commit();
-    }
+    await this.commit();
     await this.theta.write(vector, offset * 4);
   }
 
@@ -250,6 +311,7 @@ export class Params {
         invalidArgument(`initial state '${name}'[${bad}]`, 'a finite number, of a divisor not 0', values[bad]);
     }
     if (this.#states.size > 0) await this.commit();
+    this.#comeBack();
     for (const buffer of this.#states.values()) buffer.dispose();
     this.#states.clear();
     for (const name of names) {
@@ -262,6 +324,7 @@ export class Params {
 
   /** Everything a checkpoint needs, without changing anything. */
   async stored(): Promise<StoredParams> {
+    this.#comeBack();
     // All of it is asked for before anything is awaited, so that a step in between cannot mix two moments.
     const names = [...this.#states.keys()];
     const reads = [this.theta, ...this.#states.values()].map((buffer) => buffer.readF32());
@@ -280,6 +343,7 @@ export class Params {
     for (const [name, values] of Object.entries(stored.states)) {
       if (values.length !== this.length) invalidArgument(`stored state '${name}'`, `${this.length} numbers`, values);
     }
+    this.#comeBack();
     await this.theta.write(stored.theta);
     for (const [name, values] of Object.entries(stored.states) as [StateName, Float32Array][]) {
       await this.#state(name).write(values);
@@ -313,6 +377,7 @@ export class Params {
       invalidArgument('stored vectors', `the vectors ${[...vectors.keys()].join(', ')}`, names);
     for (const [name, length] of lengths)
       if (length !== this.length) invalidArgument(`stored vector '${name}'`, `${this.length} numbers`, length);
+    this.#comeBack();
     this.#pending = [];
     this.#displacement = [];
     for (const [name, buffer] of vectors)
@@ -322,8 +387,31 @@ export class Params {
   dispose(): void {
     this.theta.dispose();
     this.copy?.dispose();
-    for (const buffer of this.#states.values()) buffer.dispose();
+    for (const buffer of [...this.#states.values(), ...this.#kept.values()]) buffer.dispose();
+    this.#second?.dispose();
     this.#states.clear();
+    this.#kept.clear();
+    this.#ahead?.end();
+    this.#ahead = undefined;
+  }
+
+  /** Back to the beginning of a stretch of steps, and as far on from there as they were gone through. */
+  #comeBack(): void {
+    const ahead = this.#ahead;
+    if (!ahead) return;
+    ahead.end();
+    this.#ahead = undefined;
+    const list = new CommandList();
+    for (const [name, copy] of ahead.base)
+      list.copy(copy, 0, name === 'theta' ? this.theta : this.#state(name), 0, copy.byteLength);
+    this.#inOrder(list);
+    this.#pending = [...ahead.before];
+    for (const { update, terms, lr } of ahead.taken) this.#queue(update, terms, lr);
+  }
+
+  /** Submits what comes before all that follows; where it fails (a device that was disposed), so does that. */
+  #inOrder(list: CommandList): void {
+    this.device.submit(list).catch(() => {});
   }
 
   #state(name: StateName): DeviceBuffer {
@@ -361,6 +449,31 @@ export class Params {
     return ops;
   }
 
+  /** What waits from now on, too. */
+  #queue(update: Update, terms: readonly Term[], lr: number): void {
+    if (update.kind !== 'plain') {
+      this.#pending.push({ update, terms, lr });
+      return;
+    }
+    this.#queueAdds(terms.map(({ direction, coefficient }) => ({ direction, coefficient: -lr * coefficient })));
+  }
+
+  /** All of them or, where a sum leaves f32, none. */
+  #queueAdds(adds: readonly Term[]): void {
+    const last = this.#pending.at(-1);
+    const waiting = last?.update.kind === 'plain' ? last.terms : [];
+    const terms = [...waiting];
+    for (const { direction, coefficient } of adds) {
+      const i = terms.findIndex((term) => sameDirection(term.direction, direction));
+      const sum = { direction, coefficient: (terms[i]?.coefficient ?? 0) + coefficient };
+      checkF32('coefficient', sum.coefficient);
+      if (i < 0) terms.push(sum);
+      else terms[i] = sum;
+    }
+    if (last?.update.kind === 'plain') this.#pending.pop();
+    this.#pending.push({ update: { kind: 'plain' }, terms });
+  }
+
   #pass(list: CommandList, to: DeviceBuffer, ops: readonly PassOp[]): void {
     if (ops.length === 0) return;
     list.pass(this.theta, to, this.length, ops);
@@ -377,6 +490,7 @@ export class Params {
   }
 
   async #materialise(): Promise<{ theta: DeviceBuffer; states: Map<StateName, DeviceBuffer> }> {
+    this.#comeBack();
     const list = new CommandList();
     const theta = this.device.allocate(this.theta.byteLength);
     const states = new Map<StateName, DeviceBuffer>();
@@ -420,3 +534,10 @@ const sameDirection = (a: Direction, b: Direction): boolean =>
 const samePoint = (a: Point, b: Point): boolean =>
   a.length === b.length &&
   a.every((term, i) => term.coefficient === b[i].coefficient && sameDirection(term.direction, b[i].direction));
+
+/** Checks what an update is made of. @throws ERR_ZEROTH_ARGUMENT */
+function checkTerms(update: Update, terms: readonly Term[], lr: number): void {
+  terms.forEach(checkTerm);
+  if (update.kind !== 'plain') return;
+  for (const { direction, coefficient } of terms) checkTerm({ direction, coefficient: -lr * coefficient });
+}

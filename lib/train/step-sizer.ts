@@ -1,6 +1,6 @@
 import type { Json } from '../optimizers/json.ts';
 import type { Estimate, LearningRate } from '../optimizers/optimizer.ts';
-import { askStepSize, type CurvatureReading, type StepSize, stepSizeOf } from '../optimizers/step-size.ts';
+import { askStepSize, type CurvatureReading, isSchedule, type StepSize, stepSizeOf } from '../optimizers/step-size.ts';
 
 /** What a step size goes by, as a checkpoint keeps it. */
 export interface StoredStepSize {
@@ -21,6 +21,11 @@ export class StepSizer {
     this.#stepSize = stepSizeOf(lr);
     this.#state = this.#stepSize.init();
     this.expected(0);
+  }
+
+  /** Whether η depends on the step alone. */
+  get isSchedule(): boolean {
+    return isSchedule(this.#stepSize);
   }
 
   /** η of a step as far as it is known before the step has measured. */

@@ -1,8 +1,6 @@
 import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
 import { Objective } from '../objective/objective.ts';
-import type { Estimate, LossOracle, Optimizer } from '../optimizers/optimizer.ts';
-import { stepDirections } from '../random/run-streams.ts';
-import { sampleExamples } from './batch.ts';
+import type { Estimate, Optimizer } from '../optimizers/optimizer.ts';
 import type { Identity, LoadedCheckpoint } from './checkpoint.ts';
 import { identityOf, runEvent, type Settled } from './describe.ts';
 import { endMessage } from './ending.ts';
@@ -14,8 +12,9 @@ import { type RunSettings, runSettings, type TrainOptions } from './options.ts';
 import { RunFolder } from './run-folder.ts';
 import { claimRunNumber, nextRunNumber } from './run-number.ts';
 import { StepSizer } from './step-sizer.ts';
+import { Stepper } from './stepper.ts';
 import { Training } from './training.ts';
-import { Watch } from './watch.ts';
+import { LOOK_EVERY, Watch } from './watch.ts';
 
 /**
  * Trains. What it returns is looped over or awaited, and does nothing before that:
@@ -90,6 +89,7 @@ class Run {
   readonly #watch: Watch;
   #settled: Settled;
   #monitor: Monitor;
+  #stepper: Stepper;
   #folder: RunFolder | undefined;
   #metrics: Metrics | undefined;
   #step = 0;
@@ -106,6 +106,7 @@ class Run {
     const run = settings.run ?? nextRunNumber(objective, settings.seed);
     this.#settled = { run, monitor: planMonitor(objective, optimizer.estimator, settings) };
     this.#monitor = this.#newMonitor();
+    this.#stepper = this.#newStepper();
     // What the optimizer says of itself is checked before anything is changed.
     this.#identity();
   }
@@ -182,7 +183,13 @@ class Run {
     if (probes === undefined) monitor.probes = began.probes;
     this.#settled = { run, monitor };
     this.#monitor = this.#newMonitor();
+    this.#stepper = this.#newStepper();
     return this.#identity();
+  }
+
+  #newStepper(): Stepper {
+    const more = { stepSizer: this.#stepSizer, run: this.#settled.run };
+    return new Stepper(this.#objective, this.#optimizer, this.#settings, more);
   }
 
   #newMonitor(): Monitor {
@@ -207,18 +214,15 @@ class Run {
     this.#step = checkpoint.step;
     this.#lastLoss = checkpoint.lastLoss ?? null;
     this.#stepSizer.restore(checkpoint.stepSize);
-    const { seed } = this.#settings;
-    const directions = stepDirections(seed, this.#settled.run, Math.max(0, this.#step - 1));
-    this.#watch.restore(checkpoint.watch, directions);
+    this.#watch.restore(checkpoint.watch, this.#stepper.directions(Math.max(0, this.#step - 1)));
   }
 
   /** One step, unless its estimate says that the run has diverged: then nothing is applied. */
   async #takeStep(): Promise<StepEvent> {
     const started = performance.now();
     const step = this.#step;
-    const { estimator, rule } = this.#optimizer;
-    const directions = stepDirections(this.#settings.seed, this.#settled.run, step);
-    const estimate = await estimator.estimate(this.#oracle(step), directions);
+    const { rule } = this.#optimizer;
+    const estimate = await this.#stepper.estimate(step, this.#nextPause(step));
     // A step size is not asked about what is no number.
     const lr = isMeasured(estimate) ? this.#stepSizer.decide(step, estimate) : this.#stepSizer.expected(step);
     this.#lastLoss = Number.isFinite(estimate.loss) ? estimate.loss : null;
@@ -227,19 +231,21 @@ class Run {
       await this.#watch.giveUp(cause, step, estimate, lr);
     } else {
       const update = rule.update(step);
-      await this.#objective.params.apply(update, estimate, lr);
-      this.#watch.stepped(step, { update, estimate, lr, directions });
+      await this.#stepper.apply(update, estimate, lr);
+      this.#watch.stepped(step, { update, estimate, lr, directions: this.#stepper.directions(step) });
     }
-    this.#stepSeconds += (performance.now() - started) / 1000;
+    const seconds = (performance.now() - started) / 1000;
+    this.#stepper.took(seconds);
+    this.#stepSeconds += seconds;
     this.#stepsHere += 1;
     return stepEvent(step, estimate, lr);
   }
 
-  #oracle(step: number): LossOracle {
-    const { batch, seed } = this.#settings;
-    const { examples } = this.#objective;
-    const draw = { run: this.#settled.run, step };
-    return this.#objective.oracleOfSteps(batch === 'full' ? null : sampleExamples(examples, batch, seed, draw));
+  /** The first step from here on before which something else is done with the parameters: measured, looked at, saved. */
+  #nextPause(step: number): number {
+    const { steps, checkpointEvery } = this.#settings;
+    const every = [checkpointEvery, LOOK_EVERY, this.#settled.monitor.every].filter((every) => every > 0);
+    return Math.min(steps, ...every.map((every) => (Math.floor(step / every) + 1) * every));
   }
 
   /** @param last whether the run is about to end. */

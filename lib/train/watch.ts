@@ -23,7 +23,7 @@ import type { WatchState } from './watch-state.ts';
 import { brief, orList } from './words.ts';
 
 /** Steps between looks at θ and its states as the device holds them. */
-const LOOK_EVERY = 64;
+export const LOOK_EVERY = 64;
 
 /** Steps in a row whose estimate is exactly 0 before it is asked why. */
 const STILL = 4;

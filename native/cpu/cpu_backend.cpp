@@ -74,6 +74,8 @@ UpdateOp updateOf(const PassOp& op) {
       return FrozenAdamUpdate{std::move(gradient), op.beta1, op.lr, m, v};
     case PassOp::Kind::keep:
       return KeepUpdate{floats(op.to)};
+    case PassOp::Kind::resume:
+      return ResumeUpdate{floats(op.to)};
     case PassOp::Kind::add:
       break;
   }

@@ -74,7 +74,7 @@ struct Step {
   std::vector<Run> runs;
   const float* dense = nullptr;
   float denseCoefficient = 0;
-  enum class Rule { add, momentum, adam, frozenAdam, keep } rule = Rule::add;
+  enum class Rule { add, momentum, adam, frozenAdam, keep, resume } rule = Rule::add;
   MomentumFactors momentum{};
   AdamFactors adam{};
   FrozenAdamFactors frozenAdam{};
@@ -82,12 +82,20 @@ struct Step {
   float* v = nullptr;
   const float* p = nullptr;
   float* kept = nullptr;
+  const float* resumed = nullptr;
+
+  bool hasGradient() const { return rule != Rule::keep && rule != Rule::resume; }
 
   void operator()(const AddUpdate&) { rule = Rule::add; }
 
   void operator()(const KeepUpdate& op) {
     rule = Rule::keep;
     if ((kept = op.to) == nullptr) invalid("to keep values takes a pointer to where");
+  }
+
+  void operator()(const ResumeUpdate& op) {
+    rule = Rule::resume;
+    if ((resumed = op.from) == nullptr) invalid("to go on from kept values takes a pointer to them");
   }
 
   void operator()(const MomentumUpdate& op) {
@@ -137,10 +145,10 @@ const Gradient& gradientOf(const UpdateOp& op) {
   static const Gradient none;
   return std::visit(
       [](const auto& update) -> const Gradient& {
-        if constexpr (std::is_same_v<std::decay_t<decltype(update)>, KeepUpdate>)
-          return none;
-        else
+        if constexpr (hasGradient<std::decay_t<decltype(update)>>)
           return update.gradient;
+        else
+          return none;
       },
       op);
 }
@@ -162,7 +170,7 @@ Plan planOf(const std::vector<UpdateOp>& ops) {
     if (gradient.dense != nullptr) checkFinite(gradient.denseCoefficient, "dense coefficient");
     step.dense = gradient.dense;
     step.denseCoefficient = gradient.denseCoefficient;
-    plan.gradientTile = plan.gradientTile || (step.rule != Step::Rule::add && step.rule != Step::Rule::keep);
+    plan.gradientTile = plan.gradientTile || (step.rule != Step::Rule::add && step.hasGradient());
 
     // An add that goes on from where the add before it ended, with nothing between, is one longer add.
     const bool joins = !plan.steps.empty() && step.rule == Step::Rule::add && !step.runs.empty() &&
@@ -232,6 +240,10 @@ class TilePass {
         if (step.kept + begin != from) std::memcpy(step.kept + begin, from, count * sizeof(float));
         continue;
       }
+      if (step.rule == Step::Rule::resume) {
+        from = step.resumed + begin;
+        continue;
+      }
       float* const g = scratch.gradient.data();
       std::fill_n(g, count, 0.0f);
       accumulate(step, begin, count, g, g, scratch);
@@ -280,6 +292,7 @@ class TilePass {
         return kernels_.frozenAdam(step.frozenAdam, g, m, step.p + begin, from, to, count);
       case Step::Rule::add:
       case Step::Rule::keep:
+      case Step::Rule::resume:
         return;
     }
   }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -57,7 +58,16 @@ struct KeepUpdate {
   float* to;
 };
 
-using UpdateOp = std::variant<AddUpdate, MomentumUpdate, AdamUpdate, FrozenAdamUpdate, KeepUpdate>;
+/** x = what `from` holds: kept by an op before, or the pass's `in` where `out` is another vector. */
+struct ResumeUpdate {
+  const float* from;
+};
+
+using UpdateOp = std::variant<AddUpdate, MomentumUpdate, AdamUpdate, FrozenAdamUpdate, KeepUpdate, ResumeUpdate>;
+
+/** Of the kinds of update: whether it has a gradient. */
+template <class Update>
+inline constexpr bool hasGradient = !std::is_same_v<Update, KeepUpdate> && !std::is_same_v<Update, ResumeUpdate>;
 
 /**
  * out = ops, in order, of in; `count` elements, element i taking z's element i. One multi-threaded pass over memory:

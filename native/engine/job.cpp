@@ -12,7 +12,7 @@
 namespace zeroth {
 namespace {
 
-enum CommandCode : uint32_t { kPass = 1, kCall = 2, kCopy = 3, kFill = 4, kGatherRows = 5, kSums = 6 };
+enum CommandCode : uint32_t { kPass = 1, kCall = 2, kCopy = 3, kFill = 4, kGatherRows = 5, kSums = 6, kCombine = 7 };
 
 constexpr double kMaxSafeInteger = 9007199254740991.0;
 
@@ -77,6 +77,23 @@ class Reader {
     return id == 0 ? nullptr : registry_.buffer(id);
   }
 
+  // The number that was read last.
+  double last() const { return words_[at_ - 1]; }
+
+  uint32_t slot(const char* what, size_t slots) {
+    const uint32_t slot = word(what);
+    if (slot >= slots) throw CommandError(std::string("job: ") + what + " beyond the declared results");
+    return slot;
+  }
+
+  // 0 for none, else a slot and 1.
+  std::optional<uint32_t> slotOrNone(size_t slots) {
+    const uint32_t next = word("slot");
+    if (next == 0) return std::nullopt;
+    if (next > slots) throw CommandError("job: a slot beyond the declared results");
+    return next - 1;
+  }
+
   ExecutableRef program() { return registry_.program(word("program")); }
 
   Direction direction() {
@@ -132,14 +149,17 @@ void checkAdam(const PassOp& op) {
 
 // Everything that a backend could refuse is refused here: a pass that fails half-way through a job would leave the
 // parameters in a state that the caller does not know of.
-PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t count) {
+PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t count, size_t slots) {
   PassOp op;
-  op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 4));
+  op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 5));
   const size_t terms = reader.count("terms");
   op.terms.reserve(terms);
   for (size_t i = 0; i < terms; ++i) {
     const Direction direction = reader.direction();
-    op.terms.push_back({direction, reader.finiteFloat("coefficient")});
+    const float coefficient = reader.finiteFloat("coefficient");
+    const double factor = reader.last();
+    op.terms.push_back({direction, coefficient});
+    if (const auto slot = reader.slotOrNone(slots)) op.fed.push_back({i, *slot, factor});
   }
   op.dense = reader.bufferOrNull();
   op.denseCoefficient = reader.finiteFloat("dense coefficient");
@@ -149,17 +169,18 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
   op.epsilon = reader.finiteFloat("epsilon");
   if (op.epsilon < 0) throw CommandError("job: epsilon: expected at least 0, received " + show(op.epsilon));
   op.t = static_cast<int64_t>(reader.integer("t"));
-  (op.kind == PassOp::Kind::keep ? op.to : op.m) = reader.bufferOrNull();
+  const bool places = op.kind == PassOp::Kind::keep || op.kind == PassOp::Kind::resume;
+  (places ? op.to : op.m) = reader.bufferOrNull();
   op.v = reader.bufferOrNull();
   if (op.dense) checkExtent(*op.dense, 0, count, 4, "dense gradient");
   if (op.m) checkExtent(*op.m, 0, count, 4, "state m");
   if (op.v) checkExtent(*op.v, 0, count, 4, "state v or p");
   if (op.to) checkExtent(*op.to, 0, count, 4, "kept values");
-  const bool needsM = op.kind != PassOp::Kind::add && op.kind != PassOp::Kind::keep;
+  const bool needsM = op.kind != PassOp::Kind::add && !places;
   const bool needsV = op.kind == PassOp::Kind::adam || op.kind == PassOp::Kind::frozenAdam;
   if ((needsM && !op.m) || (needsV && !op.v)) throw CommandError("job: an update lacks its state buffer");
-  if (op.kind == PassOp::Kind::keep && (!op.to || !op.terms.empty() || op.dense || op.v)) {
-    throw CommandError("job: to keep values takes a buffer for them and nothing else");
+  if (places && (!op.to || !op.terms.empty() || op.dense || op.v)) {
+    throw CommandError("job: to keep values, or to go on from kept ones, takes a buffer and nothing else");
   }
   if (op.kind == PassOp::Kind::adam) checkAdam(op);
   const auto among = [](const BufferRef& one, std::initializer_list<const Buffer*> others) {
@@ -178,16 +199,29 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
 // Kept values may replace the pass's source, element by element, but nothing else that the pass still uses.
 void checkKept(const PassCommand& command) {
   for (const PassOp& keep : command.ops) {
-    if (!keep.to) continue;
+    if (keep.kind != PassOp::Kind::keep) continue;
     bool taken = keep.to == command.out;
     for (const PassOp& op : command.ops) {
-      taken = taken || keep.to == op.m || keep.to == op.v || keep.to == op.dense || (&op != &keep && keep.to == op.to);
+      const bool again = op.kind == PassOp::Kind::keep && &op != &keep && keep.to == op.to;
+      taken = taken || keep.to == op.m || keep.to == op.v || keep.to == op.dense || again;
     }
     if (taken) throw CommandError("job: values kept in a buffer that the pass uses: they need one of their own");
   }
 }
 
-PassCommand readPass(Reader& reader) {
+// What ops go on from must be there: kept by an op before, or the source, of which nothing has been overwritten.
+void checkResumed(const PassCommand& command) {
+  for (size_t i = 0; i < command.ops.size(); ++i) {
+    const PassOp& resume = command.ops[i];
+    if (resume.kind != PassOp::Kind::resume) continue;
+    bool there = resume.to == command.in && command.in != command.out;
+    for (size_t j = 0; j < i; ++j)
+      there = there || (command.ops[j].kind == PassOp::Kind::keep && command.ops[j].to == resume.to);
+    if (!there) throw CommandError("job: an update that goes on from values that the pass has not kept");
+  }
+}
+
+PassCommand readPass(Reader& reader, size_t slots) {
   PassCommand command;
   command.in = reader.buffer();
   command.out = reader.buffer();
@@ -195,8 +229,12 @@ PassCommand readPass(Reader& reader) {
   checkExtent(*command.in, 0, command.count, 4, "pass source");
   checkExtent(*command.out, 0, command.count, 4, "pass target");
   const size_t ops = reader.count("updates");
-  for (size_t i = 0; i < ops; ++i) command.ops.push_back(readPassOp(reader, *command.in, *command.out, command.count));
+  for (size_t i = 0; i < ops; ++i) {
+    command.ops.push_back(readPassOp(reader, *command.in, *command.out, command.count, slots));
+    command.fed = command.fed || !command.ops.back().fed.empty();
+  }
   checkKept(command);
+  checkResumed(command);
   return command;
 }
 
@@ -217,8 +255,7 @@ Call readCall(Reader& reader, size_t slots) {
     if (mode == 0) throw CommandError("job: output mode 0");
     binding.mode = static_cast<OutputBinding::Mode>(mode);
     if (binding.mode == OutputBinding::Mode::addToSlot) {
-      binding.slot = reader.word("slot");
-      if (binding.slot >= slots) throw CommandError("job: a slot beyond the declared results");
+      binding.slot = reader.slot("a slot", slots);
     } else {
       binding.buffer = reader.buffer();
       binding.offset = reader.integer("offset");
@@ -286,6 +323,19 @@ SumsCommand readSums(Reader& reader, size_t slots) {
   return command;
 }
 
+CombineCommand readCombine(Reader& reader, size_t slots) {
+  CombineCommand command;
+  command.out = reader.slot("a slot", slots);
+  const size_t terms = reader.count("terms");
+  for (size_t i = 0; i < terms; ++i) {
+    const double weight = reader.finite("weight");
+    command.terms.push_back({weight, reader.slot("a slot", slots)});
+  }
+  command.divisor = reader.finite("divisor");
+  command.divisorSlot = reader.slotOrNone(slots);
+  return command;
+}
+
 // A concurrent call joins the group before it; a program has one arena, so it can be there only once.
 void joinCall(Job& job, Call call, bool concurrent, size_t lanes) {
   if (!concurrent) job.commands.emplace_back(CallCommand{});
@@ -308,9 +358,10 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
   Job job;
   job.slots = reader.integer("result slots", 1 << 20);
   while (!reader.done()) {
-    switch (reader.integer("command", kSums)) {
+    switch (reader.integer("command", kCombine)) {
       case kPass:
-        job.commands.push_back(readPass(reader));
+        job.commands.push_back(readPass(reader, job.slots));
+        job.fed = job.fed || std::get<PassCommand>(job.commands.back()).fed;
         break;
       case kCall: {
         const bool concurrent = reader.integer("concurrent", 1) == 1;
@@ -329,12 +380,37 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
       case kSums:
         job.commands.push_back(readSums(reader, job.slots));
         break;
+      case kCombine:
+        job.commands.push_back(readCombine(reader, job.slots));
+        break;
       default:
         throw CommandError("job: unknown command");
     }
   }
   return job;
 }
+
+namespace {
+
+// False where a slot gives no number of f32.
+bool feed(std::vector<PassOp>& ops, const std::vector<double>& slots) {
+  for (PassOp& op : ops) {
+    for (const FedCoefficient& fed : op.fed) {
+      const double coefficient = fed.factor * slots[fed.slot];
+      if (!(std::abs(coefficient) <= static_cast<double>(std::numeric_limits<float>::max()))) return false;
+      op.terms[fed.term].coefficient = static_cast<float>(coefficient);
+    }
+  }
+  return true;
+}
+
+double combined(const CombineCommand& command, const std::vector<double>& slots) {
+  double sum = 0;
+  for (const CombineCommand::Term& term : command.terms) sum += term.weight * slots[term.slot];
+  return sum / (command.divisorSlot ? command.divisor * slots[*command.divisorSlot] : command.divisor);
+}
+
+}  // namespace
 
 bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, std::vector<double>& slots) {
   slots.assign(job.slots, 0.0);
@@ -344,8 +420,18 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
     if (backend.stopped()) return false;
     // Passes run whatever happens to the rest: the caller's record of what the parameters hold must stay true. Decoding
     // has made sure that they can; where one still fails (no memory), the record is lost and nothing more is done.
+    if (job.fed && (!complete || failure || aborted.load(std::memory_order_relaxed))) {
+      complete = false;
+      break;
+    }
     if (const auto* pass = std::get_if<PassCommand>(&command)) {
-      backend.pass(*pass->in, *pass->out, pass->count, pass->ops);
+      if (!pass->fed) {
+        backend.pass(*pass->in, *pass->out, pass->count, pass->ops);
+        continue;
+      }
+      std::vector<PassOp> ops = pass->ops;
+      if (!feed(ops, slots)) return true;
+      backend.pass(*pass->in, *pass->out, pass->count, ops);
       continue;
     }
     if (aborted.load(std::memory_order_relaxed)) complete = false;
@@ -363,6 +449,8 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
         const Sums found = backend.sums(*sums->of, sums->offset, sums->count);
         slots[sums->slot] += found.sum;
         slots[sums->slot + 1] += found.squares;
+      } else if (const auto* combine = std::get_if<CombineCommand>(&command)) {
+        slots[combine->out] = combined(*combine, slots);
       }
     } catch (...) {
       failure = std::current_exception();

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct PassCommand {
   BufferRef in, out;
   size_t count;
   std::vector<PassOp> ops;
+  bool fed = false;  // whether some coefficient comes from a slot
 };
 
 // Calls that run at the same time.
@@ -49,10 +51,25 @@ struct SumsCommand {
   uint32_t slot;
 };
 
-using Command = std::variant<PassCommand, CallCommand, CopyCommand, FillCommand, GatherRowsCommand, SumsCommand>;
+// slots[out] = Σ weight · slots[slot], in this order, / (divisor, times slots[divisorSlot] where there is one)
+struct CombineCommand {
+  struct Term {
+    double weight;
+    uint32_t slot;
+  };
+  uint32_t out;
+  std::vector<Term> terms;
+  double divisor;
+  std::optional<uint32_t> divisorSlot;
+};
+
+using Command =
+    std::variant<PassCommand, CallCommand, CopyCommand, FillCommand, GatherRowsCommand, SumsCommand, CombineCommand>;
 
 struct Job {
   size_t slots = 0;
+  // Its passes take coefficients from slots: without these there is nothing right to do.
+  bool fed = false;
   std::vector<Command> commands;
 };
 
@@ -68,8 +85,9 @@ struct Registry {
 Job decodeJob(const double* words, size_t length, const Registry& registry);
 
 // Runs a job into its result slots; false when it was aborted. After an abort or a failure only the job's passes still
-// run, so that the parameters hold what the caller expects; a failure is rethrown at the end. Once the backend is
-// stopped, nothing runs.
+// run, so that the parameters hold what the caller expects; a failure is rethrown at the end. Of a job whose passes are
+// fed from slots nothing runs after that, and it ends early, as if complete, where a slot gives no number of f32: the
+// caller has kept what it needs to start over. Once the backend is stopped, nothing runs.
 bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, std::vector<double>& slots);
 
 }  // namespace zeroth

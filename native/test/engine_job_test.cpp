@@ -48,6 +48,7 @@ class FakeBackend : public Backend {
     return {static_cast<double>(offset), static_cast<double>(count)};
   }
   void pass(const Buffer&, Buffer&, size_t, const std::vector<PassOp>& ops) override {
+    if (!ops.front().fed.empty()) fed.push_back(ops.front().terms.front().coefficient);
     note("pass" + std::to_string(ops.size()));
   }
   ExecutableRef load(const uint8_t*, size_t, int) override { return declares({}, {}); }
@@ -62,6 +63,7 @@ class FakeBackend : public Backend {
   }
 
   std::string log;
+  std::vector<float> fed;  // first coefficients of the passes that are fed
   Direction last{};
   std::string failsAt, stopsAt;
   std::atomic<bool>* abortsAt = nullptr;  // raised by the first copy
@@ -122,14 +124,15 @@ Words with(Words words, size_t at, double value) {
   return words;
 }
 
-// slots; command, in, out, count, updates; kind, terms, [distribution, seed ×2, stream ×2, coefficient], dense,
+// slots; command, in, out, count, updates; kind, terms, [distribution, seed ×2, stream ×2, coefficient, slot], dense,
 // dense coefficient, lr, beta1, beta2, epsilon, t, m, v
-const Words adamJob{0, 1, 1, 2, 16, 1, 2, 1, 0, 1, 0, 2, 0, 0.5, 3, 1, 0.1, 0.9, 0.99, 1e-8, 1, 4, 5};
+const Words adamJob{0, 1, 1, 2, 16, 1, 2, 1, 0, 1, 0, 2, 0, 0.5, 0, 3, 1, 0.1, 0.9, 0.99, 1e-8, 1, 4, 5};
 // The source gets the values between two adds.
-const Words keepPass{1,    1, 2, 16, 3, 0, 1, 0, 1, 0, 2, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
-                     4,    0, 0, 0,  0, 0, 0, 0, 0, 1, 0, 0, 1,   0, 1, 0, 2, 0,              //
-                     0.25, 0, 0, 0,  0, 0, 0, 0, 0, 0};
-const Words plainPass{1, 1, 1, 4, 1, 0, 1, 0, 7, 0, 1, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+const Words keepPass{1, 1, 2, 16, 3,                                            //
+                     0, 1, 0, 1,  0, 2, 0, 0.5,  0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                     4, 0, 0, 0,  0, 0, 0, 0,    0, 1, 0,                       //
+                     0, 1, 0, 1,  0, 2, 0, 0.25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+const Words plainPass{1, 1, 1, 4, 1, 0, 1, 0, 7, 0, 1, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 // slots; command, concurrent, program, inputs, [buffer, byte], outputs, [mode, slot, weight], [mode, buffer, offset,
 // row length, row stride, weight]
 const Words callJob{2, 2, 0, 1, 1, 1, 8, 2, 1, 1, 0.5, 2, 2, 0, 4, 4, 1};
@@ -138,9 +141,12 @@ const Words fillJob{0, 4, 1, 4, 2, 5, 6, 7, 8, 100, 12, 1};
 const Words gatherJob{0, 5, 1, 2, 16, 2, 3, 0};
 // slots; command, buffer, offset, count, slot
 const Words sumsJob{3, 6, 1, 4, 12, 1};
+// slots; command, out, terms, [weight, slot] ×2, divisor, divisor's slot and 1
+const Words combineJob{4, 7, 3, 2, 1, 0, -1, 1, 0.5, 3};
 
 void wholeJobsDecode() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, Words{0}, Words{3} + plainPass}) {
+  for (const Words& words :
+       {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, Words{0}, Words{3} + plainPass}) {
     CHECK(refusal(words).empty(), "%s", refusal(words).c_str());
   }
   const Job job = decodeJob(fillJob.data(), fillJob.size(), registry);
@@ -150,7 +156,7 @@ void wholeJobsDecode() {
 }
 
 void anythingThatEndsTooSoonIsRefused() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob}) {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob}) {
     for (size_t length = 0; length < words.size(); ++length) {
       // A command's first word gone leaves a shorter, whole job.
       const bool whole = length == 1;
@@ -162,10 +168,11 @@ void anythingThatEndsTooSoonIsRefused() {
 
 /** No word of any job may be a NaN, infinite, negative where it counts, or beyond what it counts. */
 void everyWordIsChecked() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob}) {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob}) {
     for (size_t i = 0; i < words.size(); ++i) {
       for (double value : {nan, infinity, -infinity, 1e300}) {
-        const bool wideWeight = words == callJob && i == 10 && value == 1e300;  // a slot is f64
+        const bool slotNumber = (words == callJob && i == 10) || (words == combineJob && (i == 4 || i == 6 || i == 8));
+        const bool wideWeight = slotNumber && value == 1e300;  // slots are f64
         CHECK(refusal(with(words, i, value)).empty() == wideWeight, "command %g, word %zu = %g", words[1], i, value);
       }
     }
@@ -181,39 +188,52 @@ void refusalsSayWhatIsWrong() {
   expectRefusal({-1}, "result slots");
   expectRefusal({1048577}, "result slots: expected an integer from 0 to 1048576, received 1048577");
   expectRefusal({0, 0}, "unknown command");
-  expectRefusal({0, 7}, "command");
+  expectRefusal({0, 8}, "command");
   expectRefusal({0, 1.5}, "received 1.5");
   // Passes.
   expectRefusal(with(adamJob, 2, 9), "does not exist");
   expectRefusal(with(adamJob, 2, 0), "does not exist");
   expectRefusal(with(adamJob, 4, 17), "pass source");
   expectRefusal(with(adamJob, 5, 1000), "updates exceeds the job's length");
-  expectRefusal(with(adamJob, 6, 5), "update kind");
+  expectRefusal(with(adamJob, 6, 6), "update kind");
   expectRefusal(with(adamJob, 7, 1e6), "terms exceeds the job's length");
   expectRefusal(with(adamJob, 8, 3), "distribution");
   expectRefusal(with(adamJob, 9, 4294967296.0), "seed");
   expectRefusal(with(adamJob, 13, 1e39), "coefficient: expected a number in the range of f32");
-  expectRefusal(with(adamJob, 15, -1e39), "dense coefficient: expected a number in the range of f32");
-  expectRefusal(with(adamJob, 17, 1), "beta1: expected 0 ≤ β < 1 in f32, received 1");
-  expectRefusal(with(adamJob, 18, 1 - 0x1p-25), "beta2: expected 0 ≤ β < 1 in f32");
-  expectRefusal(with(adamJob, 19, 1e-46), "epsilon: expected a number > 0 in f32");
-  expectRefusal(with(adamJob, 16, 1e38), "expected a step lr / (1 - β1^t) in the range of f32");
+  expectRefusal(with(adamJob, 14, 1), "a slot beyond the declared results");
+  expectRefusal(with(adamJob, 16, -1e39), "dense coefficient: expected a number in the range of f32");
+  expectRefusal(with(adamJob, 18, 1), "beta1: expected 0 ≤ β < 1 in f32, received 1");
+  expectRefusal(with(adamJob, 19, 1 - 0x1p-25), "beta2: expected 0 ≤ β < 1 in f32");
+  expectRefusal(with(adamJob, 20, 1e-46), "epsilon: expected a number > 0 in f32");
+  expectRefusal(with(adamJob, 17, 1e38), "expected a step lr / (1 - β1^t) in the range of f32");
 
-  expectRefusal(with(adamJob, 18, -0.1), "beta2");
-  expectRefusal(with(adamJob, 19, -1e-9), "epsilon");
-  expectRefusal(with(adamJob, 20, 0), "Adam's t starts at 1");
-  expectRefusal(with(adamJob, 21, 0), "lacks its state buffer");
+  expectRefusal(with(adamJob, 19, -0.1), "beta2");
+  expectRefusal(with(adamJob, 20, -1e-9), "epsilon");
+  expectRefusal(with(adamJob, 21, 0), "Adam's t starts at 1");
   expectRefusal(with(adamJob, 22, 0), "lacks its state buffer");
-  for (double clash : {1.0, 2.0, 3.0, 5.0}) expectRefusal(with(adamJob, 21, clash), "separate buffers");
-  for (double clash : {1.0, 2.0, 3.0, 4.0}) expectRefusal(with(adamJob, 22, clash), "separate buffers");
-  expectRefusal(with(adamJob, 14, 2), "separate buffers");
+  expectRefusal(with(adamJob, 23, 0), "lacks its state buffer");
+  for (double clash : {1.0, 2.0, 3.0, 5.0}) expectRefusal(with(adamJob, 22, clash), "separate buffers");
+  for (double clash : {1.0, 2.0, 3.0, 4.0}) expectRefusal(with(adamJob, 23, clash), "separate buffers");
+  expectRefusal(with(adamJob, 15, 2), "separate buffers");
   const Words keepJob = Words{0} + keepPass;
   CHECK(refusal(keepJob).empty(), "%s", refusal(keepJob).c_str());
-  expectRefusal(with(keepJob, 32, 0), "a buffer for them and nothing else");
-  expectRefusal(with(keepJob, 33, 3), "a buffer for them and nothing else");
-  expectRefusal(with(keepJob, 25, 3), "a buffer for them and nothing else");
-  expectRefusal(with(keepJob, 32, 2), "they need one of their own");
-  expectRefusal(with(with(keepJob, 32, 3), 14, 3), "they need one of their own");
+  expectRefusal(with(keepJob, 33, 0), "takes a buffer and nothing else");
+  expectRefusal(with(keepJob, 34, 3), "takes a buffer and nothing else");
+  expectRefusal(with(keepJob, 26, 3), "takes a buffer and nothing else");
+  expectRefusal(with(keepJob, 33, 2), "they need one of their own");
+  expectRefusal(with(with(keepJob, 33, 3), 15, 3), "they need one of their own");
+  // A second add from the values that were kept, or from the source, which stays.
+  const auto resuming = [](double in, double out, double from) {
+    return Words{0, 1, in, out, 16, 3} + Words{4, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0} +
+           Words{0, 1, 0, 1, 0, 2, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} + Words{5, 0, 0, 0, 0, 0, 0, 0, 0, from, 0};
+  };
+  for (const Words& good : {resuming(1, 2, 3), resuming(1, 1, 3), resuming(1, 2, 1)}) {
+    CHECK(refusal(good).empty(), "%s", refusal(good).c_str());
+  }
+  for (const Words& bad : {resuming(1, 2, 4), resuming(1, 2, 2), resuming(1, 1, 1)}) {
+    expectRefusal(bad, "goes on from values that the pass has not kept");
+  }
+  expectRefusal(resuming(1, 2, 0), "takes a buffer and nothing else");
   // Calls.
   expectRefusal(with(callJob, 2, 2), "concurrent");
   expectRefusal(with(callJob, 2, 1), "without a call before it");
@@ -257,6 +277,8 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(sumsJob, 3, 5), "sums: elements 5 to 17 of a buffer of 16");
   expectRefusal(with(sumsJob, 5, 2), "a slot beyond the declared results");
   expectRefusal(with(sumsJob, 0, 1), "a slot beyond the declared results");
+  for (size_t i : {2, 5, 7}) expectRefusal(with(combineJob, i, 4), "a slot beyond the declared results");
+  expectRefusal(with(combineJob, 9, 5), "a slot beyond the declared results");
 }
 
 const Words pass = plainPass, fill(fillJob.begin() + 1, fillJob.end()), copy(copyJob.begin() + 1, copyJob.end()),
@@ -349,6 +371,45 @@ void passesStillRunAfterAFailure() {
   CHECK(passFails.log == "pass1", "%s", passFails.log.c_str());
 }
 
+// A pass of one term whose coefficient is `factor` times what is in slot 1.
+Words fedPass(double factor) { return with(with(plainPass, 12, factor), 13, 2); }
+
+// slot 1 = what the sums left there, divided
+Words divided(double by) { return {7, 1, 1, 1, 1, by, 0}; }
+
+void slotsFeedThePassesThatFollow() {
+  FakeBackend backend;
+  const Run result = run(backend, sums + divided(4) + fedPass(-0.5) + sums + fedPass(2));
+  CHECK(backend.log == "sums pass1 sums pass1" && result.complete, "%s", backend.log.c_str());
+  CHECK(backend.fed == (std::vector<float>{-1.0f, 20.0f}));
+  CHECK(result.slots == (std::vector<double>{4, 10}));
+
+  const Words words = combineJob;
+  const Job job = decodeJob(words.data(), words.size(), registry);
+  const auto& combine = std::get<CombineCommand>(job.commands.at(0));
+  CHECK(combine.out == 3 && combine.terms.size() == 2 && combine.terms[1].weight == -1 && combine.terms[1].slot == 1);
+  CHECK(combine.divisor == 0.5 && combine.divisorSlot == 2u);
+}
+
+/** What comes after would be made of numbers that are none. */
+void aFedJobEndsWhereItCannotGoOn() {
+  for (double divisor : {0.0, 1e-300}) {
+    FakeBackend backend;
+    const Run result = run(backend, pass + sums + divided(divisor) + fedPass(1) + sums + pass);
+    CHECK(backend.log == "pass1 sums" && result.complete && result.error.empty(), "%s", backend.log.c_str());
+  }
+  FakeBackend fails;
+  fails.failsAt = "fill";
+  CHECK(run(fails, sums + fill + pass + fedPass(1)).error == "fill failed");
+  CHECK(fails.log == "sums fill", "%s", fails.log.c_str());
+
+  std::atomic<bool> placeholder{false};
+  FakeBackend aborted;
+  aborted.abortsAt = &placeholder;
+  CHECK(!run(aborted, pass + copy + pass + fedPass(1)).complete);
+  CHECK(aborted.log == "pass1 copy", "%s", aborted.log.c_str());
+}
+
 void aJobHoldsItsBuffers() {
   std::weak_ptr<Buffer> watched;
   Job job;
@@ -373,6 +434,8 @@ int main() {
   commandsRunInOrderAndSlotsAddUp();
   passesStillRunAfterAnAbort();
   passesStillRunAfterAFailure();
+  slotsFeedThePassesThatFollow();
+  aFedJobEndsWhereItCannotGoOn();
   aJobIsRefusedWhole();
   nothingRunsOnceTheBackendIsStopped();
   aJobHoldsItsBuffers();

@@ -59,10 +59,10 @@ struct Reference {
   void apply(const UpdateOp& op, size_t element, float dense) {
     const Gradient gradient = std::visit(
         [](const auto& update) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(update)>, KeepUpdate>) {
-            return Gradient{};
-          } else {
+          if constexpr (hasGradient<std::decay_t<decltype(update)>>) {
             return update.gradient;
+          } else {
+            return Gradient{};
           }
         },
         op);
@@ -190,6 +190,42 @@ void valuesAreKeptInMidPass() {
   }
 }
 
+/** Two results of one pass are those of two passes, whether it goes on from what was kept or from its source. */
+void aPassGoesOnFromKeptValues() {
+  const AddUpdate plus{{{{z1, 0.5f}, {z0, 0.25f}}}};
+  const AddUpdate minus{{{{z1, -0.5f}, {z0, -0.25f}}}};
+  for (size_t count : {1, 65, 2049, 50003}) {
+    const State start(count);
+    State moved = start;
+    pass(moved.x.data(), moved.x.data(), count, moved.ops(), nullptr, Isa::scalar);
+    Vector up(count), down(count), upHere(count), downHere(count);
+    pass(moved.x.data(), up.data(), count, {plus}, nullptr, Isa::scalar);
+    pass(moved.x.data(), down.data(), count, {minus}, nullptr, Isa::scalar);
+    pass(start.x.data(), upHere.data(), count, {plus}, nullptr, Isa::scalar);
+    pass(start.x.data(), downHere.data(), count, {minus}, nullptr, Isa::scalar);
+    for (Isa isa : availableIsas()) {
+      for (Team* const team : {static_cast<Team*>(nullptr), &two, &three}) {
+        State state = start;
+        Vector first(count), second(count);
+        std::vector<UpdateOp> ops = state.ops();
+        ops.insert(ops.end(),
+                   {KeepUpdate{state.x.data()}, plus, KeepUpdate{first.data()}, ResumeUpdate{state.x.data()}, minus});
+        pass(state.x.data(), second.data(), count, ops, team, isa);
+        CHECK(same(first, up) && same(second, down) && same(state.x, moved.x) && same(state.v, moved.v),
+              "%s, %zu elements", isaName(isa), count);
+
+        state = start;
+        pass(state.x.data(), second.data(), count,
+             {plus, KeepUpdate{first.data()}, ResumeUpdate{state.x.data()}, minus}, team, isa);
+        CHECK(same(first, upHere) && same(second, downHere) && same(state.x, start.x), "%s, from the source",
+              isaName(isa));
+        pass(state.x.data(), second.data(), count, {plus, ResumeUpdate{state.x.data()}}, team, isa);
+        CHECK(same(second, start.x), "%s, nothing after it", isaName(isa));
+      }
+    }
+  }
+}
+
 void anEmptyPassCopies() {
   const State start(3000);
   for (const std::vector<UpdateOp>& ops : {std::vector<UpdateOp>{}, {AddUpdate{}}, {AddUpdate{}, AddUpdate{}}}) {
@@ -244,6 +280,7 @@ void badInputIsRefusedBeforeAnythingIsWritten() {
       {"t: ", with(AdamUpdate{g, 0.9, 0.999, 0.1, 1e-8, 0, m, v})},
       {"state v", with(AdamUpdate{g, 0.9, 0.999, 0.1, 1e-8, 1, m, nullptr})},
       {"to keep", with(KeepUpdate{nullptr})},
+      {"to go on from", with(ResumeUpdate{nullptr})},
       {"state p", with(FrozenAdamUpdate{g, 0.9, 0.1, m, nullptr})},
   };
   for (const Case& bad : cases) {
@@ -266,6 +303,7 @@ int main() {
   anAddIsOneRoundingASummand();
   theBitsDoNotDependOnHowAPassIsRun();
   valuesAreKeptInMidPass();
+  aPassGoesOnFromKeptValues();
   anEmptyPassCopies();
   aPassThatIsStoppedLeavesTheRestAsItIs();
   badInputIsRefusedBeforeAnythingIsWritten();

@@ -1,4 +1,5 @@
 import { checkNumber, checkOptions } from '../../errors.ts';
+import { linearEstimator } from '../linear-estimate.ts';
 import type { Estimator } from '../optimizer.ts';
 
 /**
@@ -24,23 +25,14 @@ export function gaussianTwoPoint(options: { mu?: number } = {}): Estimator {
   const { mu: smoothing = 1e-3 } = options;
   // The device adds μ in f32: one that is 0 or infinite there moves nothing, or everything away.
   const mu = checkNumber('mu', smoothing, { min: 1e-30, max: 1e30 });
-  return {
-    name: 'gaussian-two-point',
-    options: { mu },
-    mu,
-    cost: { losses: 2 },
-    moments: () => ({ s1: 2, s2: 1 }),
-    async estimate(oracle, direction, signal) {
-      const u = direction(0);
-      const points = [[{ direction: u, coefficient: mu }], [{ direction: u, coefficient: -mu }]];
-      const [plus, minus] = await oracle.losses(points, signal);
-      const projectedGradient = (plus - minus) / (2 * mu);
-      return {
-        kind: 'directions',
-        loss: (plus + minus) / 2,
-        projectedGradient,
-        terms: [{ direction: u, coefficient: projectedGradient }],
-      };
-    },
-  };
+  const moments = () => ({ s1: 2, s2: 1 });
+  const fields = { name: 'gaussian-two-point', options: { mu }, mu, cost: { losses: 2 }, moments };
+  return linearEstimator(fields, (direction) => {
+    const u = direction(0);
+    return {
+      points: [[{ direction: u, coefficient: mu }], [{ direction: u, coefficient: -mu }]],
+      loss: { weights: [1, 1], divisor: 2 },
+      terms: [{ direction: u, coefficient: { weights: [1, -1], divisor: 2 * mu } }],
+    };
+  });
 }

@@ -1,0 +1,121 @@
+import type { Objective } from '../objective/objective.ts';
+import type { PlannedStep, Stretch } from '../objective/stretch.ts';
+import { estimateOf, linearOf } from '../optimizers/linear-estimate.ts';
+import type { Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
+import type { Direction } from '../random/direction.ts';
+import { stepDirections } from '../random/run-streams.ts';
+import { sampleExamples } from './batch.ts';
+import type { RunSettings } from './options.ts';
+import type { StepSizer } from './step-sizer.ts';
+
+/** Steps that go to the device together take about so long: what a run says comes no later than that. */
+const STRETCH_SECONDS = 0.004;
+const LONGEST = 64;
+
+/** Steps taken one by one after somebody has come between, before it is tried again to take several. */
+const PATIENCE = 16;
+
+/**
+ * Estimates and updates of a run's steps. Where a step is known but for its losses (a linear estimate, a scheduled η) and the model is small,
+ * several go to the device in one submission, and are then handed out one by one: the same numbers, and the parameters are those of the step
+ * for whoever looks at them, however many were submitted.
+ */
+export class Stepper {
+  readonly #objective: Objective;
+  readonly #optimizer: Optimizer;
+  readonly #settings: RunSettings;
+  readonly #stepSizer: StepSizer;
+  readonly #run: number;
+  #stretch: Stretch | undefined;
+  #length = 1;
+  /** Since the length was last chosen. */
+  #spent = 0;
+  #steps = 0;
+  /** Steps since somebody has come between. */
+  #undisturbed = 0;
+
+  constructor(
+    objective: Objective,
+    optimizer: Optimizer,
+    settings: RunSettings,
+    { stepSizer, run }: { readonly stepSizer: StepSizer; readonly run: number },
+  ) {
+    this.#objective = objective;
+    this.#optimizer = optimizer;
+    this.#settings = settings;
+    this.#stepSizer = stepSizer;
+    this.#run = run;
+  }
+
+  directions(step: number): (i: number) => Direction {
+    return stepDirections(this.#settings.seed, this.#run, step);
+  }
+
+  /**
+   * What a step measures.
+   * @param until the step before which nothing else is done with the parameters.
+   */
+  async estimate(step: number, until: number): Promise<Estimate> {
+    if (this.#stretch && !this.#stretch.over) return this.#next(this.#stretch);
+    if (this.#stretch && !this.#stretch.completed) this.#disturbed();
+    this.#stretch = undefined;
+    const { estimator } = this.#optimizer;
+    const linear = linearOf(estimator);
+    const ahead = Math.min(this.#length, until - step);
+    if (linear && ahead > 1) {
+      const planned = Array.from({ length: ahead }, (_, i) => this.#plan(step + i, linear));
+      const stretch = await this.#objective.takeSteps(planned);
+      if (!stretch.over) {
+        this.#stretch = stretch;
+        return this.#next(stretch);
+      }
+      this.#disturbed();
+    }
+    return estimator.estimate(this.#objective.oracleOfSteps(this.#rows(step)), this.directions(step));
+  }
+
+  /** Applies what the step measured. */
+  async apply(update: Update, estimate: Estimate, lr: number): Promise<void> {
+    if (this.#stretch && !this.#stretch.over && estimate.kind === 'directions') this.#stretch.take(estimate);
+    else await this.#objective.params.apply(update, estimate, lr);
+    this.#undisturbed += 1;
+  }
+
+  /** A step is done. Its time decides how many go together from now on, and nothing else. */
+  took(seconds: number): void {
+    this.#spent += seconds;
+    this.#steps += 1;
+    const known = linearOf(this.#optimizer.estimator) && this.#stepSizer.isSchedule && this.#objective.takesSteps;
+    if ((this.#stretch && !this.#stretch.over) || !known || this.#undisturbed < PATIENCE) return;
+    const most = Math.floor((STRETCH_SECONDS * this.#steps) / Math.max(this.#spent, 1e-9));
+    this.#length = Math.max(1, Math.min(LONGEST, most, 2 * this.#length));
+    this.#spent = 0;
+    this.#steps = 0;
+  }
+
+  /** A stretch did not come to its end: somebody looks at the parameters, and may do so again. */
+  #disturbed(): void {
+    this.#length = 1;
+    this.#undisturbed = 0;
+  }
+
+  #next(stretch: Stretch): Estimate {
+    const { planned, losses } = stretch.next();
+    return estimateOf(planned.estimate, losses);
+  }
+
+  #plan(step: number, linear: NonNullable<ReturnType<typeof linearOf>>): PlannedStep {
+    const { rule } = this.#optimizer;
+    return {
+      estimate: linear(this.directions(step)),
+      update: rule.update(step),
+      lr: this.#stepSizer.expected(step),
+      rows: this.#rows(step),
+    };
+  }
+
+  #rows(step: number): Uint32Array | null {
+    const { batch, seed } = this.#settings;
+    return batch === 'full' ? null : sampleExamples(this.#objective.examples, batch, seed, { run: this.#run, step });
+  }
+}
