@@ -31,7 +31,7 @@ export class HessianOperator implements LinearOperator {
 
   /**
    * H V.
-   * @param vectors count × d numbers, one vector after the other.
+   * @param vectors count × d numbers, one vector after the other; a Float32Array must not change until the promise settles.
    * @returns as many products, in the same order.
    */
   async apply(vectors: Float32Array | NumberArray, count: number, signal?: AbortSignal): Promise<Float32Array> {

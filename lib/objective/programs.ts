@@ -81,6 +81,8 @@ export class Programs {
 
   /** Pieces of `rows` examples, `abreast` of them at the same time. */
   #load(kind: ProgramKind, examples: number, rows: number, abreast: number): Promise<Piece[]> {
+    // Nothing is being loaded while planning may still fail.
+    for (const size of new Set([Math.min(rows, examples), examples % rows || rows])) this.#plan(kind, size);
     const pieces: Promise<Piece>[] = [];
     for (let first = 0; first < examples; first += rows) {
       const lane = pieces.length % abreast;

@@ -20,11 +20,11 @@ export async function createParams(
   for (const [name, spec] of Object.entries(specs)) checkSpec(name, spec);
   const params = new Params(device, layout, displacement);
   const list = new CommandList();
-  const writes: Promise<void>[] = [];
+  const given: { readonly at: number; readonly values: Float32Array }[] = [];
   for (const [i, { name, offset, size }] of params.layout.tensors.entries()) {
     const { init } = specs[name];
     if (isArrayInit(init)) {
-      writes.push(params.theta.write(initialValues(name, specs[name]), offset * 4));
+      given.push({ at: offset * 4, values: initialValues(name, specs[name]) });
       continue;
     }
     const direction = { seed, stream: stream('initialisation', i) };
@@ -36,10 +36,12 @@ export async function createParams(
         list.fill(params.theta, offset, { ...direction, distribution: 'normal' }, 0, size, init.std);
         break;
       case 'constant':
-        if (init.value !== 0) writes.push(params.theta.write(constant(name, size, init.value), offset * 4));
+        if (init.value !== 0) given.push({ at: offset * 4, values: constant(name, size, init.value) });
         break;
     }
   }
+  // Nothing is under way while one of them may still fail to be made.
+  const writes = given.map(({ at, values }) => params.theta.write(values, at));
   await Promise.all([...writes, device.submit(list)]);
   return params;
 }

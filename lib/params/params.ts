@@ -285,7 +285,10 @@ export class Params {
     }
   }
 
-  /** Replaces θ, all of it or one tensor by name, after the updates that wait: what they do to the states holds. */
+  /**
+   * Replaces θ, all of it or one tensor by name, after the updates that wait: what they do to the states holds.
+   * @param values of so many numbers, finite; a Float32Array must not change until the promise settles.
+   */
   async write(values: Float32Array | NumberArray, name?: string): Promise<void> {
     const { offset, size } = name === undefined ? { offset: 0, size: this.length } : this.layout.tensor(name);
     const vector = f32Vector(name ?? 'values', values, { length: size, expected: `${size} numbers` });
