@@ -2,13 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { CommandList } from '../../lib/device/commands.ts';
+import { CommandList, type OutputBinding, type PassOp } from '../../lib/device/commands.ts';
 import { type DeviceBuffer, openDevice } from '../../lib/device/device.ts';
 import { packageRoot } from '../../lib/device/native.ts';
+import * as $ from '../../lib/graph/build.ts';
 import type { Direction } from '../../lib/random/direction.ts';
 import { elementBits } from '../../lib/random/philox.ts';
+import { graphOf, planOf } from '../graph/plan/support.ts';
 
 const direction: Direction = { distribution: 'rademacher', seed: 7n, stream: (1n << 63n) + 5n };
+
+const stored = (buffer: DeviceBuffer) =>
+  ({ mode: 'store', buffer, offset: 0, rowLength: 3, rowStride: 3, weight: 1 }) as const;
 
 describe('device', () => {
   it('gives back the bytes that were written, in order of submission', async () => {
@@ -160,6 +165,34 @@ describe('device', () => {
   ])('refuses %s', async (_, act) => {
     await using device = openDevice();
     await expect(act(device)).rejects.toMatchObject({ code: 'ERR_ZEROTH_NATIVE' });
+  });
+
+  const outputs: [string, (buffer: DeviceBuffer) => OutputBinding[]][] = [
+    ['too few outputs', () => []],
+    ['an output that does not fit into its buffer', (buffer) => [{ ...stored(buffer), offset: 1 }]],
+    ['an output that is too small', (buffer) => [{ ...stored(buffer), rowLength: 2, rowStride: 2 }]],
+    ['a vector that is bound to a result slot', () => [{ mode: 'addToSlot', slot: 0, weight: 1 }]],
+    ['a slot for one output too many', (buffer) => [stored(buffer), { mode: 'addToSlot', slot: 0, weight: 1 }]],
+    ['a weight that is no number', (buffer) => [{ ...stored(buffer), weight: Number.NaN }]],
+  ];
+  it.each(outputs)('refuses a whole job for %s: a pass that stands before the call is not run', async (_, bind) => {
+    await using device = openDevice();
+    const x = $.input('x', [3]);
+    const program = await device.load(planOf(graphOf([x], $.mul(x, x))).bytes);
+    const theta = await device.upload(Float32Array.of(1, 2, 3));
+    const into = device.allocate(12);
+    const step: PassOp = { kind: 'add', terms: [{ direction, coefficient: 0.5 }] };
+    const inputs = [{ buffer: theta, byteOffset: 0 }];
+    const job = (to: readonly OutputBinding[]) =>
+      new CommandList(1).pass(theta, theta, 3, [step]).call(program, inputs, to);
+    await expect(device.submit(job(bind(into)))).rejects.toMatchObject({ code: 'ERR_ZEROTH_NATIVE' });
+    expect([...(await theta.readF32())]).toEqual([1, 2, 3]);
+    expect([...(await into.readF32())]).toEqual([0, 0, 0]);
+    // The same job, bound as it should be, does both.
+    await device.submit(job([stored(into)]));
+    const moved = [...(await theta.readF32())];
+    expect(moved).not.toEqual([1, 2, 3]);
+    expect([...(await into.readF32())]).toEqual(moved.map((value) => value * value));
   });
 
   it.each([

@@ -120,4 +120,37 @@ describe('the threads of a device', () => {
       console.log(await product(open, program), await product(openDevice({ threads: 2 })));`);
     expect(run).toMatchObject({ status: 0, stderr: '', stdout: 'ERR_ZEROTH_DEVICE true 0\n0 0\n' });
   });
+
+  it.each([
+    ['by itself', {}],
+    ['where OpenMP is told to wait actively', { OMP_WAIT_POLICY: 'active' }],
+  ])('wait without using a processor, in a worker thread, too, once a product is done: %s', (_, env) => {
+    // Nanoseconds on a processor of every thread of the device.
+    const idle = `(async () => {${PRELUDE}
+      const { readdirSync, readFileSync } = process.getBuiltinModule('node:fs');
+      const spent = (thread) => Number(readFileSync('/proc/self/task/' + thread + '/schedstat', 'utf8').split(' ')[0]);
+      const before = new Set(readdirSync('/proc/self/task'));
+      const device = openDevice({ threads: 2 });
+      const wrong = await product(device);
+      const threads = readdirSync('/proc/self/task').filter((thread) => !before.has(thread));
+      const total = () => threads.reduce((sum, thread) => sum + spent(thread), 0);
+      const start = total();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const idle = (total() - start) / 1e6;
+      await device.dispose();
+      return [threads.length, wrong, start > 0, idle < 3, idle];
+    })()`;
+    const run = child(
+      `
+      const { Worker } = await import('node:worker_threads');
+      const script = ${JSON.stringify(`(${idle}).then((said) => process.getBuiltinModule('node:worker_threads').parentPort.postMessage(said))`)};
+      const worker = new Worker(script, { eval: true });
+      console.log(...(await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))));
+      // And in the main thread, which loads the addon only now.
+      console.log(...(await ${idle}));`,
+      { env },
+    );
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    expect(run.stdout).toMatch(/^2 0 true true .*\n2 0 true true .*\n$/);
+  });
 });
