@@ -7,6 +7,7 @@ import { simplify } from '../../lib/graph/simplify.ts';
 import type { Tensor } from '../../lib/graph/tensor.ts';
 import * as t from '../../lib/graph/tensor.ts';
 import { DERIVATIVES, withDerivatives } from './derivatives.ts';
+import { type Coverage, unused } from './operations.ts';
 import { runNative } from './plan/native-run.ts';
 import { planOf } from './plan/support.ts';
 
@@ -312,6 +313,39 @@ const elementwise: Record<string, { f: (x: Tensor) => Tensor; rows: readonly Row
       [I, 0, 0, 0],
     ],
   },
+  'x = ∞': {
+    f: (x) => t.eq(x, I),
+    rows: [
+      [I, 1, 0, 0],
+      [-I, 0, 0, 0],
+      [N, 0, 0, 0],
+    ],
+  },
+  'x < 0': {
+    f: (x) => t.lt(x, 0),
+    rows: [
+      [-0, 0, 0, 0],
+      [-I, 1, 0, 0],
+      [N, 0, 0, 0],
+    ],
+  },
+  'x ≤ 0': {
+    f: (x) => t.le(x, 0),
+    rows: [
+      [0, 1, 0, 0],
+      [-0, 1, 0, 0],
+      [I, 0, 0, 0],
+      [N, 0, 0, 0],
+    ],
+  },
+  'x ≥ ∞': {
+    f: (x) => t.ge(x, I),
+    rows: [
+      [I, 1, 0, 0],
+      [3e38, 0, 0, 0],
+      [N, 0, 0, 0],
+    ],
+  },
   'select, of finite branches': {
     f: (x) => t.select(t.gt(x, 0), x, t.mul(x, 2)),
     rows: [
@@ -344,7 +378,46 @@ const elementwise: Record<string, { f: (x: Tensor) => Tensor; rows: readonly Row
   },
 };
 
+const covered: Coverage = {
+  neg: ['neg x'],
+  exp: ['exp x'],
+  log: ['log x'],
+  log1p: ['log1p x'],
+  expm1: ['expm1 x'],
+  tanh: ['tanh x'],
+  erf: ['erf x'],
+  sigmoid: ['sigmoid x'],
+  sqrt: ['√x'],
+  rsqrt: ['1/√x'],
+  abs: ['|x|'],
+  sign: ['sign x', '|x|'],
+  gelu: ['gelu x'],
+  integerPow: ['x²', 'x³', 'x⁻¹', 'x⁻²', 'x⁻⁶⁴'],
+  sech2: ['tanh x'],
+  erfDerivative: ['erf x'],
+  geluDerivative: ['gelu x'],
+  add: ['x + 1'],
+  sub: ['x − ∞'],
+  mul: ['x · ∞'],
+  div: ['x / 0', '1 / x', 'x / x'],
+  maximum: ['max(x, 0)', 'max(x, −∞)'],
+  minimum: ['min(x, ∞)', 'min(x, |x|)'],
+  eq: ['x = ∞'],
+  ne: ['x ≠ x'],
+  lt: ['x < 0'],
+  le: ['x ≤ 0'],
+  gt: ['x > 0, as a number'],
+  ge: ['x ≥ ∞'],
+  select: ['select, of finite branches', 'select, of a branch that is infinite here'],
+  stopGradient: ['stopGradient x'],
+};
+
 describe('an elementwise operation at the edges: value, first and second derivative', () => {
+  it('stands in the table, whichever it is', () => {
+    const graphOf = (name: string) => elementwise[name] && withDerivatives(elementwise[name].f, { shape: [2] });
+    expect(unused(covered, graphOf)).toEqual([]);
+  });
+
   it.each(Object.entries(elementwise))('%s', async (_, { f, rows }) => {
     const graph = withDerivatives(f, { shape: [rows.length] });
     const inputs = [Float64Array.from(rows, ([x]) => x), new Float64Array(rows.length).fill(1)];
