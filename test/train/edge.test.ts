@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engine } from '../../lib/cli/engine.ts';
-import type { PresetName } from '../../lib/cli/presets.ts';
+import { type PresetName, presets } from '../../lib/cli/presets.ts';
 import { newSettings, type TrainOptions } from '../../lib/cli/settings.ts';
 import type { EndEvent, MonitorEvent } from '../../lib/train/events.ts';
 
@@ -16,7 +16,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** A preset's run, whole, and its measurements in the second half. */
 async function secondHalf(preset: PresetName, options: TrainOptions) {
   const settings = newSettings(preset, options);
-  const out = join(folder, `${preset}-${settings.optimizer}`);
+  const out = join(folder, `${preset}-${settings.optimizer}-${settings.seed}`);
   const signal = new AbortController().signal;
   const monitors: MonitorEvent[] = [];
   let end: EndEvent | undefined;
@@ -39,7 +39,11 @@ describe('sorting-small at η = 0.05', () => {
     // `zeroth curvature` of the folder finds what the run's last monitor found: the same parameters, the same probes.
     const settings = newSettings('sorting-small', every);
     const signal = new AbortController().signal;
-    const again = await engine.measureCurvature(join(folder, 'sorting-small-zo-gd'), { settings, probes: 32, signal });
+    const again = await engine.measureCurvature(join(folder, 'sorting-small-zo-gd-1'), {
+      settings,
+      probes: 32,
+      signal,
+    });
     expect(again).toMatchObject({ step: 30000, trace: zo.at(-1)?.trace, traceStdErr: zo.at(-1)?.traceStdErr });
     expect(again.lambdaMax).toBeCloseTo(zo.at(-1)?.lambdaMax ?? 0, 2);
 
@@ -53,6 +57,26 @@ describe('sorting-small at η = 0.05', () => {
     expect(last(gd)).toBeGreaterThan(1.2);
   });
 });
+
+it.each([
+  ['gd', '2'],
+  ['gdm', '1'],
+  ['adam', '1'],
+  ['zo-gd', '2'],
+  ['zo-gdm', '2'],
+  ['zo-adam', '3'],
+] as const)(
+  'sorting-small at the defaults of %s comes to its limit and stays there (seed %s)',
+  async (optimizer, seed) => {
+    const { steps } = presets['sorting-small'].runs[optimizer];
+    const monitors = await secondHalf('sorting-small', { optimizer, seed, monitorEvery: steps / 50, probes: 16 });
+    const last = monitors.filter(({ step }) => step >= (2 / 3) * steps);
+    expect(last.length).toBeGreaterThan(15);
+    const ratio = median(last.map((monitor) => monitor.ratio));
+  expect(ratio).toBeGreaterThan(0.85);
+    expect(ratio).toBeLessThan(1.1);
+  },
+);
 
 it('sorting-mlp at its default η = 0.03 stays below its edge', async () => {
   const monitors = await secondHalf('sorting-mlp', { steps: 3000, monitorEvery: 125 });
