@@ -85,8 +85,9 @@ function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
       `${count(done)}/${count(steps)}`,
       ...(rate > 0 ? [`${formatNumber(rate, 3)} steps/s`] : []),
     ];
-    // A line longer than the terminal would wrap, and clearing removes only its last row. Some terminals say they have 0 columns.
-    const room = Math.max(10, (stream.columns || 80) - 1);
+    // A line longer than the terminal would wrap, and clearing removes only its last row; so would the ^C that a terminal writes behind it.
+    // Some terminals say they have 0 columns.
+    const room = Math.max(9, (stream.columns || 80) - 1 - '^C'.length);
     stream.write(clearLine + fitted([`${prefix}${bar(done / steps)}`, ...parts], room));
     drawn = true;
   };
@@ -105,7 +106,8 @@ function liveProgress(stream: TextStream, options: ProgressOptions): Progress {
         }
       } else if (event.type === 'warning') keep(warningLine(event));
     },
-    close: clear,
+    // Also where nothing is drawn: the line may hold a ^C.
+    close: () => stream.write(clearLine),
   };
 }
 

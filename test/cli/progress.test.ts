@@ -29,6 +29,26 @@ function screen(text: string): string[] {
   return text.split('\n').map((line) => line.split('\r\x1b[2K').at(-1) ?? '');
 }
 
+/** The rows of a terminal of so many columns, which goes on in the next row where one is full. */
+function rows(text: string, columns: number): string[] {
+  const shown: string[][] = [[]];
+  let [row, column] = [0, 0];
+  // One letter for what empties the line.
+  for (const token of text.replaceAll('\x1b[2K', '\x1b')) {
+    if (token === '\x1b') shown[row] = [];
+    else if (token === '\r') column = 0;
+    else if (token === '\n') {
+      [row, column] = [row + 1, 0];
+      shown[row] ??= [];
+    } else {
+      if (column === columns) [row, column] = [row + 1, 0];
+      shown[row] ??= [];
+      shown[row][column++] = token;
+    }
+  }
+  return shown.map((line) => Array.from(line, (letter) => letter ?? ' ').join(''));
+}
+
 it.each([true, false])('progress shows a warning when it comes (on a terminal: %s)', (isTTY) => {
   const stream = new TextSink({ isTTY, columns: 80 });
   const shown = progress(stream, { steps: 10, now: () => 0 });
@@ -64,6 +84,28 @@ describe('progress on a terminal', () => {
     expect(shown.at(-1)).toBe('');
     expect(shown.filter((line) => line.includes('█'))).toEqual([]);
     expect(shown.filter((line) => line.includes('limit'))).toHaveLength(10);
+  });
+
+  it('leaves no trace of the line after Ctrl-C either, which the terminal writes behind it, at any width', () => {
+    const torn: string[] = [];
+    for (let columns = 12; columns <= 130; columns++) {
+      // Stopped at each step at which the line may have another length.
+      for (const steps of [1, 60, 300, 640]) {
+        const stream = new TextSink({ isTTY: true, columns });
+        let clock = 0;
+        const shown = progress(stream, { steps: 1000, now: () => clock });
+        for (const event of syntheticRun({ steps: 1000, monitorEvery: 100 })) {
+          if (event.type === 'step' && event.step === steps) break;
+          shown.show(event);
+          clock += 10;
+        }
+        stream.write('^C');
+        shown.close();
+        const left = rows(stream.text, columns).filter((line) => /[█░]|\^C/.test(line));
+        if (left.length > 0) torn.push(`${columns} columns: ${left.join(' / ')}`);
+      }
+    }
+    expect(torn).toEqual([]);
   });
 
   it('never draws a line longer than the terminal', () => {

@@ -73,7 +73,7 @@ it.each([
     const last = monitors.filter(({ step }) => step >= (2 / 3) * steps);
     expect(last.length).toBeGreaterThan(15);
     const ratio = median(last.map((monitor) => monitor.ratio));
-  expect(ratio).toBeGreaterThan(0.85);
+    expect(ratio).toBeGreaterThan(0.85);
     expect(ratio).toBeLessThan(1.1);
   },
 );
