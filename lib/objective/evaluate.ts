@@ -2,7 +2,7 @@ import { CommandList, type OutputBinding } from '../device/commands.ts';
 import type { Device, DeviceBuffer, DeviceProgram } from '../device/device.ts';
 import { invalidArgument } from '../errors.ts';
 import { greatest } from '../extremes.ts';
-import { type Shape, sizeOf } from '../graph/node.ts';
+import { type Graph, type Shape, sizeOf } from '../graph/node.ts';
 import type { Plan } from '../graph/plan/plan.ts';
 import { Tensor } from '../graph/tensor.ts';
 import { tensorsOf } from '../graph/trace.ts';
@@ -106,8 +106,7 @@ export class Evaluation<Result> {
 
   async #rowsAtATime(theta: DeviceBuffer, signal?: AbortSignal): Promise<number> {
     const whole = this.#whole;
-    if (whole === 1 || !areRows(this.#traced, whole)) return whole;
-    const rows = rowsWithin(this.#context.budget, whole, this.#traced.planOf);
+    const rows = rowsOfPiece(this.#traced, whole, this.#context.budget);
     return rows < whole && (await this.#mixesExamples(theta, signal)) ? whole : rows;
   }
 
@@ -172,11 +171,15 @@ export class Evaluation<Result> {
 }
 
 function trace(f: (p: Tensors, d: Tensors, c: Tensors) => unknown, { compiler, specs }: EvaluationContext): Traced {
+  const graphs = new Map<number, Graph>();
   const plans = new Map<number, Plan>();
-  const graphOf = (rows: number) => {
+  const graphOf = (rows: number): Graph => {
+    const known = graphs.get(rows);
+    if (known) return known;
     const graph = compiler.trace(specs, rows, (p, d, c) => tensorsOf('result of the evaluated function', f(p, d, c)));
     for (const { dtype } of graph.outputs)
       if (dtype !== 'f32') invalidArgument('result of the evaluated function', 'f32 tensors', `a tensor of ${dtype}`);
+    graphs.set(rows, graph);
     return graph;
   };
   return {
@@ -193,15 +196,26 @@ function trace(f: (p: Tensors, d: Tensors, c: Tensors) => unknown, { compiler, s
   };
 }
 
-/** Whether axis 0 of every result counts examples: it is as long as they are many, for another number of them, too. */
-function areRows({ shapesOf }: Traced, examples: number): boolean {
-  const [all, fewer] = [shapesOf(examples), shapesOf(examples - 1)];
+/** How many examples to evaluate at once: all of them where they fit the budget, or where the function is not one of any number of examples. */
+function rowsOfPiece(traced: Traced, whole: number, budget: number): number {
+  if (whole === 1 || traced.planOf(whole).arenaBytes <= budget) return whole;
+  try {
+    if (!areRows(traced, whole, whole - 1)) return whole;
+    const rows = rowsWithin(budget, whole, traced.planOf);
+    // The pieces, and what shows whether examples bear on one another.
+    const sizes = [rows, whole % rows, 2, 1].filter((size) => size > 0);
+    return sizes.every((size) => areRows(traced, whole, size)) ? rows : whole;
+  } catch {
+    // It fits together for all examples, and not for fewer: it reshapes them, or combines them with constants of as many rows.
+    return whole;
+  }
+}
+
+/** Whether axis 0 of every result counts examples, for all of them and for another number. */
+function areRows({ shapesOf }: Traced, whole: number, size: number): boolean {
+  const [all, some] = [shapesOf(whole), shapesOf(size)];
   return (
-    all.length === fewer.length &&
-    all.every((shape, i) => {
-      const [rows, ...rest] = shape;
-      const [fewerRows, ...fewerRest] = fewer[i];
-      return rows === examples && fewerRows === examples - 1 && String(rest) === String(fewerRest);
-    })
+    all.length === some.length &&
+    all.every((shape, i) => shape[0] === whole && String([size, ...shape.slice(1)]) === String(some[i]))
   );
 }

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { concat, exp, matmul, max, mean, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { concat, exp, matmul, max, mean, mul, reshape, slice, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
 import { accuracy } from '../../lib/nn/metrics.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import { PhiloxStream } from '../../lib/random/philox.ts';
@@ -22,7 +22,10 @@ const linearModel = (arenaBudget?: number) =>
     {
       parameters: { w: { shape: [2, 3], init: weights } },
       data: { x },
-      constants: { shift: [10, 20, 30] },
+      constants: {
+        shift: [10, 20, 30],
+        row: { shape: [N, 1], data: Float32Array.from({ length: N }, (_, i) => i / 256) },
+      },
       loss: ({ w }, { x }) => mean(matmul(x, w).square()),
     },
     { arenaBudget },
@@ -136,6 +139,45 @@ describe('evaluate', () => {
       data.filter((_, i) => i % 4 > 1),
       Array.from(x.data, (value, i) => value - average[i % 2]),
     );
+  });
+
+  it.each<[string, (x: Tensor, k: Tensor) => Tensor, (i: number) => number]>([
+    ['reshapes all examples', (x) => reshape(reshape(x, [N / 2, 4]), [N, 2]), (i) => x.data[i]],
+    ['multiplies by constants of as many rows', (x, k) => mul(x, k), (i) => (x.data[i] * (i >> 1)) / 256],
+    [
+      'cuts them where fewer have nothing',
+      (x) => concat([slice(x, [9, 0], [x.shape[0], 2]), slice(x, [0, 0], [9, 2])]),
+      (i) => x.data[(i + 18) % (2 * N)],
+    ],
+    [
+      'checks how many there are',
+      (x) => {
+        if (x.shape[0] !== N) throw new Error('all of them, please');
+        return x;
+      },
+      (i) => x.data[i],
+    ],
+    ['does otherwise with few', (x) => (x.shape[0] < 9 ? sum(x, 0) : x), (i) => x.data[i]],
+  ])('evaluates whole a function that %s, whatever the budget', async (_, f, expected) => {
+    for (const budget of [undefined, 2000]) {
+      await using objective = await linearModel(budget);
+      // The arena does not hold what is computed on the way.
+      const { shape, data } = await objective.evaluate((_, { x }, { row }) => f(exp(x).log(), row));
+      expect(shape).toEqual([N, 2]);
+      expectValues(
+        data,
+        Array.from(x.data, (_, i) => expected(i)),
+      );
+    }
+  });
+
+  it('of few examples is the function of all of them', async () => {
+    await using objective = await linearModel();
+    const { shape, data } = await objective.evaluate((_, { x }) => reshape(x, [2, 2]), { x: [[1], [2], [3], [4]] });
+    expect([shape, [...data]]).toEqual([
+      [2, 2],
+      [1, 2, 3, 4],
+    ]);
   });
 
   it('is at θ itself, with what waits for it, and changes no bit of it', async () => {
