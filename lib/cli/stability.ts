@@ -5,6 +5,7 @@ import { momentsOf } from '../optimizers/moments.ts';
 import { shareOfLimit, verdictWords } from '../report/edge-words.ts';
 import { formatNumber } from '../report/format.ts';
 import { type Sampling, type StabilityOptimizer, stepSizeBounds } from '../stability/bounds.ts';
+import { contradictionIn } from '../stability/contradiction.ts';
 import { criticalStepSize } from '../stability/critical-step-size.ts';
 import type { Curvature } from '../stability/curvature.ts';
 import { type EdgeOfStability, edgeOfStability } from '../stability/edge.ts';
@@ -234,31 +235,14 @@ async function curvatureOf(flags: StabilityFlags): Promise<{ curvature: Curvatur
   if (trace === undefined || lambdaMax === undefined) {
     throw usageError('Give --trace and --lambda-max, or --spectrum <file>.');
   }
-  contradictions({ trace, lambdaMax, lambdaMin, negativeTrace });
   const given = {
     ...(lambdaMin !== undefined && { lambdaMin }),
     ...(negativeTrace !== undefined && { negativeTrace }),
   };
-  return { curvature: { trace, lambdaMax, ...given } };
-}
-
-/** What no spectrum has. */
-function contradictions({ trace, lambdaMax, lambdaMin, negativeTrace }: Curvature): void {
-  if (lambdaMin !== undefined && lambdaMin > lambdaMax) {
-    throw usageError(`--lambda-min ${lambdaMin} is above --lambda-max ${lambdaMax}.`);
-  }
-  if (lambdaMax <= 0 && trace > 0) {
-    throw usageError(`A trace of ${trace} needs an eigenvalue above 0, and --lambda-max is ${lambdaMax}.`);
-  }
-  const negative = negativeTrace ?? (lambdaMin !== undefined && lambdaMin >= 0 ? 0 : undefined);
-  if (negative !== undefined && lambdaMax > 0 && trace + negative < lambdaMax) {
-    throw usageError(
-      `--trace ${trace} below --lambda-max ${lambdaMax} needs negative eigenvalues that add up to ${trace - lambdaMax} or less.`,
-    );
-  }
-  if (negative === 0 && lambdaMin !== undefined && lambdaMin < 0) {
-    throw usageError(`--lambda-min ${lambdaMin} contradicts --negative-trace 0.`);
-  }
+  const curvature = { trace, lambdaMax, ...given };
+  const contradiction = contradictionIn(curvature);
+  if (contradiction !== undefined) throw usageError(`No Hessian has these numbers: ${contradiction}.`);
+  return { curvature };
 }
 
 async function readSpectrum(file: string): Promise<number[]> {

@@ -1,10 +1,14 @@
-import { checkInteger, checkNumber, invalidArgument } from '../errors.ts';
+import { checkInteger, checkNumber, invalidArgument, ZerothError } from '../errors.ts';
+import { contradictionIn } from './contradiction.ts';
 
 /**
  * What can be measured of a large Hessian; of P^-½ H P^-½ for Adam-type rules.
  *
  * The law is about the positive part of a Hessian, whose trace is tr₊ = trace + Σ max(−λ, 0). Trace and λmax alone never bound it from
  * above: the spectrum (4, 3, 3, −3, −3) has trace 4 and λmax 4, but tr₊ = 10. So say what is known of negative eigenvalues.
+ *
+ * Numbers without standard errors and residuals are exact, and are refused where no spectrum has them all. Measured ones may contradict one
+ * another: of them only the errors are known.
  */
 export interface Curvature {
   /** tr(H). */
@@ -31,6 +35,8 @@ export interface Interval {
   readonly max: number;
 }
 
+const ERRORS = ['traceStdErr', 'negativeTraceStdErr', 'lambdaMaxResidual'] as const;
+
 /** @throws ERR_ZEROTH_ARGUMENT for what no Hessian has. */
 export function checkCurvature(curvature: Curvature): Curvature {
   const { lambdaMin, negativeTrace, dimension } = curvature;
@@ -41,8 +47,16 @@ export function checkCurvature(curvature: Curvature): Curvature {
   }
   if (negativeTrace !== undefined) checkNumber('negativeTrace', negativeTrace, { min: 0 });
   if (dimension !== undefined) checkInteger('dimension', dimension, 1);
-  for (const name of ['traceStdErr', 'negativeTraceStdErr', 'lambdaMaxResidual'] as const) {
+  for (const name of ERRORS) {
     if (curvature[name] !== undefined) checkNumber(name, curvature[name], { min: 0 });
+  }
+  const isMeasured = ERRORS.some((name) => curvature[name] !== undefined);
+  const contradiction = isMeasured ? undefined : contradictionIn(curvature);
+  if (contradiction !== undefined) {
+    throw new ZerothError(
+      'ERR_ZEROTH_ARGUMENT',
+      `curvature: expected what some Hessian has (or the errors of what was measured, such as traceStdErr), received a contradiction: ${contradiction}.`,
+    );
   }
   return curvature;
 }

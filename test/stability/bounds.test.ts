@@ -91,9 +91,15 @@ describe('stabilityBounds', () => {
 
   it('never has the positive part below λmax, whatever the noise of a measured trace', () => {
     const zo = zoGD({ lr: 1 });
-    expect(stabilityBounds({ trace: 3, lambdaMax: 4, lambdaMin: 0 }, zo)).toEqual({ lower: 12, upper: 12 });
-    expect(stabilityBounds({ trace: 3, lambdaMax: 4, negativeTrace: 0.5 }, zo)).toEqual({ lower: 12, upper: 12 });
-    expect(edgeOfStability({ trace: -3, lambdaMax: 4, negativeTrace: 0 }, zo).ratio).toBe(2);
+    expect(stabilityBounds({ trace: 3, traceStdErr: 1, lambdaMax: 4, lambdaMin: 0 }, zo)).toEqual({
+      lower: 12,
+      upper: 12,
+    });
+    expect(stabilityBounds({ trace: 3, traceStdErr: 1, lambdaMax: 4, negativeTrace: 0.5 }, zo)).toEqual({
+      lower: 12,
+      upper: 12,
+    });
+    expect(edgeOfStability({ trace: -3, traceStdErr: 9, lambdaMax: 4, negativeTrace: 0 }, zo).ratio).toBe(2);
   });
 
   it('has no upper end where nothing bounds the positive part, and the least that it can be as its lower', () => {

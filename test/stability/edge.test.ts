@@ -104,8 +104,8 @@ describe('the verdict', () => {
     }
     // The same step sizes over all examples.
     expect([0.05, 0.0175].map((lr) => verdict(curvature, zoGD({ lr })))).toEqual(['below', 'below']);
-    expect(verdict({ trace: 10, lambdaMax: 30 }, gd({ lr: 0.01 }), sampling)).toBe('undecided');
-    expect(verdict({ trace: 10, lambdaMax: 30 }, gd({ lr: 0.001 }), sampling)).toBe('below');
+    expect(verdict({ trace: 40, lambdaMax: 30 }, gd({ lr: 0.01 }), sampling)).toBe('undecided');
+    expect(verdict({ trace: 40, lambdaMax: 30 }, gd({ lr: 0.001 }), sampling)).toBe('below');
     // One example short of all of them is all of them, but for a little.
     expect(verdict({ trace: 38, lambdaMax: 4 }, zo, { batch: 999, examples: 1000 })).toBe('at');
   });
@@ -124,7 +124,7 @@ describe('the verdict', () => {
     expect(verdict({ trace: 38, lambdaMax: 4, lambdaMin: undefined }, zoGD({ lr: 0 }))).toBe('below');
     expect(verdict({ trace: 0, lambdaMax: 0 })).toBe('below');
     expect(verdict({ trace: -5, lambdaMax: -1, lambdaMin: -2 })).toBe('below');
-    expect(verdict({ trace: -5, lambdaMax: 0 }, gd({ lr: 0.05 }))).toBe('below');
+    expect(verdict({ trace: -5, lambdaMax: 0, lambdaMin: -5 }, gd({ lr: 0.05 }))).toBe('below');
   });
 });
 
