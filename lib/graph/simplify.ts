@@ -13,7 +13,8 @@ import { withOrigin } from './where.ts';
  * An equal graph with less in it: common subexpressions are shared, constants are folded, identities are applied, and what no output needs is gone.
  * Inputs and the shape and dtype of every output stay as they are. Deterministic; simplifying twice changes nothing more.
  *
- * Identities may reassociate products with constants, and take 0 · x for 0.
+ * Identities may reassociate products with constants, and take 0 · x for 0. What f32 holds as it is written, it holds as it is simplified; only of
+ * products with factors that a batch shares is that true near the middle of its range alone (`rewrites/sharing.ts`).
  */
 export function simplify(graph: Graph): Graph {
   const canonical = new Map<string, Node>();

@@ -36,6 +36,12 @@ function pulledOut(node: Node): Node | undefined {
   return $.broadcast($.remake(node, operands), node.shape, repeated.attributes.axes);
 }
 
+/**
+ * Whether a constant may go from one factor to another: by that a product leaves the range of f32 at most where a factor is near the end of it.
+ */
+const isModerate = (value: number | undefined): boolean =>
+  value !== undefined && Math.abs(value) >= 2 ** -32 && Math.abs(value) <= 2 ** 32;
+
 /** x · repeat a, as its two factors. */
 function product(node: Node): readonly [x: Node, repeated: Node] | undefined {
   return $.isOp(node, 'mul') && $.isOp(node.inputs[1], 'broadcast') ? [node.inputs[0], node.inputs[1]] : undefined;
@@ -48,9 +54,9 @@ function gathered(node: Node): Node | undefined {
   if (node.op === 'mul') {
     // A repeated factor stands on the right.
     if ($.isOp(a, 'broadcast') && !$.isOp(b, 'broadcast') && constantOf(b) === undefined) return $.mul(b, a);
-    if (left && (alike(left[1], b) || constantOf(b) !== undefined)) return $.mul(left[0], $.mul(left[1], b));
+    if (left && (alike(left[1], b) || isModerate(constantOf(b)))) return $.mul(left[0], $.mul(left[1], b));
     const factor = $.isOp(a, 'mul') ? constantOf(a.inputs[1]) : undefined;
-    if (factor !== undefined && $.isOp(b, 'broadcast')) return $.mul(a.inputs[0], $.mul(b, a.inputs[1]));
+    if (isModerate(factor) && $.isOp(b, 'broadcast')) return $.mul(a.inputs[0], $.mul(b, a.inputs[1]));
     return undefined;
   }
   const right = b && product(b);

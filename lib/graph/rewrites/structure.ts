@@ -105,7 +105,7 @@ const rules: { readonly [P in Primitive]?: Rewrite<P> } = {
     if (value !== undefined) return like(y, value * count);
     if ($.isOp(x, 'neg')) return $.neg($.sum(x.inputs[0], axes));
     const factor = $.isOp(x, 'mul') ? constantOf(x.inputs[1]) : undefined;
-    if (factor !== undefined) return $.mul($.sum(x.inputs[0], axes), like(y, factor));
+    if (factor !== undefined && mayFollowSum(factor, y)) return $.mul($.sum(x.inputs[0], axes), like(y, factor));
     if ($.isOp(x, 'broadcast')) return sumOfBroadcast(y, x);
     if ($.isOp(x, 'reshape') && y.shape.length === 0) return $.sum(x.inputs[0], range(x.inputs[0].shape.length));
     if ($.isOp(x, 'sum')) {
@@ -148,6 +148,14 @@ const rules: { readonly [P in Primitive]?: Rewrite<P> } = {
     return undefined;
   },
 };
+
+/**
+ * Whether terms may be summed before they are multiplied. In f32 a sum may be beyond what its terms times a small factor add up to, never beyond
+ * what they make times a large one; in f64, as numbers of rank 0 are, it is not beyond anything.
+ */
+function mayFollowSum(factor: number, { shape }: Node): boolean {
+  return shape.length === 0 || (Math.abs(factor) >= 1 && Number.isFinite(factor));
+}
 
 /** The sum over axes that a broadcast made is a factor; the other axes are summed before it. */
 function sumOfBroadcast(y: Node<'sum'>, x: Node<'broadcast'>): Node | undefined {
