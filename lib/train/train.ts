@@ -1,4 +1,5 @@
 import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
+import { least } from '../extremes.ts';
 import { Objective } from '../objective/objective.ts';
 import type { Estimate, Optimizer } from '../optimizers/optimizer.ts';
 import type { Identity, LoadedCheckpoint } from './checkpoint.ts';
@@ -245,7 +246,7 @@ class Run {
   #nextPause(step: number): number {
     const { steps, checkpointEvery } = this.#settings;
     const every = [checkpointEvery, LOOK_EVERY, this.#settled.monitor.every].filter((every) => every > 0);
-    return Math.min(steps, ...every.map((every) => (Math.floor(step / every) + 1) * every));
+    return Math.min(steps, least(every.map((every) => (Math.floor(step / every) + 1) * every)));
   }
 
   /** @param last whether the run is about to end. */
