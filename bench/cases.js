@@ -98,7 +98,7 @@ export const cases = [
     name: 'ZO-GD step, sorting-mlp (n = 1000)',
     unit: 'step',
     target: 5,
-    ours: () => step(sortingProblem(), 200),
+    ours: () => step(sortingProblem(), 1000),
     peer: { script: 'mezo.py', args: ['sorting-mlp'] },
   },
   {

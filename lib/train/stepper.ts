@@ -9,7 +9,7 @@ import type { RunSettings } from './options.ts';
 import type { StepSizer } from './step-sizer.ts';
 
 /** Steps that go to the device together take about so long: what a run says comes no later than that. */
-const STRETCH_SECONDS = 0.004;
+const STRETCH_SECONDS = 0.016;
 const LONGEST = 64;
 
 /** Steps taken one by one after somebody has come between, before it is tried again to take several. */
@@ -61,7 +61,9 @@ export class Stepper {
     this.#stretch = undefined;
     const { estimator } = this.#optimizer;
     const linear = linearOf(estimator);
-    const ahead = Math.min(this.#length, until - step);
+    // Stretches of about equal lengths: the rest of a long one would be a short one, and cost more.
+    const left = until - step;
+    const ahead = Math.ceil(left / Math.ceil(left / this.#length));
     if (linear && ahead > 1) {
       const planned = Array.from({ length: ahead }, (_, i) => this.#plan(step + i, linear));
       const stretch = await this.#objective.takeSteps(planned);
