@@ -4,12 +4,16 @@ import { readRunLog } from '../train/log.ts';
 import { presetNames } from './presets.ts';
 import type { TrainSettings } from './settings.ts';
 
-/** The settings with which `zeroth train` began the run in `folder`; undefined for a run made by the API. */
+/** The settings with which `zeroth train` began the run in `folder`, or went on with it last; undefined for a run made by the API. */
 export function settingsIn(folder: string): TrainSettings | undefined {
-  const run = readRunLog(folder).find((event) => event.type === 'run');
-  const settings = run?.meta.settings as TrainSettings | undefined;
-  if (typeof settings !== 'object' || settings === null || !presetNames.includes(settings.preset)) return undefined;
-  return settings;
+  const sittings = readRunLog(folder).filter((event) => event.type === 'run' || event.type === 'resume');
+  const settings = sittings.map(({ meta }) => meta.settings as TrainSettings | undefined).findLast(isSettings);
+  const last = sittings.at(-1);
+  return settings && last && { ...settings, steps: last.steps };
+}
+
+function isSettings(settings: TrainSettings | undefined): boolean {
+  return typeof settings === 'object' && settings !== null && presetNames.includes(settings.preset);
 }
 
 /** As `settingsIn`. @throws ERR_ZEROTH_LOG for a run made by the API, which only its own program can rebuild. */

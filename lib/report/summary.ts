@@ -1,5 +1,5 @@
 import { ZerothError } from '../errors.ts';
-import type { MonitorEvent, RunEvent, TrainEvent } from '../train/events.ts';
+import type { MonitorEvent, ResumeEvent, RunEvent, TrainEvent } from '../train/events.ts';
 import { decimate } from './decimate.ts';
 import { formatNumber } from './format.ts';
 
@@ -71,6 +71,7 @@ export function summarizeRun(source: string, events: Iterable<TrainEvent>): RunS
       learningRates = learningRates.filter((other) => other.step < step);
       end = undefined;
       resumes++;
+      run = run && goneOn(run, event);
     } else if (event.type === 'end') end = event;
   }
   if (run === undefined) {
@@ -129,6 +130,11 @@ export function stepSizeText(summary: RunSummary): string {
     .sort((a, b) => rates.indexOf(a) - rates.indexOf(b));
   const ends = [first, ...turns, last].map((lr) => formatNumber(lr));
   return `${ends.join(' → ')} (${summary.run.optimizer.stepSize.name})`;
+}
+
+/** A run as it is since it was resumed: what may change then is what it is now. */
+function goneOn(run: RunEvent, { steps, stepSize, device, meta }: ResumeEvent): RunEvent {
+  return { ...run, steps, device, meta, optimizer: { ...run.optimizer, stepSize } };
 }
 
 function finiteOrNaN(value: unknown): number {

@@ -1,3 +1,4 @@
+import type { Device } from '../device/device.ts';
 import { ZerothError } from '../errors.ts';
 import type { Objective } from '../objective/objective.ts';
 import { describeOptimizer } from '../optimizers/facts.ts';
@@ -7,7 +8,7 @@ import { isSchedule, stepSizeOf } from '../optimizers/step-size.ts';
 import { version } from '../version.ts';
 import type { Identity } from './checkpoint.ts';
 import { eventFromLine } from './event-shapes.ts';
-import type { RunEvent } from './events.ts';
+import type { ResumeEvent, RunEvent } from './events.ts';
 import type { MonitorPlan } from './monitor-plan.ts';
 import type { RunSettings } from './options.ts';
 
@@ -71,7 +72,7 @@ export async function runEvent(
     run: settled.run,
     monitor: settled.monitor,
     optimizer: describeOptimizer(optimizer, { dimension }),
-    device: { kind: device.kind, description: device.description, isa: device.isa, threads: device.threads },
+    device: deviceFacts(device),
     squaredNorm,
     memory: {
       arenaBytes: await objective.lossArenaBytes(rows),
@@ -82,6 +83,22 @@ export async function runEvent(
   };
   checkReadable(event);
   return event;
+}
+
+/** The event with which a run goes on, at a step. */
+export function resumeEvent(
+  { device }: Objective,
+  optimizer: Optimizer,
+  { steps, meta }: RunSettings,
+  step: number,
+): ResumeEvent {
+  const { stepSize } = describeOptimizer(optimizer);
+  const startedAt = new Date().toISOString();
+  return { type: 'resume', step, startedAt, steps, stepSize, device: deviceFacts(device), meta };
+}
+
+function deviceFacts({ kind, description, isa, threads }: Device): RunEvent['device'] {
+  return { kind, description, isa, threads };
 }
 
 /** An optimizer of a program without types may say anything of itself. */

@@ -24,6 +24,9 @@ type FieldKind =
   | readonly (string | number | null)[]
   | { readonly [field: string]: FieldKind };
 
+const STEP_SIZE = { name: 'string', options: 'object' } as const;
+const DEVICE = { kind: ['cpu', 'cuda'], description: 'string', isa: 'string', threads: 'count' } as const;
+
 const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string]: FieldKind } } = {
   run: {
     format: [2],
@@ -41,7 +44,7 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
       estimator: 'string',
       rule: 'string',
       lr: 'number',
-      stepSize: { name: 'string', options: 'object' },
+      stepSize: STEP_SIZE,
       options: { estimator: 'object', rule: 'object' },
       mu: 'number?',
       beta: 'number?',
@@ -49,7 +52,7 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
       epsilon: 'number?',
       moments: 'moments',
     },
-    device: { kind: ['cpu', 'cuda'], description: 'string', isa: 'string', threads: 'count' },
+    device: DEVICE,
     squaredNorm: 'real',
     memory: { arenaBytes: 'count', parameterBytes: 'count', displacement: ['copy', 'in-place'] },
     meta: 'object',
@@ -88,7 +91,14 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
     message: 'string',
   },
   checkpoint: { step: 'count' },
-  resume: { step: 'count', startedAt: 'string' },
+  resume: {
+    step: 'count',
+    startedAt: 'string',
+    steps: 'count',
+    stepSize: STEP_SIZE,
+    device: DEVICE,
+    meta: 'object',
+  },
   end: {
     reason: ['completed', 'aborted', 'diverged'],
     steps: 'count',

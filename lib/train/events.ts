@@ -105,6 +105,11 @@ export interface ResumeEvent {
   /** The step at which the run goes on; lines of later steps have been cut from the log. */
   readonly step: number;
   readonly startedAt: string;
+  /** What may change when a run goes on, as it is from here: see `RunEvent`. */
+  readonly steps: number;
+  readonly stepSize: OptimizerFacts['stepSize'];
+  readonly device: RunEvent['device'];
+  readonly meta: RunEvent['meta'];
 }
 
 /** What a run does although it should not, while it goes on. Each code comes once a run. */

@@ -3,7 +3,7 @@ import { least } from '../extremes.ts';
 import { Objective } from '../objective/objective.ts';
 import type { Estimate, Optimizer } from '../optimizers/optimizer.ts';
 import type { Identity, LoadedCheckpoint } from './checkpoint.ts';
-import { identityOf, runEvent, type Settled } from './describe.ts';
+import { identityOf, resumeEvent, runEvent, type Settled } from './describe.ts';
 import { endMessage } from './ending.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from './events.ts';
 import { Metrics } from './metrics.ts';
@@ -157,7 +157,7 @@ class Run {
       const identity = (was: Identity) => this.#settleAs(was);
       this.#folder = await RunFolder.resume(out, identity, (checkpoint) => this.#restore(checkpoint));
       this.#claim();
-      yield this.#write({ type: 'resume', step: this.#step, startedAt: new Date().toISOString() });
+      yield this.#write(resumeEvent(this.#objective, this.#optimizer, this.#settings, this.#step));
       return;
     }
     await this.#watch.begin();

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ZerothError } from '../../lib/errors.ts';
+import { readRunLog } from '../../lib/train/log.ts';
 import { bundleClient } from '../report/client-bundle.ts';
-import { syntheticRun, writeRunFolder } from '../report/synthetic-run.ts';
+import { resumeOf, runOf, syntheticRun, writeRunFolder } from '../report/synthetic-run.ts';
 import { FakeSession, TextSink, zeroth } from './fixtures.ts';
 
 let root: string;
@@ -123,6 +124,20 @@ describe('zeroth train', () => {
       out,
       resume: true,
       settings: { lr: [{ step: 0, lr: 0.03 }], seed: '9', steps: 80 },
+    });
+
+    // Longer by a resume, elsewhere, and stopped in it: what goes on then goes on to the new end.
+    const events = readRunLog(out);
+    const { meta } = runOf(events);
+    const settings = { ...(meta.settings as object), steps: 120, threads: 1 };
+    appendFileSync(
+      join(out, 'run.jsonl'),
+      `${JSON.stringify(resumeOf(events, 40, { startedAt: new Date(0).toISOString(), steps: 120, meta: { settings } }))}\n`,
+    );
+    const longer = await zeroth(['train', 'sorting-mlp', '--out', out, '--resume']);
+    expect(longer.stderr.text).toBe('');
+    expect(longer.session.requests[0]).toMatchObject({
+      settings: { lr: [{ step: 0, lr: 0.03 }], seed: '9', steps: 120, threads: 1 },
     });
   });
 

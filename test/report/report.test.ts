@@ -9,7 +9,7 @@ import { summarizeRun } from '../../lib/report/summary.ts';
 import { svgPlots } from '../../lib/report/svg.ts';
 import type { TrainEvent } from '../../lib/train/events.ts';
 import { bundleClient } from './client-bundle.ts';
-import { monitorAt, type SyntheticRun, syntheticRun, writeRunFolder } from './synthetic-run.ts';
+import { monitorAt, resumeOf, type SyntheticRun, syntheticRun, writeRunFolder } from './synthetic-run.ts';
 import { checkXml } from './xml.ts';
 
 let folder: string;
@@ -141,7 +141,7 @@ describe('report.html', () => {
       event.type === 'run' ? { ...event, device: { ...event.device, threads: 1 } } : event,
     );
     const end = events.at(-1) as TrainEvent;
-    const resumed = [...events, { type: 'resume', step: 1000, startedAt: '' } as const, end];
+    const resumed = [...events, resumeOf(events, 1000), end];
     const { document } = await reportOf([
       writeRunFolder(join(folder, 'resumed'), resumed),
       writeRunFolder(join(folder, 'resumed-unfinished'), resumed.slice(0, -1)),

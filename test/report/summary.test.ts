@@ -5,7 +5,7 @@ import { plotRuns } from '../../lib/report/plot-data.ts';
 import { summarizeRun } from '../../lib/report/summary.ts';
 import { verdictOf } from '../../lib/report/verdict.ts';
 import type { TrainEvent } from '../../lib/train/events.ts';
-import { monitorAt, syntheticRun } from './synthetic-run.ts';
+import { monitorAt, resumeOf, runOf, syntheticRun } from './synthetic-run.ts';
 
 const summary = (options: Parameters<typeof syntheticRun>[0] = {}) => summarizeRun('a', syntheticRun(options));
 
@@ -43,13 +43,15 @@ describe('summarizeRun', () => {
     const end = events.at(-1) as TrainEvent;
     const resumed = summarizeRun('a', [
       ...events,
-      { type: 'resume', step: 50, startedAt: '' },
+      resumeOf(events, 50, { steps: 160, device: { ...runOf(events).device, threads: 7 } }),
       ...again,
       { ...end, reason: 'completed' } as TrainEvent,
     ]);
     expect(resumed.loss.map(({ step }) => step)).toEqual(Array.from({ length: 100 }, (_, i) => i));
     expect(resumed.monitors.map(({ step }) => step)).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90]);
     expect(resumed).toMatchObject({ end: 'completed', seconds: 2, resumes: 1 });
+    // What may change when a run goes on is what it is now.
+    expect(resumed.run).toMatchObject({ steps: 160, device: { threads: 7 }, startedAt: runOf(events).startedAt });
   });
 
   it('keeps at most 2,000 points of a long loss curve, with its spike', () => {

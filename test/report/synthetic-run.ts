@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gd, zoGD } from '../../lib/optimizers/recipes.ts';
 import { edgeOfStability } from '../../lib/stability/edge.ts';
-import type { MonitorEvent, TrainEvent } from '../../lib/train/events.ts';
+import type { MonitorEvent, ResumeEvent, RunEvent, TrainEvent } from '../../lib/train/events.ts';
 
 export interface SyntheticRun {
   readonly lr?: number;
@@ -123,3 +123,13 @@ export function writeRunFolder(folder: string, events: readonly TrainEvent[]): s
   writeFileSync(join(folder, 'run.jsonl'), events.map((event) => `${JSON.stringify(event)}\n`).join(''));
   return folder;
 }
+
+/** The line with which a synthetic run goes on at a step: as it began, but for what is given. */
+export function resumeOf(events: readonly TrainEvent[], step: number, changed: Partial<ResumeEvent> = {}): ResumeEvent {
+  const { steps, device, meta, optimizer } = runOf(events);
+  return { type: 'resume', step, startedAt: '', steps, stepSize: optimizer.stepSize, device, meta, ...changed };
+}
+
+/** The first line of a run. */
+export const runOf = (events: readonly TrainEvent[]): RunEvent =>
+  events.find((event) => event.type === 'run') as RunEvent;

@@ -37,7 +37,15 @@ const runEvent: RunEvent = {
   memory: { arenaBytes: 1, parameterBytes: 48, displacement: 'copy' },
   meta: { nested: [1, 'ü', null] },
 };
-const resumeEvent = (step: number): TrainEvent => ({ type: 'resume', step, startedAt: '2026-01-02T00:00:00.000Z' });
+const resumeEvent = (step: number): TrainEvent => ({
+  type: 'resume',
+  step,
+  startedAt: '2026-01-02T00:00:00.000Z',
+  steps: 100,
+  stepSize: { name: 'constant', options: { lr: 0.1 } },
+  device: { kind: 'cpu', description: 'a processor', isa: 'avx2', threads: 2 },
+  meta: {},
+});
 
 const real = fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => (Object.is(x, -0) ? 0 : x));
 const stepAt = (step: number) =>
