@@ -4,27 +4,20 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { add, matmul, mean, square, sum } from '../../lib/graph/tensor.ts';
+import { mean } from '../../lib/graph/tensor.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
-import type { Problem } from '../../lib/objective/problem.ts';
 import type { Estimator, Optimizer, Point } from '../../lib/optimizers/optimizer.ts';
 import { frozenZoAdam, gd, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { plain } from '../../lib/optimizers/rules/plain.ts';
 import type { Displacement } from '../../lib/params/params.ts';
 import type { Direction } from '../../lib/random/direction.ts';
 import { train } from '../../lib/train/train.ts';
+import { affineProblem } from './affine-problem.ts';
 
 const device = openDevice();
 afterAll(() => device.dispose());
 
-const problem: Problem = {
-  parameters: {
-    w: { shape: [6, 5], init: { kind: 'normal', std: 0.3 } },
-    b: { shape: [5], init: { kind: 'constant', value: 0 } },
-  },
-  data: { x: { shape: [8, 6], data: Float32Array.from({ length: 48 }, (_, i) => Math.sin(i)) } },
-  loss: (p, { x }) => mean(sum(square(add(matmul(x, p.w), p.b)), [1])),
-};
+const problem = affineProblem;
 const modes: Displacement[] = ['copy', 'in-place'];
 const z = (stream: number): Direction => ({ distribution: 'normal', seed: 3n, stream: BigInt(stream) });
 const at = (stream: number, coefficient: number): Point => [{ direction: z(stream), coefficient }];

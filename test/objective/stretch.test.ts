@@ -12,19 +12,13 @@ import type { Estimator, Optimizer, UpdateRule } from '../../lib/optimizers/opti
 import { frozenZoAdam, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { askStepSize, stepSizeOf } from '../../lib/optimizers/step-size.ts';
 import type { Direction } from '../../lib/random/direction.ts';
+import { affineProblem } from './affine-problem.ts';
 
 const devices = [1, 2, 3].map((threads) => openDevice({ threads }));
 const [device] = devices;
 afterAll(() => Promise.all(devices.map((one) => one.dispose())));
 
-const problem: Problem = {
-  parameters: {
-    w: { shape: [6, 5], init: { kind: 'normal', std: 0.3 } },
-    b: { shape: [5], init: { kind: 'constant', value: 0 } },
-  },
-  data: { x: { shape: [8, 6], data: Float32Array.from({ length: 48 }, (_, i) => Math.sin(i)) } },
-  loss: (p, { x }) => mean(sum(square(add(matmul(x, p.w), p.b)), [1])),
-};
+const problem = affineProblem;
 const dimension = 35;
 /** The same with weights of the examples: a sum and what it is divided by. */
 const weighted: Problem = {
@@ -215,26 +209,33 @@ describe('steps in one submission', () => {
     }
   });
 
-  it('that fail leave the parameters where they began', async () => {
+  it('that are refused, or fail, leave the parameters where they began', async () => {
+    const optimizer = zoGDM({ lr: 0.01 });
+    const steps = [0, 1, 2].map((step) => plan(optimizer, step));
+    // A weight that is no number, in the middle: the job is refused whole.
+    const { estimate } = steps[1];
+    const terms = estimate.terms.map((term) => ({ ...term, coefficient: { weights: [1, Number.NaN], divisor: 1 } }));
+    await using refused = await begin(optimizer);
+    await oneByOne(refused, optimizer, 0, 2);
+    const before = await held(refused, optimizer.rule);
+    await expect(
+      refused.takeSteps([steps[0], { ...steps[1], estimate: { ...estimate, terms } }, steps[2]]),
+    ).rejects.toMatchObject({ code: 'ERR_ZEROTH_NATIVE' });
+    expect(await held(refused, optimizer.rule)).toEqual(before);
+
+    // A row that is not there, which shows when the loss of the second step's batch reads it: the first step has been taken by then.
     const bounded: Problem = {
       parameters: { w: { shape: [3], init: [1, 2, 3] } },
       data: { k: { data: [0, 1, 2, 7], dtype: 'i32' } },
       loss: ({ w }, { k }) => mean(square(gather(w, k))),
     };
-    const optimizer = zoGD({ lr: 0.01 });
-    await using objective = await compile(device, { ...bounded, data: { k: { data: [0, 1, 2, 2], dtype: 'i32' } } });
-    const start = await objective.params.read();
-    const steps = [0, 1, 2].map((step) => plan(optimizer, step));
-    // A job that cannot be: a direction that is none.
-    const bad = { ...steps[1], estimate: { ...steps[1].estimate, loss: { weights: [1, 1], divisor: 2 } } };
-    const terms = bad.estimate.terms.map((term) => ({
-      ...term,
-      coefficient: { weights: [1, Number.NaN], divisor: 1 },
-    }));
-    await expect(
-      objective.takeSteps([steps[0], { ...bad, estimate: { ...bad.estimate, terms } }, steps[2]]),
-    ).rejects.toMatchObject({ code: 'ERR_ZEROTH_NATIVE' });
-    expect(await objective.params.read()).toEqual(start);
+    await using failing = await begin(optimizer, bounded);
+    const good = Uint32Array.of(0, 1);
+    await oneByOne(failing, optimizer, 0, 2, [good, good]);
+    const start = await held(failing, optimizer.rule);
+    const planned = [good, Uint32Array.of(2, 3), good].map((rows, step) => plan(optimizer, step + 2, rows));
+    await expect(failing.takeSteps(planned)).rejects.toMatchObject({ code: 'ERR_ZEROTH_NATIVE' });
+    expect(await held(failing, optimizer.rule)).toEqual(start);
   });
 
   it('end where a coefficient is none of f32, with nothing of it in the parameters that were gone through', async () => {
