@@ -102,13 +102,8 @@ export async function takeStretch(mean: Mean, params: Params, steps: readonly Pl
     const fed = terms.map(({ direction }, i) => ({ direction, coefficient: factor, slot: coefficients + i }));
     params.planAhead(ahead, { update, terms: fed, lr });
   }
-  let slots: Float64Array;
-  try {
-    slots = await params.device.submit(list);
-  } catch (error) {
-    params.leaveAhead(ahead);
-    throw error;
-  }
+  // Where it fails, whoever comes next finds the parameters where it began.
+  const slots = await params.device.submit(list);
   const lossesOf = (s: number) =>
     mean.lossesIn(slots.subarray(firsts[s], firsts[s] + steps[s].estimate.points.length * width), steps[s].rows);
   return new Stretch(params, ahead, steps, lossesOf);

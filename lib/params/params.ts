@@ -205,11 +205,6 @@ export class Params {
     this.#queue(update, terms, lr);
   }
 
-  /** @internal Gives a stretch up: the parameters stand where its steps, as far as they were gone through, have led. */
-  leaveAhead(ahead: Ahead): void {
-    if (!ahead.over) this.#comeBack();
-  }
-
   /**
    * Appends the pass, if one is needed, after which `theta`, which is returned, holds θ displaced to `point`.
    * @throws ERR_ZEROTH_ARGUMENT for a coefficient that could take a parameter out of f32, from where it would not come back.
