@@ -72,16 +72,8 @@ export { polyakMomentum } from './optimizers/rules/polyak-momentum.ts';
 export * as schedules from './optimizers/schedules.ts';
 export type { CurvatureReading, LearningRate, Schedule, StepInfo, StepSize } from './optimizers/step-size.ts';
 export type { Layout, TensorSlot } from './params/layout.ts';
-export type {
-  DeviceGradient,
-  Displacement,
-  MeasuredParams,
-  Params,
-  Pending,
-  StoredParams,
-  VectorPiece,
-  VectorSums,
-} from './params/params.ts';
+export type { MeasuredParams, VectorSums } from './params/measure.ts';
+export type { DeviceGradient, Displacement, Params, VectorPiece } from './params/params.ts';
 export type { WrittenDType } from './params/safetensors/dtype.ts';
 export type { TensorInfo } from './params/safetensors/header.ts';
 export {

@@ -26,14 +26,12 @@ export interface StretchStep {
  * parameters are those before it, for whoever looks.
  */
 export class Stretch {
-  readonly #params: Params;
   readonly #ahead: Ahead;
   readonly #steps: readonly PlannedStep[];
   readonly #losses: (step: number) => Float64Array;
   #at = 0;
 
-  constructor(params: Params, ahead: Ahead, steps: readonly PlannedStep[], losses: (step: number) => Float64Array) {
-    this.#params = params;
+  constructor(ahead: Ahead, steps: readonly PlannedStep[], losses: (step: number) => Float64Array) {
     this.#ahead = ahead;
     this.#steps = steps;
     this.#losses = losses;
@@ -57,7 +55,7 @@ export class Stretch {
   /** The next step holds. */
   take(estimate: Estimate & { readonly kind: 'directions' }): void {
     const { update, lr } = this.#steps[this.#at];
-    this.#params.tookAhead(this.#ahead, { update, terms: estimate.terms, lr });
+    this.#ahead.took({ update, terms: estimate.terms, lr });
     this.#at += 1;
   }
 }
@@ -85,7 +83,7 @@ export async function takeStretch(mean: Mean, params: Params, steps: readonly Pl
     const data = mean.data.select(list, rows);
     const first = firsts[s];
     for (const [i, pair] of pairs(points).entries()) {
-      const vectors = params.passAhead(list, ahead, pair);
+      const vectors = ahead.pass(list, pair);
       for (const [j, theta] of vectors.entries())
         mean.addLoss(list, allPieces[s], theta, data, first + (2 * i + j) * width);
     }
@@ -100,13 +98,13 @@ export async function takeStretch(mean: Mean, params: Params, steps: readonly Pl
     for (const [i, { coefficient }] of terms.entries()) addCombination(list, coefficients + i, coefficient, lossSlot);
     const factor = update.kind === 'plain' ? -lr : 1;
     const fed = terms.map(({ direction }, i) => ({ direction, coefficient: factor, slot: coefficients + i }));
-    params.planAhead(ahead, { update, terms: fed, lr });
+    ahead.plan({ update, terms: fed, lr });
   }
   // Where it fails, whoever comes next finds the parameters where it began.
   const slots = await params.device.submit(list);
   const lossesOf = (s: number) =>
     mean.lossesIn(slots.subarray(firsts[s], firsts[s] + steps[s].estimate.points.length * width), steps[s].rows);
-  return new Stretch(params, ahead, steps, lossesOf);
+  return new Stretch(ahead, steps, lossesOf);
 }
 
 function addCombination(list: CommandList, out: number, { weights, divisor }: LossCombination, losses: number): void {

@@ -65,3 +65,10 @@ export function passOp(
       return { kind: 'frozenAdam', ...gradient, lr, beta1: update.beta1, m: state('m'), v: state('p') };
   }
 }
+
+/** Checks what an update is made of. @throws ERR_ZEROTH_ARGUMENT */
+export function checkTerms(update: Update, terms: readonly Term[], lr: number): void {
+  terms.forEach(checkTerm);
+  if (update.kind !== 'plain') return;
+  for (const { direction, coefficient } of terms) checkTerm({ direction, coefficient: -lr * coefficient });
+}

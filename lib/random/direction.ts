@@ -43,3 +43,6 @@ export function checkDirection(direction: Direction): void {
   const expected = `{ distribution: ${DISTRIBUTIONS.join(' | ')}, seed, stream }, both bigints from 0 to 2^64 − 1`;
   invalidArgument('direction', expected, direction && [distribution, seed, stream]);
 }
+
+export const sameDirection = (a: Direction, b: Direction): boolean =>
+  a.stream === b.stream && a.seed === b.seed && a.distribution === b.distribution;

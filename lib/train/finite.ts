@@ -1,6 +1,7 @@
 import type { StateName } from '../optimizers/optimizer.ts';
 import type { Layout } from '../params/layout.ts';
-import type { DeviceGradient, MeasuredParams, Params } from '../params/params.ts';
+import type { MeasuredParams } from '../params/measure.ts';
+import type { DeviceGradient, Params } from '../params/params.ts';
 
 /** An element that is not finite, by the name of its tensor. */
 export interface Overflow {

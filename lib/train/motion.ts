@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Params, VectorSums } from '../params/params.ts';
+import type { VectorSums } from '../params/measure.ts';
+import type { Params } from '../params/params.ts';
 
 /**
  * Updates in a row that move nothing before it is said: so many that momentum has had the time to gather. A run that ends sooner is judged at

@@ -1,7 +1,7 @@
 import { MAX_F32, ZerothError } from '../errors.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
-import type { MeasuredParams } from '../params/params.ts';
+import type { MeasuredParams } from '../params/measure.ts';
 import type { Direction } from '../random/direction.ts';
 import { isFullBatch } from './batch.ts';
 import { Diffusion } from './diffusion.ts';

@@ -4,6 +4,7 @@ import { concat, exp, matmul, max, mean, mul, reshape, slice, sub, sum, type Ten
 import { accuracy } from '../../lib/nn/metrics.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import { PhiloxStream } from '../../lib/random/philox.ts';
+import { held } from '../params/held.ts';
 
 const device = openDevice({ threads: 2 });
 afterAll(() => device.dispose());
@@ -192,7 +193,7 @@ describe('evaluate', () => {
     };
     await steps(watched as Objective, true);
     await steps(alone as Objective, false);
-    expect(await watched.params.stored()).toEqual(await alone.params.stored());
+    expect(await held(watched.params)).toEqual(await held(alone.params));
     const { shape, data } = await watched.evaluate((p) => p.w);
     expect(shape).toEqual([2, 3]);
     expect(data).toEqual(await watched.params.read());

@@ -6,6 +6,7 @@ import type { Point, Term, Update } from '../../lib/optimizers/optimizer.ts';
 import { Layout } from '../../lib/params/layout.ts';
 import { type Displacement, Params } from '../../lib/params/params.ts';
 import type { Direction, Distribution } from '../../lib/random/direction.ts';
+import { held } from './held.ts';
 
 const device = openDevice();
 afterAll(() => device.dispose());
@@ -245,7 +246,7 @@ describe.each<Displacement>(['copy', 'in-place'])('parameters that are displaced
     const [params] = await start(displacement, 1);
     await params.useStates(['m']);
     await steps(params, 0, 0);
-    const before = await params.stored();
+    const before = await held(params, 'm');
     const none = (): AsyncIterable<never> => {
       throw new Error('nothing is to be asked for');
     };
@@ -267,6 +268,6 @@ describe.each<Displacement>(['copy', 'in-place'])('parameters that are displaced
     ];
     for (const vectors of wrong)
       await expect(params.replace(new Map(vectors), none)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
-    expect(await params.stored()).toEqual(before);
+    expect(await held(params, 'm')).toEqual(before);
   });
 });

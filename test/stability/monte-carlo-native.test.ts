@@ -25,11 +25,10 @@ async function meanLosses(optimizer: (lr: number) => Optimizer, lr: number): Pro
     loss: ({ e }, { lambda }) => mul(sum(mul(lambda, square(e))), 0.5),
   });
   const { estimator, rule } = optimizer(lr);
-  await objective.params.useStates(rule.states, rule.initial);
-  const start = await objective.params.stored();
   const mean = new Float64Array(STEPS);
   for (let run = 0; run < RUNS; run++) {
-    await objective.params.restore(start);
+    await objective.params.useStates(rule.states, rule.initial);
+    await objective.params.write(new Float32Array(spectrum.length).fill(1));
     for (let step = 0; step < STEPS; step++) {
       const index = run * STEPS + step;
       const estimate = await estimator.estimate(objective, () => ({
