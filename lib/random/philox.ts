@@ -48,8 +48,19 @@ function multiplyHigh(a: number, b: number): number {
 }
 
 /**
- * The word behind element `element` of a direction, as the native code maps it: element 64k + 16j + i is output j of
- * counter 16k + i, the key is the seed, the counter's upper half the stream.
+ * Element `element` of the Rademacher direction of this seed and stream, as the native code maps it: element 2048k + 64b + 16j + i is −1
+ * where bit 31 − b of output j of counter 16k + i is set, else 1. The arguments of `elementBits`.
+ */
+export function elementSign(seed: bigint, stream: bigint, element: number): 1 | -1 {
+  checkInteger('element', element, 0);
+  // The word of the same place among 64 elements: 32 blocks of them share their counters.
+  const word = elementBits(seed, stream, Math.floor(element / 2048) * 64 + (element % 64));
+  return (word << (Math.floor(element / 64) % 32)) & 0x80000000 ? -1 : 1;
+}
+
+/**
+ * The word behind element `element` of a normal or uniform direction, as the native code maps it: element 64k + 16j + i is
+ * output j of counter 16k + i, the key is the seed, the counter's upper half the stream.
  *
  * @param seed 0 ≤ seed < 2^64
  * @param stream 0 ≤ stream < 2^64

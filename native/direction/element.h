@@ -2,6 +2,8 @@
 //
 // Element e = 64 k + 16 j + i is output j of Philox counter 16 k + i, key = seed, stream = the counter's high half.
 // Sixteen neighbouring elements are one output of sixteen neighbouring counters, so vectors and warps need no shuffle.
+// A sign takes one bit of a word, so that 32 blocks of 64 elements share their counters, in the same order:
+// element e = 2048 k + 64 b + 16 j + i is bit 31 - b of output j of counter 16 k + i.
 #pragma once
 #include <cstdint>
 
@@ -23,7 +25,9 @@ ZEROTH_HD bool operator==(const Direction& a, const Direction& b) {
   return a.distribution == b.distribution && a.seed == b.seed && a.stream == b.stream;
 }
 
-/** Four Philox words of one counter (or of one counter a lane) to four variates. */
+constexpr uint64_t signsOfWord = 32;
+
+/** Four Philox words of one counter (or of one counter a lane) to four variates; of signs, to those of the top bits. */
 template <class Lane, Distribution distribution>
 ZEROTH_HD void variates(const typename Lane::U (&x)[4], typename Lane::F (&z)[4]) {
   if (distribution == Distribution::normal) {
@@ -38,12 +42,15 @@ ZEROTH_HD void variates(const typename Lane::U (&x)[4], typename Lane::F (&z)[4]
 
 /** Element e of a direction. */
 ZEROTH_HD float directionElement(const Direction& direction, uint64_t e) {
-  const uint64_t counter = (e >> 6) * 16 + (e & 15);
-  const Words4 words = philox(philoxCounter(counter, direction.stream), direction.seed);
+  const bool signs = direction.distribution == Distribution::rademacher;
+  const uint64_t block = e >> 6;
+  const uint64_t counter = (signs ? block / signsOfWord : block) * 16 + (e & 15);
+  Words4 words = philox(philoxCounter(counter, direction.stream), direction.seed);
   float z[4];
   if (direction.distribution == Distribution::normal) {
     variates<ScalarLane, Distribution::normal>(words.word, z);
-  } else if (direction.distribution == Distribution::rademacher) {
+  } else if (signs) {
+    for (uint32_t& word : words.word) word <<= block % signsOfWord;
     variates<ScalarLane, Distribution::rademacher>(words.word, z);
   } else {
     variates<ScalarLane, Distribution::uniform>(words.word, z);

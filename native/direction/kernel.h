@@ -8,7 +8,7 @@
 
 namespace zeroth {
 
-constexpr size_t blockSize = 64;  // elements that sixteen Philox counters yield
+constexpr size_t blockSize = 64;  // elements that sixteen Philox counters yield at a time
 
 /** What the first two rounds share in all counters of a block: stream and counter's high word do not vary across lanes.
  */
@@ -94,13 +94,41 @@ ZEROTH_HD void eachBlock(const Direction& direction, uint64_t firstBlock, size_t
   }
 }
 
+/** As eachBlock, of signs: the words of sixteen counters serve 32 blocks, each of which takes their top bits and moves
+ * on to the next ones. */
+template <class Lane, class Sink>
+ZEROTH_HD void eachSignBlock(const Direction& direction, uint64_t firstBlock, size_t blocks, const Sink& sink) {
+  size_t done = 0;
+  while (done < blocks) {
+    const uint64_t block = firstBlock + done;
+    const uint64_t counter = block / signsOfWord * 16, taken = block % signsOfWord;
+    const size_t left = static_cast<size_t>(signsOfWord - taken);
+    const size_t end = blocks - done < left ? blocks : done + left;
+    const SharedRounds shared(direction, static_cast<uint32_t>(counter >> 32));
+    for (int lane = 0; lane < 16; lane += Lane::lanes) {
+      typename Lane::U x[4];
+      philoxLanes<Lane>(shared, Lane::Words::iota(static_cast<uint32_t>(counter) + static_cast<uint32_t>(lane)), x);
+      for (uint64_t bit = 0; bit < taken; ++bit) {
+        for (int j = 0; j < 4; ++j) x[j] = Lane::template shiftLeft<1>(x[j]);
+      }
+      for (size_t at = done; at < end; ++at) {
+        typename Lane::F z[4];
+        variates<Lane, Distribution::rademacher>(x, z);
+        sink(at * blockSize + static_cast<size_t>(lane), z);
+        for (int j = 0; j < 4; ++j) x[j] = Lane::template shiftLeft<1>(x[j]);
+      }
+    }
+    done = end;
+  }
+}
+
 template <class Lane, class Sink>
 ZEROTH_HD void eachBlock(const Direction& direction, uint64_t firstBlock, size_t blocks, const Sink& sink) {
   switch (direction.distribution) {
     case Distribution::normal:
       return eachBlock<Lane, Distribution::normal>(direction, firstBlock, blocks, sink);
     case Distribution::rademacher:
-      return eachBlock<Lane, Distribution::rademacher>(direction, firstBlock, blocks, sink);
+      return eachSignBlock<Lane>(direction, firstBlock, blocks, sink);
     case Distribution::uniform:
       return eachBlock<Lane, Distribution::uniform>(direction, firstBlock, blocks, sink);
   }

@@ -67,7 +67,16 @@ void elementsMapToCountersAsDocumented() {
     CHECK(directionElement(direction, 64 * k + 16 * j + i) == expected, "k %llu j %llu i %llu",
           static_cast<unsigned long long>(k), static_cast<unsigned long long>(j), static_cast<unsigned long long>(i));
     const Direction signs{Distribution::rademacher, direction.seed, direction.stream};
-    CHECK(directionElement(signs, 64 * k + 16 * j + i) == (words.word[j] >> 31 ? -1.0f : 1.0f));
+    const uint64_t block = k >> 5, b = inputs.next() % 32;
+    const uint64_t shared = 16 * block + i;
+    const Words4 bits =
+        philox({{static_cast<uint32_t>(shared), static_cast<uint32_t>(shared >> 32),
+                 static_cast<uint32_t>(direction.stream), static_cast<uint32_t>(direction.stream >> 32)}},
+               direction.seed);
+    CHECK(directionElement(signs, 2048 * block + 64 * b + 16 * j + i) ==
+              ((bits.word[j] >> (31 - b) & 1) != 0 ? -1.0f : 1.0f),
+          "block %llu b %llu j %llu i %llu", static_cast<unsigned long long>(block), static_cast<unsigned long long>(b),
+          static_cast<unsigned long long>(j), static_cast<unsigned long long>(i));
   }
 }
 
@@ -138,10 +147,31 @@ void everyInstructionSetYieldsTheScalarBits() {
 }
 
 void anyStretchEqualsItsElements() {
-  const uint64_t carry = uint64_t{1} << 34;  // where the counter's low word overflows
-  const uint64_t starts[] = {0, 1, 15, 16, 17, 48, 63, 64, 65, 1000, carry - 130, carry - 1, carry, UINT64_MAX - 400};
-  const size_t counts[] = {0, 1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200, 399};
-  std::vector<float> z(500);
+  // Where the counter's low word overflows: of variates, and of signs.
+  const uint64_t carry = uint64_t{1} << 34, carryOfSigns = uint64_t{1} << 39;
+  const uint64_t starts[] = {0,
+                             1,
+                             15,
+                             16,
+                             17,
+                             48,
+                             63,
+                             64,
+                             65,
+                             1000,
+                             1983,
+                             1984,
+                             2047,
+                             2048,
+                             carry - 130,
+                             carry - 1,
+                             carry,
+                             carryOfSigns - 130,
+                             carryOfSigns - 1,
+                             carryOfSigns,
+                             UINT64_MAX - 2200};
+  const size_t counts[] = {0, 1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200, 399, 2047, 2200};
+  std::vector<float> z(2300);
   for (Distribution distribution : distributions) {
     const Direction direction{distribution, 0xdeadbeefcafef00du, 0xffffffffu};
     for (Isa isa : availableIsas()) {

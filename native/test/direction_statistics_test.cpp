@@ -153,12 +153,48 @@ void neighboursAndStreamsAreIndependent() {
     CHECK(std::abs(r) < bound && std::abs(s) < bound, "seed %llu stream %llu: %g, squares %g",
           static_cast<unsigned long long>(direction.seed), static_cast<unsigned long long>(direction.stream), r, s);
   }
-  std::vector<float> signs(count + 128);
+  std::vector<float> signs(count + 2048);
   fill({Distribution::rademacher, 5, 100}, 0, signs.size(), signs.data());
-  for (size_t lag : {1, 16, 32, 48, 64}) {
+  for (size_t lag : {1, 15, 16, 17, 32, 48, 64, 128, 1024, 1984, 2048}) {
     const double r = correlation(signs.data(), signs.data() + lag, count);
     CHECK(std::abs(r) < bound, "signs, lag %zu: correlation %g", lag, r);
   }
+}
+
+/** All 128 signs of a counter: each balanced, and each pair of them uncorrelated. */
+void signsOfACounterAreIndependent() {
+  constexpr size_t signs = 128, perBlock = 2048, blocks = size_t{1} << 14;
+  constexpr double n = 16.0 * blocks;  // counters
+  // Bit c of signOf[s] is sign s of counter c.
+  std::vector<std::vector<uint64_t>> signOf(signs, std::vector<uint64_t>(blocks / 4));
+  std::vector<float> z(perBlock);
+  for (size_t block = 0; block < blocks; ++block) {
+    fill({Distribution::rademacher, 2027, 11}, block * perBlock, perBlock, z.data());
+    for (size_t e = 0; e < perBlock; ++e) {
+      const size_t counter = 16 * block + e % 16;
+      if (z[e] < 0) signOf[e / 16][counter / 64] |= uint64_t{1} << counter % 64;
+    }
+  }
+  // Of ±1: n minus twice the number of places where they differ.
+  const auto correlation = [&](size_t a, const std::vector<uint64_t>* b) {
+    int64_t differ = 0;
+    for (size_t w = 0; w < signOf[a].size(); ++w)
+      differ += __builtin_popcountll(signOf[a][w] ^ (b != nullptr ? (*b)[w] : 0));
+    return 1 - 2 * static_cast<double>(differ) / n;
+  };
+  double squares = 0;
+  for (size_t a = 0; a < signs; ++a) {
+    const double mean = correlation(a, nullptr);
+    CHECK(std::abs(mean) < 5.5 / std::sqrt(n), "sign %zu: mean %g", a, mean);  // P < 128 · 4e-8
+    for (size_t b = 0; b < a; ++b) {
+      const double r = correlation(a, &signOf[b]);
+      CHECK(std::abs(r) < 6.3 / std::sqrt(n), "signs %zu and %zu: correlation %g", a, b, r);  // P < 8128 · 3e-10
+      squares += r * r * n;
+    }
+  }
+  constexpr double pairs = signs * (signs - 1) / 2.0;
+  CHECK(std::abs(squares / pairs - 1) < 5 * std::sqrt(2 / pairs), "mean square of correlations %g / n",
+        squares / pairs);
 }
 
 }  // namespace
@@ -168,5 +204,6 @@ int main() {
   otherDistributionsHaveTheirMoments();
   distributionFunctionsAreRight();
   neighboursAndStreamsAreIndependent();
+  signsOfACounterAreIndependent();
   return test::summary("direction_statistics_test");
 }

@@ -50,8 +50,12 @@ int main() {
   zeroth::parallelShares(&team, count, threads,
                          [&](size_t begin, size_t end, int) { std::fill(theta + begin, theta + end, 0.0f); });
 
+  // Directions alone, into the cache.
+  constexpr size_t filled = 4096;
+  std::vector<std::vector<float>> cached(static_cast<size_t>(threads), std::vector<float>(filled));
+
   // Interleaved, and medians at the end, so that a noisy neighbour disturbs all alike.
-  std::vector<double> streamTimes, addTimes, stepTimes;
+  std::vector<double> streamTimes, addTimes, signTimes, fillTimes, stepTimes;
   for (int round = 0; round < rounds; ++round) {
     auto start = std::chrono::steady_clock::now();
     stream(theta, count, team);
@@ -63,17 +67,31 @@ int main() {
     zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, 1e-3f}}}}}, &team);
     addTimes.push_back(seconds(start));
 
+    const Direction signs{Distribution::rademacher, 1, static_cast<uint64_t>(round)};
+    start = std::chrono::steady_clock::now();
+    zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{signs, 1e-3f}}}}}, &team);
+    signTimes.push_back(seconds(start));
+
+    start = std::chrono::steady_clock::now();
+    zeroth::parallelShares(&team, count / filled, threads, [&](size_t begin, size_t end, int member) {
+      for (size_t i = begin; i < end; ++i) zeroth::fill(signs, i * filled, filled, cached[member].data());
+    });
+    fillTimes.push_back(seconds(start));
+
     start = std::chrono::steady_clock::now();
     zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{z, -1e-3f}, {z, 1e-5f}, {next, 1e-3f}}}}}, &team);
     zeroth::pass(theta, theta, count, {zeroth::AddUpdate{{{{next, -1e-3f}, {next, -1e-3f}}}}}, &team);
     stepTimes.push_back(seconds(start));
   }
   const double streamSeconds = median(streamTimes), addSeconds = median(addTimes), stepSeconds = median(stepTimes);
+  const double signSeconds = median(signTimes), fillSeconds = median(fillTimes);
   const double n = static_cast<double>(count);
   std::printf(
       "{\"benchmark\":\"perturbation\",\"parameters\":%zu,\"threads\":%d,\"isa\":\"%s\",\"bandwidthGBps\":%.2f,"
-      "\"parametersPerSecond\":%.4g,\"limitParametersPerSecond\":%.4g,\"ratio\":%.3f,\"zoStepSeconds\":%.4f}\n",
+      "\"parametersPerSecond\":%.4g,\"limitParametersPerSecond\":%.4g,\"ratio\":%.3f,\"signsPerSecond\":%.4g,"
+      "\"signsRatio\":%.3f,\"filledSignsPerSecond\":%.4g,\"zoStepSeconds\":%.4f}\n",
       count, threads, zeroth::isaName(zeroth::activeIsa()), 8 * n / streamSeconds / 1e9, n / addSeconds,
-      n / streamSeconds, streamSeconds / addSeconds, stepSeconds);
+      n / streamSeconds, streamSeconds / addSeconds, n / signSeconds, streamSeconds / signSeconds, n / fillSeconds,
+      stepSeconds);
   return 0;
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stream } from '../../lib/random/direction.ts';
-import { elementBits, PhiloxStream, philox4x32 } from '../../lib/random/philox.ts';
+import { elementBits, elementSign, PhiloxStream, philox4x32 } from '../../lib/random/philox.ts';
 import { checkSeed } from '../../lib/random/seed.ts';
 
 /** The algorithm as the paper states it, in arbitrary-precision integers. */
@@ -48,7 +48,7 @@ describe('philox4x32', () => {
   });
 });
 
-describe('elementBits', () => {
+describe('elementBits and elementSign', () => {
   it('maps element 64k + 16j + i to output j of counter 16k + i, with the seed as key and the stream above', () => {
     fc.assert(
       fc.property(
@@ -68,6 +68,24 @@ describe('elementBits', () => {
     );
   });
 
+  it('takes one bit a sign: 32 blocks of 64 elements share their counters, from the top bit down', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+        (seed, stream, element) => {
+          const e = BigInt(element);
+          const [k, b, j, i] = [e / 2048n, (e / 64n) % 32n, (e / 16n) % 4n, e % 16n];
+          const split = (x: bigint) => [x & 0xffffffffn, x >> 32n];
+          const words = reference([...split(16n * k + i), ...split(stream)], split(seed));
+          expect(elementSign(seed, stream, element)).toBe((words[Number(j)] >> (31n - b)) & 1n ? -1 : 1);
+        },
+      ),
+      { seed: 3, numRuns: 300 },
+    );
+  });
+
   it('refuses seeds, streams and elements out of range', () => {
     for (const bad of [-1n, 2n ** 64n]) {
       expect(() => elementBits(bad, 0n, 0)).toThrow(/seed: expected a bigint/);
@@ -75,6 +93,7 @@ describe('elementBits', () => {
     }
     for (const bad of [-1, 0.5, 2 ** 53, Number.NaN]) {
       expect(() => elementBits(0n, 0n, bad)).toThrow(/element: expected an integer/);
+      expect(() => elementSign(0n, 0n, bad)).toThrow(/element: expected an integer/);
     }
   });
 });
