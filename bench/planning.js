@@ -1,7 +1,7 @@
 // Seconds from a loss to a loaded program, by the length of the program: unrolled recurrences and elementwise chains, three sizes each.
 import { grad, jvp, valueAndGrad, vmap } from '../dist/graph/derive.js';
+import * as ops from '../dist/graph/ops.js';
 import { plan } from '../dist/graph/plan/plan.js';
-import * as ops from '../dist/graph/tensor.js';
 import { trace } from '../dist/graph/trace.js';
 import { withDevice } from './cases.js';
 

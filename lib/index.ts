@@ -25,9 +25,9 @@ export { type Device, type DeviceBuffer, type DeviceMemory, type DeviceOptions, 
 export { type ErrorCode, ZerothError } from './errors.ts';
 export type { HostArray, NumberArray, TypedArray } from './graph/host-array.ts';
 export type { DType, Shape } from './graph/node.ts';
-export type { Tensor } from './graph/tensor.ts';
+export type { Tensor } from './graph/ops.ts';
 // What to minimise.
-export * as ops from './graph/tensor.ts';
+export * as ops from './graph/ops.ts';
 export { type MlpOptions, mlp } from './models/mlp.ts';
 export type { Model } from './models/model.ts';
 export { type SortingMlpOptions, sortingMlp } from './models/sorting-mlp.ts';

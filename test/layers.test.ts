@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../lib/device/native.ts';
+import { circlesOf, importsIn } from './imports.ts';
 
 /** Lowest first. A layer imports from itself and from the layers before it, types included. */
 const LAYERS = [
@@ -31,14 +32,18 @@ const lib = join(packageRoot, 'lib');
 const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 const layerOf = (file: string) => file.split('/')[0].replace(/\.ts$/, '');
 
-/** What each `import … from`, `export … from` and `import()` names: files of lib as paths within it, packages as they stand. */
-function importsOf(file: string): string[] {
-  // No comments: their examples import too.
-  const source = readFileSync(join(lib, file), 'utf8').replaceAll(/\/\*.*?\*\/|(?<=^|\s)\/\/[^\n]*/gs, '');
-  return [...source.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)'([^']+)'/g)].map(([, target]) =>
-    target.startsWith('.') ? relative(lib, resolve(lib, dirname(file), target)) : target,
-  );
-}
+const imports = new Map(
+  files.map((file) => [
+    file,
+    importsIn(readFileSync(join(lib, file), 'utf8')).map(({ target, value }) => ({
+      target: target.startsWith('.') ? relative(lib, resolve(lib, dirname(file), target)) : target,
+      value,
+    })),
+  ]),
+);
+
+/** Files of lib as paths within it, packages as they stand. */
+const importsOf = (file: string): string[] => imports.get(file)!.map(({ target }) => target);
 
 describe('the layers of lib', () => {
   it('are all named here, and each has a file', () => {
@@ -53,6 +58,16 @@ describe('the layers of lib', () => {
         .map((target) => `${file} imports ${target}`),
     );
     expect(upwards).toEqual([]);
+  });
+
+  it('import in no circle: what a file needs while it loads has been loaded, and each can be read after those below it', () => {
+    const valuesOf = (file: string) =>
+      (imports.get(file) ?? []).filter(({ value }) => value).map(({ target }) => target);
+    expect(circlesOf(files, valuesOf), 'circles that carry a value').toEqual([]);
+    expect(
+      circlesOf(files, (file) => (files.includes(file) ? importsOf(file) : [])),
+      'circles of types',
+    ).toEqual([]);
   });
 
   it('import files that exist, and packages only where they belong: the addon in device, the terminal in cli, plots in report', () => {

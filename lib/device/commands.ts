@@ -1,5 +1,4 @@
 import type { Direction, Distribution } from '../random/direction.ts';
-import type { DeviceBuffer, DeviceProgram } from './device.ts';
 
 /** Numbers of native/engine/job.cpp. */
 const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5, sums: 6, combine: 7 } as const;
@@ -9,6 +8,16 @@ const DISTRIBUTION: Record<Distribution, number> = { normal: 0, rademacher: 1, u
 
 /** Where a 64-bit number becomes two words: arithmetic with bigints takes three times as long, at every direction of every step. */
 const WORDS = new DataView(new ArrayBuffer(8));
+
+/** Memory of a device, and a program on it, as far as commands need to know: their numbers. */
+export interface BufferHandle {
+  readonly id: number;
+  readonly byteLength: number;
+}
+export interface ProgramHandle {
+  readonly id: number;
+  readonly arenaBytes: number;
+}
 
 /** A summand of a pass: coefficient · z(direction), or coefficient · result[slot] · z(direction) with what is in the slot when the pass runs. */
 export interface PassTerm {
@@ -21,25 +30,25 @@ export interface PassTerm {
 export interface PassOp {
   readonly kind: keyof typeof UPDATE_KIND;
   readonly terms: readonly PassTerm[];
-  readonly dense?: DeviceBuffer;
+  readonly dense?: BufferHandle;
   readonly denseCoefficient?: number;
   readonly lr?: number;
   readonly beta1?: number;
   readonly beta2?: number;
   readonly epsilon?: number;
   readonly t?: number;
-  readonly m?: DeviceBuffer;
+  readonly m?: BufferHandle;
   /** Adam's second moment, or frozen Adam's preconditioner. */
-  readonly v?: DeviceBuffer;
+  readonly v?: BufferHandle;
   /**
    * `keep`: gets the values as they are between the ops before and the ops after. `resume`: the ops after go on from what it holds, which
    * an op before has kept, or which is the source of a pass that goes elsewhere.
    */
-  readonly to?: DeviceBuffer;
+  readonly to?: BufferHandle;
 }
 
 export interface InputBinding {
-  readonly buffer: DeviceBuffer;
+  readonly buffer: BufferHandle;
   readonly byteOffset: number;
 }
 
@@ -49,7 +58,7 @@ export type OutputBinding =
   /** The output's rows go to buffer[offset + row · rowStride], times weight; `accumulate` adds to what is there. */
   | {
       readonly mode: 'store' | 'accumulate';
-      readonly buffer: DeviceBuffer;
+      readonly buffer: BufferHandle;
       readonly offset: number;
       readonly rowLength: number;
       readonly rowStride: number;
@@ -66,7 +75,7 @@ export class CommandList {
   }
 
   /** One pass over memory: `to` = ops(`from`), element by element. */
-  pass(from: DeviceBuffer, to: DeviceBuffer, count: number, ops: readonly PassOp[]): this {
+  pass(from: BufferHandle, to: BufferHandle, count: number, ops: readonly PassOp[]): this {
     this.#words.push(COMMAND.pass, from.id, to.id, count, ops.length);
     for (const op of ops) {
       this.#words.push(UPDATE_KIND[op.kind], op.terms.length);
@@ -93,7 +102,7 @@ export class CommandList {
    * @param concurrent at the same time as the call before, which must be of another program.
    */
   call(
-    program: DeviceProgram,
+    program: ProgramHandle,
     inputs: readonly InputBinding[],
     outputs: readonly OutputBinding[],
     concurrent = false,
@@ -110,13 +119,13 @@ export class CommandList {
     return this;
   }
 
-  copy(from: DeviceBuffer, fromByte: number, to: DeviceBuffer, toByte: number, bytes: number): this {
+  copy(from: BufferHandle, fromByte: number, to: BufferHandle, toByte: number, bytes: number): this {
     this.#words.push(COMMAND.copy, from.id, fromByte, to.id, toByte, bytes);
     return this;
   }
 
   /** to[offset + i] = scale · z(direction)[first + i], i < count (in elements). */
-  fill(to: DeviceBuffer, offset: number, direction: Direction, first: number, count: number, scale = 1): this {
+  fill(to: BufferHandle, offset: number, direction: Direction, first: number, count: number, scale = 1): this {
     this.#words.push(COMMAND.fill, to.id, offset);
     this.#direction(direction);
     this.#words.push(first, count, scale);
@@ -124,14 +133,14 @@ export class CommandList {
   }
 
   /** Row i of `to` becomes row rows[i] of `from`. */
-  gatherRows(from: DeviceBuffer, to: DeviceBuffer, rowBytes: number, rows: Uint32Array): this {
+  gatherRows(from: BufferHandle, to: BufferHandle, rowBytes: number, rows: Uint32Array): this {
     this.#words.push(COMMAND.gatherRows, from.id, to.id, rowBytes, rows.length);
     for (const row of rows) this.#words.push(row);
     return this;
   }
 
   /** result[slot] += Σ of[offset + i], result[slot + 1] += Σ of[offset + i]², i < count, in f64: finite if and only if all elements are. */
-  sums(of: DeviceBuffer, offset: number, count: number, slot: number): this {
+  sums(of: BufferHandle, offset: number, count: number, slot: number): this {
     this.#words.push(COMMAND.sums, of.id, offset, count, slot);
     return this;
   }

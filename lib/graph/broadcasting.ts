@@ -4,11 +4,8 @@ import * as $ from './build.ts';
 import type { Node, Shape } from './node.ts';
 import { range } from './ops/op.ts';
 import { sameShape, shapeText } from './ops/shape.ts';
-import { Tensor } from './tensor.ts';
+import { type Operand, Tensor } from './tensor.ts';
 import { currentLocation } from './where.ts';
-
-/** What an operation takes: a tensor, or a number that becomes a constant of the shape and dtype it meets. */
-export type Operand = Tensor | number;
 
 export function isTensor(value: unknown): value is Tensor {
   return value instanceof Tensor;

@@ -1,15 +1,12 @@
 import { ZerothError } from '../errors.ts';
 import type { Attributes, Comparison, DType, Node, Primitive, Shape } from './node.ts';
-import type { Op } from './ops/op.ts';
-import { shapeText, type ValueType } from './ops/shape.ts';
-import { opTable } from './ops/table.ts';
+import { type ShapeRule, shapeText, type ValueType } from './ops/shape.ts';
+import { shapeRules } from './ops/shape-rules.ts';
 import { currentLocation, currentOrigin, type Origin } from './where.ts';
 
 /**
  * Node constructors, one a primitive. Each runs its operation's shape rule; a refusal names the operation, the shapes and the user's source line.
- * Axes are canonical here (increasing, non-negative) and nothing broadcasts by itself; `tensor.ts` is the convenient front end.
- * Rules of the op table are made of these functions and these functions consult the table: the import cycle is inherent, and harmless
- * because neither side calls the other while modules load.
+ * Axes are canonical here (increasing, non-negative) and nothing broadcasts by itself; `ops.ts` is the convenient front end.
  */
 
 let nextId = 0;
@@ -53,8 +50,8 @@ export function make<P extends Primitive>(
     const operands = inputs.map((x) => `${x.dtype}${shapeText(x.shape)}`).join(', ');
     throw new ZerothError('ERR_ZEROTH_SHAPE', `${op}(${operands}): ${reason}.${where ? ` At ${where}` : ''}`);
   };
-  const row: Op<P> = opTable()[op];
-  const { shape, dtype } = row.shape(inputs, attributes, reject, target);
+  const rule: ShapeRule<P> = shapeRules[op];
+  const { shape, dtype } = rule(inputs, attributes, reject, target);
   return new MadeNode(op, inputs, attributes, shape, dtype);
 }
 

@@ -4,18 +4,11 @@ import * as $ from './build.ts';
 import { type Node, sizeOf } from './node.ts';
 import { sameShape } from './ops/shape.ts';
 import { abs, add, div, exp, log, lt, mul, select, stopGradient, sub } from './pointwise.ts';
-import { Tensor } from './tensor.ts';
+import { type Axes, type ReductionOptions, Tensor } from './tensor.ts';
 
 /** Reductions, and what is made of them: means, soft maxima, matrix products. */
 
-export interface ReductionOptions {
-  /** Keep the reduced axes, with size 1. Default false. */
-  readonly keepDims?: boolean;
-}
-
 const REDUCTION_OPTIONS = { keepDims: true } as const;
-
-export type Axes = number | readonly number[];
 
 function reduce(op: 'sum' | 'max', x: Tensor, axes: Axes | undefined, options: ReductionOptions): Tensor {
   checkOptions(`${op}: options`, options, REDUCTION_OPTIONS);

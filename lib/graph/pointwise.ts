@@ -1,7 +1,7 @@
-import { aligned, commonShape, nodeOf, type Operand, stretch } from './broadcasting.ts';
+import { aligned, commonShape, nodeOf, stretch } from './broadcasting.ts';
 import * as $ from './build.ts';
 import type { Comparison, Node } from './node.ts';
-import { Tensor } from './tensor.ts';
+import { type Operand, Tensor } from './tensor.ts';
 
 /** Elementwise functions of the front end; operands broadcast by numpy's rule. */
 

@@ -1,11 +1,17 @@
 import { ZerothError } from '../errors.ts';
-import * as arrange from './arrange.ts';
-import type { Operand } from './broadcasting.ts';
-import * as contract from './contract.ts';
 import type { DType, Node, Shape } from './node.ts';
 import { shapeText } from './ops/shape.ts';
-import * as pointwise from './pointwise.ts';
 import { currentLocation } from './where.ts';
+
+/** What an operation takes: a tensor, or a number that becomes a constant of the shape and dtype it meets. */
+export type Operand = Tensor | number;
+
+export type Axes = number | readonly number[];
+
+export interface ReductionOptions {
+  /** Keep the reduced axes, with size 1. Default false. */
+  readonly keepDims?: boolean;
+}
 
 /**
  * A value of a traced function: a static shape and dtype, and a node of the graph that is being recorded. It holds no numbers.
@@ -16,6 +22,32 @@ import { currentLocation } from './where.ts';
  */
 export class Tensor {
   readonly node: Node;
+
+  // Methods, which `methods.ts` puts here: what they do is made of tensors.
+  declare readonly add: (other: Operand) => Tensor;
+  declare readonly sub: (other: Operand) => Tensor;
+  declare readonly mul: (other: Operand) => Tensor;
+  declare readonly div: (other: Operand) => Tensor;
+  declare readonly neg: () => Tensor;
+  declare readonly exp: () => Tensor;
+  declare readonly log: () => Tensor;
+  declare readonly tanh: () => Tensor;
+  declare readonly sigmoid: () => Tensor;
+  declare readonly sqrt: () => Tensor;
+  declare readonly square: () => Tensor;
+  declare readonly relu: () => Tensor;
+  declare readonly gelu: () => Tensor;
+  declare readonly reshape: (shape: Shape) => Tensor;
+  declare readonly transpose: (permutation?: readonly number[]) => Tensor;
+  declare readonly slice: (
+    starts: readonly number[],
+    limits?: readonly (number | undefined)[],
+    strides?: readonly number[],
+  ) => Tensor;
+  declare readonly sum: (axes?: Axes, options?: ReductionOptions) => Tensor;
+  declare readonly mean: (axes?: Axes, options?: ReductionOptions) => Tensor;
+  declare readonly max: (axes?: Axes, options?: ReductionOptions) => Tensor;
+  declare readonly matmul: (other: Tensor) => Tensor;
 
   constructor(node: Node) {
     this.node = node;
@@ -47,92 +79,4 @@ export class Tensor {
   toJSON(): string {
     return `Tensor ${this.dtype}${shapeText(this.shape)}`;
   }
-
-  add(other: Operand): Tensor {
-    return pointwise.add(this, other);
-  }
-
-  sub(other: Operand): Tensor {
-    return pointwise.sub(this, other);
-  }
-
-  mul(other: Operand): Tensor {
-    return pointwise.mul(this, other);
-  }
-
-  div(other: Operand): Tensor {
-    return pointwise.div(this, other);
-  }
-
-  neg(): Tensor {
-    return pointwise.neg(this);
-  }
-
-  exp(): Tensor {
-    return pointwise.exp(this);
-  }
-
-  log(): Tensor {
-    return pointwise.log(this);
-  }
-
-  tanh(): Tensor {
-    return pointwise.tanh(this);
-  }
-
-  sigmoid(): Tensor {
-    return pointwise.sigmoid(this);
-  }
-
-  sqrt(): Tensor {
-    return pointwise.sqrt(this);
-  }
-
-  square(): Tensor {
-    return pointwise.square(this);
-  }
-
-  relu(): Tensor {
-    return pointwise.relu(this);
-  }
-
-  gelu(): Tensor {
-    return pointwise.gelu(this);
-  }
-
-  reshape(shape: Shape): Tensor {
-    return arrange.reshape(this, shape);
-  }
-
-  transpose(permutation?: readonly number[]): Tensor {
-    return arrange.transpose(this, permutation);
-  }
-
-  slice(starts: readonly number[], limits?: readonly (number | undefined)[], strides?: readonly number[]): Tensor {
-    return arrange.slice(this, starts, limits, strides);
-  }
-
-  sum(axes?: contract.Axes, options?: contract.ReductionOptions): Tensor {
-    return contract.sum(this, axes, options);
-  }
-
-  mean(axes?: contract.Axes, options?: contract.ReductionOptions): Tensor {
-    return contract.mean(this, axes, options);
-  }
-
-  max(axes?: contract.Axes, options?: contract.ReductionOptions): Tensor {
-    return contract.max(this, axes, options);
-  }
-
-  matmul(other: Tensor): Tensor {
-    return contract.matmul(this, other);
-  }
 }
-
-// This file is the layer's face: whoever writes a loss imports from here.
-export * from './arrange.ts';
-export type { Operand } from './broadcasting.ts';
-export * from './contract.ts';
-export * from './derive.ts';
-export * from './pointwise.ts';
-export { type TensorSpec, trace } from './trace.ts';

@@ -2,6 +2,7 @@ import { invalidArgument, ZerothError } from '../errors.ts';
 import { isTensor } from './broadcasting.ts';
 import * as $ from './build.ts';
 import type { DType, Graph, Node, Shape } from './node.ts';
+import './methods.ts';
 import { Tensor } from './tensor.ts';
 import { reachable } from './transforms.ts';
 import { flatten, mapTree, type Tree } from './tree.ts';

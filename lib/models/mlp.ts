@@ -1,5 +1,5 @@
 import { checkInteger, checkOptions, invalidArgument } from '../errors.ts';
-import { gelu } from '../graph/tensor.ts';
+import { gelu } from '../graph/ops.ts';
 import { linear, linearParameters } from '../nn/linear.ts';
 import type { ParameterSpec } from '../nn/parameters.ts';
 import type { Model } from './model.ts';

@@ -1,4 +1,4 @@
-import type { Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/ops.ts';
 import type { ParameterSpec } from '../nn/parameters.ts';
 
 /** A model: its parameters as data, and a pure function of traced tensors. */

@@ -1,4 +1,4 @@
-import { add, matmul, type Tensor } from '../graph/tensor.ts';
+import { add, matmul, type Tensor } from '../graph/ops.ts';
 import { type Initialiser, type ParameterSpec, torchUniform } from './parameters.ts';
 
 /** x W + b. x [..., in], weight [in, out] (stored as it is used: no transposition), bias [out]; result [..., out]. */

@@ -1,7 +1,7 @@
 import { checkOptions, ZerothError } from '../errors.ts';
 import { sizeOf } from '../graph/node.ts';
 import { sameShape, shapeText } from '../graph/ops/shape.ts';
-import { logSoftmax, mean, mul, neg, oneHot, reshape, select, square, sub, sum, type Tensor } from '../graph/tensor.ts';
+import { logSoftmax, mean, mul, neg, oneHot, reshape, select, square, sub, sum, type Tensor } from '../graph/ops.ts';
 
 /**
  * A mean whose denominator depends on the data, as the two scalars that it is made of. Both are added over all examples, whatever parts

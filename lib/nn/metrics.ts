@@ -1,4 +1,4 @@
-import { eq, iota, max, mean, mul, sub, sum, type Tensor } from '../graph/tensor.ts';
+import { eq, iota, max, mean, mul, sub, sum, type Tensor } from '../graph/ops.ts';
 import { targets } from './losses.ts';
 
 /**

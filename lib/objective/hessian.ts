@@ -1,12 +1,26 @@
 import type { LinearOperator } from '../curvature/operator.ts';
 import { CommandList } from '../device/commands.ts';
-import type { DeviceBuffer } from '../device/device.ts';
+import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkInteger } from '../errors.ts';
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
-import type { Objective } from './objective.ts';
 
 /** Vectors that share one evaluation of the primal work. */
 const BATCH = 16;
+
+/** What has a Hessian: an objective. */
+interface Differentiable {
+  readonly dimension: number;
+  readonly device: Device;
+  lossAt(theta: DeviceBuffer, signal?: AbortSignal): Promise<number>;
+  /** Products of the full-batch Hessian at theta with `count` vectors. */
+  appendHessianVector(
+    list: CommandList,
+    theta: DeviceBuffer,
+    vectors: DeviceBuffer,
+    products: DeviceBuffer,
+    count: number,
+  ): Promise<void>;
+}
 
 /**
  * The exact Hessian of an objective at fixed parameters, as products with vectors: jvp(grad(loss)), batched over the vectors and
@@ -14,11 +28,11 @@ const BATCH = 16;
  */
 export class HessianOperator implements LinearOperator {
   readonly dimension: number;
-  readonly #objective: Objective;
+  readonly #objective: Differentiable;
   readonly #theta: DeviceBuffer;
 
   /** @internal Use `Objective.hessian`. Takes ownership of `theta`. */
-  constructor(objective: Objective, theta: DeviceBuffer) {
+  constructor(objective: Differentiable, theta: DeviceBuffer) {
     this.dimension = objective.dimension;
     this.#objective = objective;
     this.#theta = theta;

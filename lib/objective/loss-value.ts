@@ -1,5 +1,6 @@
 import { checkOptions, invalidArgument, shown, ZerothError } from '../errors.ts';
-import { full, Tensor } from '../graph/tensor.ts';
+import { full } from '../graph/ops.ts';
+import { Tensor } from '../graph/tensor.ts';
 import type { WeightedSum } from '../nn/losses.ts';
 import type { LossValue } from './problem.ts';
 

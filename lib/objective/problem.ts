@@ -1,6 +1,6 @@
 import { checkObject, checkOptions, invalidArgument, type Names } from '../errors.ts';
 import { type HostArray, type TypedArray, typedArray } from '../graph/host-array.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/ops.ts';
 import type { WeightedSum } from '../nn/losses.ts';
 import type { ParameterSpec } from '../nn/parameters.ts';
 

@@ -1,7 +1,7 @@
 import type { LabelledData } from '../data/dataset.ts';
 import { checkObject, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
 import { dtypeOf, type HostArray, type TypedArray, typedArray } from '../graph/host-array.ts';
-import { type Tensor, trace } from '../graph/tensor.ts';
+import { type Tensor, trace } from '../graph/ops.ts';
 import type { Model } from '../models/model.ts';
 import type { LossValue, Problem, Tensors } from './problem.ts';
 

@@ -1,38 +1,15 @@
 import type { Direction } from '../random/direction.ts';
+import type { DenseGradient, Estimate, Point } from './estimate.ts';
 import type { Options } from './json.ts';
 import type { LearningRate } from './step-size.ts';
 
+export type { DenseGradient, Estimate, Point, Term } from './estimate.ts';
 export type { LearningRate } from './step-size.ts';
 
 /** Moments of an estimator on the quadratic model: E[ĝĝᵀ] = s1 A + s2 tr(A) I, A = HΣH (docs/mathematics.md). */
 export interface Moments {
   readonly s1: number;
   readonly s2: number;
-}
-
-/** ĝ = Σ coefficient · z(direction), never stored; or a dense vector on the device. */
-export type Estimate =
-  | {
-      readonly kind: 'directions';
-      readonly loss: number;
-      readonly projectedGradient?: number;
-      readonly terms: readonly Term[];
-    }
-  | { readonly kind: 'dense'; readonly loss: number; readonly gradient: DenseGradient };
-
-export interface Term {
-  readonly direction: Direction;
-  readonly coefficient: number;
-}
-
-/** A place to evaluate at: θ + Σ coefficient · z(direction). `[]` is θ itself. */
-export type Point = readonly Term[];
-
-/** A device vector that holds one value a parameter. Opaque here: `objective` makes it, `params` consumes it. */
-export interface DenseGradient {
-  readonly byteLength: number;
-  /** ‖∇L‖², in f64: a finite number if and only if every element is. */
-  readonly squaredNorm: number;
 }
 
 /** What an estimator may ask of the thing that is being minimised. */

@@ -1,6 +1,6 @@
 import { checkInteger, checkScale, invalidArgument, isWithin, MAX_F32, shown, ZerothError } from '../errors.ts';
+import type { Estimate } from './estimate.ts';
 import { checkJson, type Json, type Options, optionsOf } from './json.ts';
-import type { Estimate } from './optimizer.ts';
 
 /** What the monitor measured last: see its event. */
 export interface CurvatureReading {

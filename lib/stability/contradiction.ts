@@ -1,7 +1,14 @@
-import type { Curvature } from './curvature.ts';
-
 /** What is exact is so up to rounding: nobody adds eigenvalues in one order. */
 const ROUNDING = 1e-9;
+
+/** Numbers of one spectrum, as a `Curvature` has them. */
+interface Spectrum {
+  readonly trace: number;
+  readonly lambdaMax: number;
+  readonly lambdaMin?: number;
+  readonly negativeTrace?: number;
+  readonly dimension?: number;
+}
 
 /**
  * What no symmetric matrix has, as a sentence; undefined where some spectrum is as it is said to be.
@@ -20,7 +27,7 @@ export function contradictionIn({
   lambdaMin,
   negativeTrace,
   dimension,
-}: Curvature): string | undefined {
+}: Spectrum): string | undefined {
   const sizes = [trace, lambdaMax, lambdaMin, negativeTrace].map((value = 0) => Math.abs(value));
   const slack = ROUNDING * sizes.reduce((sum, size) => sum + size);
   const isBelow = (a: number, b: number) => a < b - slack;

@@ -1,5 +1,5 @@
 import { ZerothError } from '../errors.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/ops.ts';
 import type { Evaluation } from '../objective/evaluate.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Tensors } from '../objective/problem.ts';

@@ -2,7 +2,6 @@ import { checkInteger, checkNumber, invalidArgument, ZerothError } from '../erro
 import type { Objective } from '../objective/objective.ts';
 import type { Estimator } from '../optimizers/optimizer.ts';
 import { MAX_VECTORS } from '../random/run-streams.ts';
-import type { RunSettings } from './options.ts';
 
 /** When a run measures curvature; settled when it begins, and the same whenever it is resumed. */
 export interface MonitorPlan {
@@ -16,6 +15,14 @@ export interface MonitorPlan {
   readonly share: number;
   /** Why nothing is measured, where that was not asked for. */
   readonly note?: string;
+}
+
+/** What of a run's settings it goes by. */
+interface Settings {
+  readonly steps: number;
+  readonly batch: number | 'full';
+  readonly monitorEvery: number | 'auto' | 'off' | undefined;
+  readonly probes: number | undefined;
 }
 
 /**
@@ -57,7 +64,7 @@ export function checkMonitorOptions(monitorEvery: unknown, probes: unknown): voi
 }
 
 /** @throws where measurements are asked for that the loss does not allow. */
-export function planMonitor(objective: Objective, estimator: Estimator, settings: RunSettings): MonitorPlan {
+export function planMonitor(objective: Objective, estimator: Estimator, settings: Settings): MonitorPlan {
   const { monitorEvery = 'auto', steps } = settings;
   const auto = monitorEvery === 'auto';
   const probes = settings.probes ?? (auto ? PROBES_AUTO : PROBES_SET);
@@ -102,7 +109,7 @@ function vectorCost({ dimension, examples }: Objective): number {
 }
 
 /** An estimator that does not say what it asks for is counted as the cheapest there is, so that the monitor costs no more than it may. */
-function stepCost({ examples }: Objective, { name, cost }: Estimator, { batch }: RunSettings): number {
+function stepCost({ examples }: Objective, { name, cost }: Estimator, { batch }: Settings): number {
   const { losses = 0, gradients = 0 } = cost ?? { losses: 1 };
   checkNumber(`cost.losses of estimator ${name}`, losses, { min: 0 });
   checkNumber(`cost.gradients of estimator ${name}`, gradients, { min: 0 });

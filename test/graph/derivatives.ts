@@ -1,5 +1,5 @@
 import type { Graph } from '../../lib/graph/node.ts';
-import { grad, jvp, sum, type Tensor, type TensorSpec, trace } from '../../lib/graph/tensor.ts';
+import { grad, jvp, sum, type Tensor, type TensorSpec, trace } from '../../lib/graph/ops.ts';
 
 /** What `withDerivatives` computes, in its order. */
 export const DERIVATIVES = ['value', 'gradient', 'jvp', 'jvp of the gradient'] as const;

@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import type { Graph } from '../../lib/graph/node.ts';
+import type { Tensor } from '../../lib/graph/ops.ts';
+import * as t from '../../lib/graph/ops.ts';
 import { runProgramReference } from '../../lib/graph/plan/interpret.ts';
 import { evaluateReference } from '../../lib/graph/reference.ts';
 import { simplify } from '../../lib/graph/simplify.ts';
-import type { Tensor } from '../../lib/graph/tensor.ts';
-import * as t from '../../lib/graph/tensor.ts';
 import { DERIVATIVES, withDerivatives } from './derivatives.ts';
 import { type Coverage, unused } from './operations.ts';
 import { runNative } from './plan/native-run.ts';

@@ -1,8 +1,8 @@
 import type { Graph } from '../../lib/graph/node.ts';
 import { sizeOf } from '../../lib/graph/node.ts';
+import { type Tensor, type TensorSpec, trace } from '../../lib/graph/ops.ts';
 import { evaluateReference } from '../../lib/graph/reference.ts';
 import { simplify } from '../../lib/graph/simplify.ts';
-import { type Tensor, type TensorSpec, trace } from '../../lib/graph/tensor.ts';
 
 export type Values = Float64Array | Int32Array;
 export type TensorFunction = (...args: Tensor[]) => Tensor | Tensor[];

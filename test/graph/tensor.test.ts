@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ZerothError } from '../../lib/errors.ts';
+import type { Tensor, TensorSpec } from '../../lib/graph/ops.ts';
+import * as t from '../../lib/graph/ops.ts';
 import { evaluateReference } from '../../lib/graph/reference.ts';
-import type { Tensor, TensorSpec } from '../../lib/graph/tensor.ts';
-import * as t from '../../lib/graph/tensor.ts';
 import { run, traceOf } from './evaluate.ts';
 
 const values = (

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Tensor, TensorSpec } from '../../lib/graph/tensor.ts';
-import * as t from '../../lib/graph/tensor.ts';
+import type { Tensor, TensorSpec } from '../../lib/graph/ops.ts';
+import * as t from '../../lib/graph/ops.ts';
 import { linear } from '../../lib/nn/linear.ts';
 import { softmaxCrossEntropy, squaredLoss } from '../../lib/nn/losses.ts';
 import { directionalDifference, dot, expectClose, first, prepare, randomSource, run, uniform } from './evaluate.ts';

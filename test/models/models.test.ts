@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { sortingMlpData } from '../../lib/data/sorting.ts';
 import { sizeOf } from '../../lib/graph/node.ts';
+import { trace } from '../../lib/graph/ops.ts';
 import { evaluateReference } from '../../lib/graph/reference.ts';
-import { trace } from '../../lib/graph/tensor.ts';
 import { mlp } from '../../lib/models/mlp.ts';
 import type { Model } from '../../lib/models/model.ts';
 import { sortingMlp } from '../../lib/models/sorting-mlp.ts';

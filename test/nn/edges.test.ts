@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
+import { div, full, iota, type Tensor } from '../../lib/graph/ops.ts';
 import { evaluateReference } from '../../lib/graph/reference.ts';
-import { div, full, iota, type Tensor } from '../../lib/graph/tensor.ts';
 import { softmaxCrossEntropy, squaredLoss } from '../../lib/nn/losses.ts';
 import { DERIVATIVES, withDerivatives } from '../graph/derivatives.ts';
 import { runNative } from '../graph/plan/native-run.ts';

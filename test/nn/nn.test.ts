@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { type Tensor, trace } from '../../lib/graph/ops.ts';
 import { evaluateReference } from '../../lib/graph/reference.ts';
-import { type Tensor, trace } from '../../lib/graph/tensor.ts';
 import { linear, linearParameters } from '../../lib/nn/linear.ts';
 import { softmaxCrossEntropy, squaredLoss } from '../../lib/nn/losses.ts';
 import { accuracy } from '../../lib/nn/metrics.ts';

@@ -1,4 +1,4 @@
-import { add, matmul, mean, square, sum } from '../../lib/graph/tensor.ts';
+import { add, matmul, mean, square, sum } from '../../lib/graph/ops.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 
 /** The mean square of eight affine images in five dimensions: 35 parameters, a loss that every one of them moves. */

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { add, matmul, mean, reshape, square } from '../../lib/graph/tensor.ts';
+import { add, matmul, mean, reshape, square } from '../../lib/graph/ops.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import type { Point } from '../../lib/optimizers/optimizer.ts';

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { div, log, matmul, max, mean, mul, neg, softmax, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { div, log, matmul, max, mean, mul, neg, softmax, sub, sum, type Tensor } from '../../lib/graph/ops.ts';
 import { linear } from '../../lib/nn/linear.ts';
 import { softmaxCrossEntropy, squaredLoss } from '../../lib/nn/losses.ts';
 import { compile } from '../../lib/objective/objective.ts';

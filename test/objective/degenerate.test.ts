@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { hutchinsonTrace } from '../../lib/curvature/hutchinson-trace.ts';
 import { topEigenvalues } from '../../lib/curvature/top-eigenvalues.ts';
 import { openDevice } from '../../lib/device/device.ts';
-import { mean, mul, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { mean, mul, sum, type Tensor } from '../../lib/graph/ops.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import { ZerothError } from '../../lib/errors.ts';
-import { mean, mul } from '../../lib/graph/tensor.ts';
+import { mean, mul } from '../../lib/graph/ops.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import type { Tensors } from '../../lib/objective/problem.ts';
 

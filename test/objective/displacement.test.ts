@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { mean } from '../../lib/graph/tensor.ts';
+import { mean } from '../../lib/graph/ops.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import type { Estimator, Optimizer, Point } from '../../lib/optimizers/optimizer.ts';
 import { frozenZoAdam, gd, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { concat, exp, matmul, max, mean, mul, reshape, slice, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { concat, exp, matmul, max, mean, mul, reshape, slice, sub, sum, type Tensor } from '../../lib/graph/ops.ts';
 import { accuracy } from '../../lib/nn/metrics.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import { PhiloxStream } from '../../lib/random/philox.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '../../lib/device/device.ts';
+import { div, jvp, mean, mul, sum, type Tensor, tanh, trace, valueAndGrad } from '../../lib/graph/ops.ts';
 import { evaluateReference } from '../../lib/graph/reference.ts';
-import { div, jvp, mean, mul, sum, type Tensor, tanh, trace, valueAndGrad } from '../../lib/graph/tensor.ts';
 import { linear } from '../../lib/nn/linear.ts';
 import { softmaxCrossEntropy, squaredLoss } from '../../lib/nn/losses.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';

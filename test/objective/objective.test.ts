@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { sortingMlpData } from '../../lib/data/sorting.ts';
 import { openDevice } from '../../lib/device/device.ts';
 import { mean } from '../../lib/graph/contract.ts';
-import { type Tensor, tanh } from '../../lib/graph/tensor.ts';
+import { type Tensor, tanh } from '../../lib/graph/ops.ts';
 import { sortingMlp } from '../../lib/models/sorting-mlp.ts';
 import { linear } from '../../lib/nn/linear.ts';
 import { squaredLoss } from '../../lib/nn/losses.ts';

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { hutchinsonTrace } from '../../lib/curvature/hutchinson-trace.ts';
 import { topEigenvalues } from '../../lib/curvature/top-eigenvalues.ts';
 import { openDevice } from '../../lib/device/device.ts';
-import { gather, grad, matmul, mean, mul, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { gather, grad, matmul, mean, mul, sum, type Tensor } from '../../lib/graph/ops.ts';
 import { mlp } from '../../lib/models/mlp.ts';
 import { squaredLoss } from '../../lib/nn/losses.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';

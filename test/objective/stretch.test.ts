@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CommandList } from '../../lib/device/commands.ts';
 import { openDevice } from '../../lib/device/device.ts';
-import { add, gather, matmul, mean, mul, square, sum } from '../../lib/graph/tensor.ts';
+import { add, gather, matmul, mean, mul, square, sum } from '../../lib/graph/ops.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import type { PlannedStep } from '../../lib/objective/stretch.ts';

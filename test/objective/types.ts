@@ -1,6 +1,6 @@
 // Checked by the compiler alone: each line that must be a type error is marked as one, and an unused mark is an error itself.
 import type { Device } from '../../lib/device/device.ts';
-import { add, matmul, mean, type Tensor } from '../../lib/graph/tensor.ts';
+import { add, matmul, mean, type Tensor } from '../../lib/graph/ops.ts';
 import type { Model } from '../../lib/models/model.ts';
 import { softmaxCrossEntropy, squaredLoss } from '../../lib/nn/losses.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { mean, mul, square, type Tensor } from '../../lib/graph/tensor.ts';
+import { mean, mul, square, type Tensor } from '../../lib/graph/ops.ts';
 import * as initialisers from '../../lib/nn/parameters.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import type { Estimate, Optimizer, Update } from '../../lib/optimizers/optimizer.ts';

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { sum } from '../../lib/graph/tensor.ts';
+import { sum } from '../../lib/graph/ops.ts';
 import * as initialisers from '../../lib/nn/parameters.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import { exactGradient } from '../../lib/optimizers/estimators/exact-gradient.ts';

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { mul, square, sum } from '../../lib/graph/tensor.ts';
+import { mul, square, sum } from '../../lib/graph/ops.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { frozenZoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { log, mean, sub } from '../../lib/graph/tensor.ts';
+import { log, mean, sub } from '../../lib/graph/ops.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import { frozenZoAdam, gd, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '../../lib/device/device.ts';
-import { div, mean, mul, square, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { div, mean, mul, square, sub, sum, type Tensor } from '../../lib/graph/ops.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import { gd, zoGD } from '../../lib/optimizers/recipes.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from '../../lib/train/events.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { add, mean, mul, square, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { add, mean, mul, square, sub, sum, type Tensor } from '../../lib/graph/ops.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import { exactGradient } from '../../lib/optimizers/estimators/exact-gradient.ts';

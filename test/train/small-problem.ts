@@ -1,4 +1,4 @@
-import { gelu } from '../../lib/graph/tensor.ts';
+import { gelu } from '../../lib/graph/ops.ts';
 import { linear } from '../../lib/nn/linear.ts';
 import { squaredLoss } from '../../lib/nn/losses.ts';
 import type { Problem } from '../../lib/objective/problem.ts';

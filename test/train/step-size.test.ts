@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { mul, square, sum } from '../../lib/graph/tensor.ts';
+import { mul, square, sum } from '../../lib/graph/ops.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import type { LearningRate, Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { gd, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { mean, square } from '../../lib/graph/tensor.ts';
+import { mean, square } from '../../lib/graph/ops.ts';
 import { compile, Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';

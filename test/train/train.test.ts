@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
-import { mean, square, sum } from '../../lib/graph/tensor.ts';
+import { mean, square, sum } from '../../lib/graph/ops.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import { ZerothError } from '../../lib/errors.ts';
-import { add, exp, log, mul, neg, relu, sqrt, square, sub, sum, type Tensor } from '../../lib/graph/tensor.ts';
+import { add, exp, log, mul, neg, relu, sqrt, square, sub, sum, type Tensor } from '../../lib/graph/ops.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import type { Estimator, Optimizer } from '../../lib/optimizers/optimizer.ts';

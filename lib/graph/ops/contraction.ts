@@ -1,7 +1,6 @@
 import * as $ from '../build.ts';
 import { type Node, type Shape, sizeOf } from '../node.ts';
 import { type Op, range, withBatch } from './op.ts';
-import * as shapes from './shape.ts';
 
 const batchOf = (x: Node): Shape => x.shape.slice(0, -2);
 const matrixOf = (x: Node): Shape => x.shape.slice(-2);
@@ -17,7 +16,6 @@ function toOperand(cotangent: Node, operand: Node): Node {
 
 /** With op(·) the transposition by flag and Y = op(A) op(B): ∂A = G op(B)ᵀ and ∂B = op(A)ᵀ G, transposed where the operand is. */
 export const matmul: Op<'matmul'> = {
-  shape: shapes.matmulShape,
   jvp: ({ inputs: [a, b], attributes: { transposeA, transposeB } }, [ta, tb]) => {
     const left = ta && $.matmul(ta, b, transposeA, transposeB);
     const right = tb && $.matmul(a, tb, transposeA, transposeB);

@@ -2,7 +2,6 @@ import * as $ from '../build.ts';
 import type { Attributes, Comparison, Node, Primitive } from '../node.ts';
 import { type MaybeZero, type Op, scale, withBatch } from './op.ts';
 import { cheap, commutative, costly, type Scalar } from './scalar.ts';
-import * as shapes from './shape.ts';
 import { erf, erfDerivative, gelu, geluDerivative, sech2, sigmoid } from './special.ts';
 
 export type Elementwise =
@@ -56,7 +55,6 @@ export interface ElementwiseOp<P extends Primitive = Primitive> extends Op<P> {
 type Partial<P extends Primitive> = (t: Node, x: readonly Node[], y: Node, attributes: Attributes[P]) => MaybeZero;
 
 interface Rules<P extends Primitive> {
-  readonly shape: shapes.ShapeRule<P>;
   readonly scalars: ElementwiseOp<P>['scalars'];
   /** Which of several functions. */
   readonly choose?: (attributes: Attributes[P]) => MapOpcode;
@@ -66,7 +64,6 @@ interface Rules<P extends Primitive> {
 }
 
 function elementwise<P extends Primitive>({
-  shape,
   scalars,
   choose,
   immediate = () => 0,
@@ -83,10 +80,6 @@ function elementwise<P extends Primitive>({
       scalars === 'operand'
         ? 'operand'
         : { op: choose ? choose(attributes) : (op as MapOpcode), immediate: immediate(attributes) },
-    shape: (inputs, attributes, reject, target) => {
-      if (inputs.length !== partials.length) reject(`expected ${partials.length} operands, received ${inputs.length}`);
-      return shape(inputs, attributes, reject, target);
-    },
     jvp: (y, tangents) => {
       const terms = tangents
         .map((t, i) => t && partials[i](t, y.inputs, y, y.attributes))
@@ -107,12 +100,8 @@ function elementwise<P extends Primitive>({
   };
 }
 
-const float = <P extends Primitive>(scalars: Scalar, ...partials: readonly Partial<P>[]): ElementwiseOp<P> =>
-  elementwise<P>({ shape: shapes.floatElementwise, scalars, partials });
-const anyType = <P extends Primitive>(
-  scalars: Scalar | 'operand',
-  ...partials: readonly Partial<P>[]
-): ElementwiseOp<P> => elementwise<P>({ shape: shapes.elementwise, scalars, partials });
+const row = <P extends Primitive>(scalars: Scalar | 'operand', ...partials: readonly Partial<P>[]): ElementwiseOp<P> =>
+  elementwise<P>({ scalars, partials });
 
 const zero = (): undefined => undefined;
 const one = (x: Node): Node => $.constant(1, x.shape);
@@ -125,7 +114,6 @@ const derivatives = <P extends 'erfDerivative' | 'geluDerivative'>(
   next: (x: Node, order: number) => Node,
 ): ElementwiseOp<P> =>
   elementwise<P>({
-    shape: shapes.derivativeShape,
     scalars: costly(code, (a, _b, _c, order) => value(a, order)),
     immediate: ({ order }) => order,
     partials: [(t, [x], _, { order }) => $.mul(t, next(x, order + 1))],
@@ -135,26 +123,25 @@ const derivatives = <P extends 'erfDerivative' | 'geluDerivative'>(
 // overflows before the derivative does, no 0 · ∞ where there is a limit.
 // A row reads: opcode and value, then one partial an operand (t is the incoming tangent or cotangent, y the result).
 export const elementwiseOps: { readonly [P in Elementwise]: ElementwiseOp<P> } = {
-  neg: anyType(
+  neg: row(
     cheap(1, (a) => -a),
     (t) => $.neg(t),
   ),
-  exp: float(costly(2, Math.exp), (t, _, y) => $.mul(t, y)),
-  log: float(costly(3, Math.log), (t, [x]) => $.div(t, x)),
-  log1p: float(costly(4, Math.log1p), (t, [x]) => $.div(t, $.add(x, one(x)))),
-  expm1: float(costly(5, Math.expm1), (t, [x]) => $.mul(t, $.exp(x))),
-  tanh: float(costly(6, Math.tanh), (t, [x]) => $.mul(t, $.sech2(x))),
-  erf: float(costly(7, erf), (t, [x]) => $.mul(t, $.erfDerivative(x, 1))),
-  sigmoid: float(costly(8, sigmoid), (t, [x]) => $.mul(t, scale($.sech2(scale(x, 0.5)), 0.25))),
-  sqrt: float(costly(9, Math.sqrt), (t, _, y) => $.div(scale(t, 0.5), y)),
-  rsqrt: float(
+  exp: row(costly(2, Math.exp), (t, _, y) => $.mul(t, y)),
+  log: row(costly(3, Math.log), (t, [x]) => $.div(t, x)),
+  log1p: row(costly(4, Math.log1p), (t, [x]) => $.div(t, $.add(x, one(x)))),
+  expm1: row(costly(5, Math.expm1), (t, [x]) => $.mul(t, $.exp(x))),
+  tanh: row(costly(6, Math.tanh), (t, [x]) => $.mul(t, $.sech2(x))),
+  erf: row(costly(7, erf), (t, [x]) => $.mul(t, $.erfDerivative(x, 1))),
+  sigmoid: row(costly(8, sigmoid), (t, [x]) => $.mul(t, scale($.sech2(scale(x, 0.5)), 0.25))),
+  sqrt: row(costly(9, Math.sqrt), (t, _, y) => $.div(scale(t, 0.5), y)),
+  rsqrt: row(
     costly(10, (a) => 1 / Math.sqrt(a)),
     (t, [x], y) => $.mul(t, $.div(scale(y, -0.5), x)),
   ),
-  abs: anyType(cheap(11, Math.abs), (t, [x]) => $.mul(t, $.sign(x))),
-  sign: anyType(cheap(12, Math.sign), zero),
+  abs: row(cheap(11, Math.abs), (t, [x]) => $.mul(t, $.sign(x))),
+  sign: row(cheap(12, Math.sign), zero),
   integerPow: elementwise({
-    shape: shapes.integerPowShape,
     scalars: {
       ...costly(13, (a, _b, _c, exponent) => a ** exponent),
       cheap: (exponent) => exponent >= 0 && exponent <= 3,
@@ -167,43 +154,42 @@ export const elementwiseOps: { readonly [P in Elementwise]: ElementwiseOp<P> } =
       },
     ],
   }),
-  gelu: float(costly(14, gelu), (t, [x]) => $.mul(t, $.geluDerivative(x, 1))),
-  sech2: float(costly(15, sech2), (t, [x], y) => $.mul(t, scale($.mul($.tanh(x), y), -2))),
+  gelu: row(costly(14, gelu), (t, [x]) => $.mul(t, $.geluDerivative(x, 1))),
+  sech2: row(costly(15, sech2), (t, [x], y) => $.mul(t, scale($.mul($.tanh(x), y), -2))),
   erfDerivative: derivatives(16, erfDerivative, $.erfDerivative),
   geluDerivative: derivatives(17, geluDerivative, $.geluDerivative),
-  add: anyType(
+  add: row(
     commutative(cheap(32, (a, b) => a + b)),
     (t) => t,
     (t) => t,
   ),
-  sub: anyType(
+  sub: row(
     cheap(33, (a, b) => a - b),
     (t) => t,
     (t) => $.neg(t),
   ),
-  mul: anyType(
+  mul: row(
     commutative(cheap(34, (a, b) => a * b)),
     (t, [, b]) => $.mul(t, b),
     (t, [a]) => $.mul(t, a),
   ),
-  div: float(
+  div: row(
     costly(35, (a, b) => a / b),
     (t, [, b]) => $.div(t, b),
     (t, [, b], y) => $.neg($.div($.mul(t, y), b)),
   ),
   /** The gradient is shared equally by operands that tie. */
-  maximum: anyType(
+  maximum: row(
     cheap(36, (a, b) => Math.max(a, b)),
     (t, [a, b]) => $.mul(t, greater(a, b)),
     (t, [a, b]) => $.mul(t, greater(b, a)),
   ),
-  minimum: anyType(
+  minimum: row(
     cheap(37, (a, b) => Math.min(a, b)),
     (t, [a, b]) => $.mul(t, greater(b, a)),
     (t, [a, b]) => $.mul(t, greater(a, b)),
   ),
   compare: elementwise({
-    shape: shapes.compareShape,
     scalars: {
       eq: commutative(cheap(38, (a, b) => Number(a === b))),
       ne: commutative(cheap(39, (a, b) => Number(a !== b))),
@@ -216,7 +202,6 @@ export const elementwiseOps: { readonly [P in Elementwise]: ElementwiseOp<P> } =
     partials: [zero, zero],
   }),
   select: elementwise({
-    shape: shapes.selectShape,
     scalars: cheap(48, (mask, a, b) => (mask !== 0 ? a : b)),
     partials: [
       zero,
@@ -224,5 +209,5 @@ export const elementwiseOps: { readonly [P in Elementwise]: ElementwiseOp<P> } =
       (t, [mask]) => $.select(mask, $.constant(0, t.shape), t),
     ],
   }),
-  stopGradient: anyType('operand', zero),
+  stopGradient: row('operand', zero),
 };

@@ -2,7 +2,6 @@ import { ZerothError } from '../../errors.ts';
 import * as $ from '../build.ts';
 import { type Node, sizeOf } from '../node.ts';
 import { type Op, range, withBatch } from './op.ts';
-import * as shapes from './shape.ts';
 
 /** f32 lanes compute index arithmetic, and are exact up to here. */
 const EXACT_INTEGERS = 2 ** 24;
@@ -37,7 +36,6 @@ function checkIndex(index: number, rows: number, node: Node): void {
 }
 
 const gather: Op<'gather'> = {
-  shape: shapes.gatherShape,
   jvp: ({ inputs: [, indices] }, [t]) => t && $.gather(t, indices),
   vjp: ({ inputs: [table, indices] }, g) => [$.scatterAdd(indices, g, table.shape[0]), undefined],
   batch: (y, [table, indices], [batchedTable, batchedIndices], size) => {
@@ -60,7 +58,6 @@ const gather: Op<'gather'> = {
 };
 
 const scatterAdd: Op<'scatterAdd'> = {
-  shape: shapes.scatterAddShape,
   jvp: ({ inputs: [indices], attributes: { rows } }, [, t]) => t && $.scatterAdd(indices, t, rows),
   vjp: ({ inputs: [indices] }, g) => [undefined, $.gather(g, indices)],
   batch: (y, [indices, updates], [batchedIndices, batchedUpdates], size) => {

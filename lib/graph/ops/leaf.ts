@@ -1,7 +1,6 @@
 import { ZerothError } from '../../errors.ts';
 import { type Node, type Primitive, sizeOf } from '../node.ts';
 import type { Op } from './op.ts';
-import * as shapes from './shape.ts';
 import { forEachStrided } from './strided.ts';
 
 /** What has no operands has no derivative and no batch: the transforms never ask. */
@@ -13,19 +12,16 @@ const noOperands = {
 
 export const leafOps: { readonly [P in Primitive & ('input' | 'constant' | 'iota')]: Op<P> } = {
   input: {
-    shape: shapes.leafShape,
     ...noOperands,
     reference: ({ attributes: { name } }) => {
       throw new ZerothError('ERR_ZEROTH_TRACE', `input ${name} does not belong to the graph that is being evaluated.`);
     },
   },
   constant: {
-    shape: shapes.constantShape,
     ...noOperands,
     reference: ({ shape, attributes: { value } }) => new Float64Array(sizeOf(shape)).fill(value),
   },
   iota: {
-    shape: shapes.iotaShape,
     ...noOperands,
     reference: ({ shape, attributes: { axis } }) => {
       const y = new Float64Array(sizeOf(shape));

@@ -1,13 +1,11 @@
 import { broadcast, constant, mul } from '../build.ts';
 import type { Node, Primitive } from '../node.ts';
-import type { ShapeRule } from './shape.ts';
 
 /** A symbolic zero is `undefined`: it costs nothing, and no rule ever sees only zeros. */
 export type MaybeZero = Node | undefined;
 
-/** Everything there is to know about one operation. */
+/** What there is to know about one operation beside the shape of its result (`shape-rules.ts`). */
 export interface Op<P extends Primitive = Primitive> {
-  readonly shape: ShapeRule<P>;
   /** Tangent of the result, given those of the operands. */
   jvp(node: Node<P>, tangents: readonly MaybeZero[]): MaybeZero;
   /** Cotangents of the operands, given that of the result; only the `wanted` ones are read. */

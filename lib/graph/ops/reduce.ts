@@ -1,7 +1,6 @@
 import * as $ from '../build.ts';
 import { type Node, sizeOf } from '../node.ts';
 import { type Op, range } from './op.ts';
-import * as shapes from './shape.ts';
 import { forEachStrided, stridesOf } from './strided.ts';
 
 type Reduction = Node<'sum'> | Node<'max'>;
@@ -25,7 +24,6 @@ function reduce(y: Reduction, x: Float64Array, start: number, combine: (a: numbe
 }
 
 const sum: Op<'sum'> = {
-  shape: shapes.reduceShape,
   jvp: (y, [t]) => t && $.sum(t, y.attributes.axes),
   vjp: (y, g) => [spread(y, g)],
   batch: (y, [x]) => $.sum(x, shifted(y.attributes.axes)),
@@ -39,7 +37,6 @@ function maxima(y: Node<'max'>): { mask: Node; count: Node } {
 }
 
 const max: Op<'max'> = {
-  shape: shapes.reduceShape,
   jvp: (y, [t]) => {
     const { mask, count } = maxima(y);
     return t && $.div($.sum($.mul(t, mask), y.attributes.axes), count);

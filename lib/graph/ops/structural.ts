@@ -1,7 +1,6 @@
 import * as $ from '../build.ts';
 import { type Attributes, type Node, type Shape, sizeOf } from '../node.ts';
 import { type Op, range, withBatch } from './op.ts';
-import * as shapes from './shape.ts';
 import { forEachStrided, stridesOf } from './strided.ts';
 
 // Every row here is linear and has one differentiable operand kind: the tangent goes through the operation itself, the cotangent through its transpose.
@@ -32,7 +31,6 @@ function write(
 const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((total, n, i) => total + n * b[i], 0);
 
 export const broadcast: Op<'broadcast'> = {
-  shape: shapes.broadcastShape,
   jvp: (y, [t]) => t && $.broadcast(t, y.shape, axesOf(y)),
   vjp: (y, g) => [
     $.sum(
@@ -53,7 +51,6 @@ export const broadcast: Op<'broadcast'> = {
 const axesOf = (y: Node<'broadcast'>): readonly number[] => y.attributes.axes;
 
 export const reshape: Op<'reshape'> = {
-  shape: shapes.reshapeShape,
   jvp: (y, [t]) => t && $.reshape(t, y.shape),
   vjp: (y, g) => [$.reshape(g, y.inputs[0].shape)],
   batch: (y, [x], _, size) => $.reshape(x, [size, ...y.shape]),
@@ -61,7 +58,6 @@ export const reshape: Op<'reshape'> = {
 };
 
 export const transpose: Op<'transpose'> = {
-  shape: shapes.transposeShape,
   jvp: (y, [t]) => t && $.transpose(t, y.attributes.permutation),
   vjp: ({ attributes: { permutation } }, g) => [$.transpose(g, inversePermutation(permutation))],
   batch: (y, [x]) => $.transpose(x, [0, ...shifted(y.attributes.permutation)]),
@@ -80,7 +76,6 @@ export function inversePermutation(permutation: readonly number[]): number[] {
 }
 
 export const slice: Op<'slice'> = {
-  shape: shapes.sliceShape,
   jvp: (y, [t]) => t && $.remake(y, [t]),
   vjp: (y, g) => {
     const { starts, strides } = y.attributes;
@@ -122,7 +117,6 @@ function unpad(g: Node, shape: Shape, { low, interior }: Attributes['pad']): Nod
 }
 
 export const pad: Op<'pad'> = {
-  shape: shapes.padShape,
   jvp: (y, [t]) => t && $.remake(y, [t]),
   vjp: (y, g) => [unpad(g, y.inputs[0].shape, y.attributes)],
   batch: ({ attributes: { low, high, interior } }, [x]) => $.pad(x, [0, ...low], [0, ...high], [0, ...interior]),
@@ -151,7 +145,6 @@ const endsOf = new WeakMap<Node, readonly number[]>();
 const partStarts = (y: Node<'concat'>): number[] => [0, ...partEnds(y).slice(0, -1)];
 
 export const concat: Op<'concat'> = {
-  shape: shapes.concatShape,
   jvp: (y, tangents) =>
     $.concat(
       tangents.map((t, i) => t ?? $.constant(0, y.inputs[i].shape)),

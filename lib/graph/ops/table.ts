@@ -10,22 +10,14 @@ import { structuralOps } from './structural.ts';
 /** The op table. Total by type: an operation without a row, or a row without a rule, does not compile. */
 export type OpTable = { readonly [P in Primitive]: Op<P> };
 
-const join = (): OpTable => ({
+export const opTable: OpTable = {
   ...leafOps,
   ...elementwiseOps,
   ...structuralOps,
   ...reduceOps,
   ...contractionOps,
   ...indexingOps,
-});
-
-let table: OpTable | undefined;
-
-/** Joined on first use: rows and node constructors import each other, so while modules load a row may not be there yet. */
-export function opTable(): OpTable {
-  table ??= join();
-  return table;
-}
+};
 
 /** The row of a node's operation. */
-export const opOf = (node: Node): Op => opTable()[node.op] as Op;
+export const opOf = (node: Node): Op => opTable[node.op] as Op;

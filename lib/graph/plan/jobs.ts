@@ -2,7 +2,7 @@ import { sizeOf } from '../node.ts';
 import { stridesOf } from '../ops/strided.ts';
 import { type AnyInstruction, destinationsOf, sourcesOf } from './instruction.ts';
 import type { Step } from './lowerings.ts';
-import type { Job, ScheduleProblem } from './schedule.ts';
+import type { Job, ScheduleProblem } from './ordering.ts';
 import { type Buffer, bytesOf, type Place } from './storage.ts';
 
 /** Steps as a scheduling problem, with what its numbers stand for. */

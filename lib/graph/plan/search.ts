@@ -1,4 +1,4 @@
-import type { Allowance, Relations, Schedule, ScheduleProblem } from './schedule.ts';
+import type { Allowance, Relations, Schedule, ScheduleProblem } from './ordering.ts';
 
 /**
  * Beam search for the order of least peak memory, level by level over the sets of jobs that may have run: exact while a level fits into

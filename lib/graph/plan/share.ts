@@ -2,7 +2,8 @@ import { greatest } from '../../extremes.ts';
 import { type Node, sizeOf } from '../node.ts';
 import { footprintOf, type MemoryProblem } from './jobs.ts';
 import type { Step } from './lowerings.ts';
-import { type Allowance, type Schedule, schedule, scheduleByRank, simulate } from './schedule.ts';
+import type { Allowance, Schedule } from './ordering.ts';
+import { schedule, scheduleByRank, simulate } from './schedule.ts';
 import type { Buffer } from './storage.ts';
 
 /**

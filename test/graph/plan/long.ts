@@ -14,7 +14,7 @@ import {
   sum,
   type Tensor,
   tanh,
-} from '../../../lib/graph/tensor.ts';
+} from '../../../lib/graph/ops.ts';
 import { trace } from '../../../lib/graph/trace.ts';
 import { graphOf } from './support.ts';
 

@@ -167,8 +167,15 @@ describe('what kernels compute', () => {
     ]);
   });
 
-  it('takes as many operands as its graph node has, or there is no node', () => {
+  it('takes as many operands as its graph node has, one a derivative, or there is no node', () => {
     const x = $.input('x', [2]);
+    for (const op of Object.keys(attributes) as Elementwise[]) {
+      const { operands } = elementwiseOps[op];
+      const made = (count: number) => $.make(op, new Array<Node>(count).fill(x), attributes[op][0] as never);
+      expect(made(operands).shape, op).toEqual([2]);
+      for (const wrong of [operands - 1, operands + 1])
+        expect(() => made(wrong), op).toThrow(`expected ${operands} operands, received ${wrong}`);
+    }
     expect(() => $.make('add', [x], {})).toThrow('expected 2 operands, received 1');
     expect(() => $.make('exp', [x, x], {})).toThrow('expected 1 operands, received 2');
   });

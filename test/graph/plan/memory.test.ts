@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as $ from '../../../lib/graph/build.ts';
 import { allocate, liveBytes } from '../../../lib/graph/plan/arena.ts';
-import { type Job, lifetimesOf, type ScheduleProblem, schedule } from '../../../lib/graph/plan/schedule.ts';
+import type { Job, ScheduleProblem } from '../../../lib/graph/plan/ordering.ts';
+import { lifetimesOf, schedule } from '../../../lib/graph/plan/schedule.ts';
 import { expectFaithful, graphOf, mlp, planOf, random } from './support.ts';
 
 describe('arena bytes against minima worked out by hand', () => {

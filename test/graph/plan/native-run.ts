@@ -1,5 +1,5 @@
-import { CommandList, type InputBinding, type OutputBinding } from '../../../lib/device/commands.ts';
-import type { Device } from '../../../lib/device/device.ts';
+import { CommandList, type OutputBinding } from '../../../lib/device/commands.ts';
+import type { Device, DeviceBuffer } from '../../../lib/device/device.ts';
 import type { Graph } from '../../../lib/graph/node.ts';
 import { planOf } from './support.ts';
 
@@ -11,11 +11,12 @@ export async function runNative(
 ): Promise<(Float64Array | Float32Array)[]> {
   const made = planOf(graph);
   const program = await device.load(made.bytes);
-  const bindings: InputBinding[] = [];
+  const uploaded: DeviceBuffer[] = [];
   for (const [i, values] of inputs.entries()) {
     const typed = graph.inputs[i].dtype === 'i32' ? Int32Array.from(values) : Float32Array.from(values);
-    bindings.push({ buffer: await device.upload(typed), byteOffset: 0 });
+    uploaded.push(await device.upload(typed));
   }
+  const bindings = uploaded.map((buffer) => ({ buffer, byteOffset: 0 }));
   const buffers = made.outputs.map(({ elements }) => device.allocate(4 * elements));
   const outputs = made.outputs.map(({ dtype, elements }, slot): OutputBinding => {
     if (dtype === 'f64') return { mode: 'addToSlot', slot, weight: 1 };
@@ -27,6 +28,6 @@ export async function runNative(
   for (const [i, { dtype }] of made.outputs.entries()) {
     results.push(dtype === 'f64' ? scalars.slice(i, i + 1) : await buffers[i].readF32());
   }
-  for (const held of [program, ...buffers, ...bindings.map(({ buffer }) => buffer)]) held.dispose();
+  for (const held of [program, ...buffers, ...uploaded]) held.dispose();
   return results;
 }

@@ -14,11 +14,12 @@ import type { evaluateReference } from '../../../lib/graph/reference.ts';
  */
 const RECIPE: readonly (readonly [file: string, after: string, written: string])[] = [
   ['graph/node.ts', '  minimum: object;\n', '  atan2: object;\n'],
+  ['graph/ops/shape-rules.ts', '  minimum: elementwise(2),\n', '  atan2: float(2),\n'],
   ['graph/ops/elementwise.ts', "  | 'minimum'\n", "  | 'atan2'\n"],
   [
     'graph/ops/elementwise.ts',
     'export const elementwiseOps: { readonly [P in Elementwise]: ElementwiseOp<P> } = {\n',
-    `  atan2: float(
+    `  atan2: row(
        costly(47, Math.atan2),
        (t, [a, b]) => $.mul(t, $.div(b, $.add($.mul(a, a), $.mul(b, b)))),
        (t, [a, b]) => $.neg($.mul(t, $.div(a, $.add($.mul(a, a), $.mul(b, b))))),

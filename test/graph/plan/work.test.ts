@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Graph, Node } from '../../../lib/graph/node.ts';
 import { allocate, type Block, liveBytes } from '../../../lib/graph/plan/arena.ts';
-import { type Allowance, type Job, schedule } from '../../../lib/graph/plan/schedule.ts';
+import type { Allowance, Job } from '../../../lib/graph/plan/ordering.ts';
+import { schedule } from '../../../lib/graph/plan/schedule.ts';
 import { simplify } from '../../../lib/graph/simplify.ts';
 import { reachable } from '../../../lib/graph/transforms.ts';
 import {

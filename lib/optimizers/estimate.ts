@@ -1,0 +1,26 @@
+import type { Direction } from '../random/direction.ts';
+
+/** ĝ = Σ coefficient · z(direction), never stored; or a dense vector on the device. */
+export type Estimate =
+  | {
+      readonly kind: 'directions';
+      readonly loss: number;
+      readonly projectedGradient?: number;
+      readonly terms: readonly Term[];
+    }
+  | { readonly kind: 'dense'; readonly loss: number; readonly gradient: DenseGradient };
+
+export interface Term {
+  readonly direction: Direction;
+  readonly coefficient: number;
+}
+
+/** A place to evaluate at: θ + Σ coefficient · z(direction). `[]` is θ itself. */
+export type Point = readonly Term[];
+
+/** A device vector that holds one value a parameter. Opaque here: `objective` makes it, `params` consumes it. */
+export interface DenseGradient {
+  readonly byteLength: number;
+  /** ‖∇L‖², in f64: a finite number if and only if every element is. */
+  readonly squaredNorm: number;
+}
