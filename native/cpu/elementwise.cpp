@@ -71,8 +71,11 @@ class MapSumKernel : public Kernel {
 
 }  // namespace
 
-KernelRef prepareMap(const Map& map, int threads) { return std::make_unique<MapKernel>(map, threads); }
+KernelRef prepare(const Map& map, int threads) {
+  if (map.dims.empty()) return prepareScalarMap(map);
+  return std::make_unique<MapKernel>(map, threads);
+}
 
-KernelRef prepareMapSum(const MapSum& sum, int threads) { return std::make_unique<MapSumKernel>(sum, threads); }
+KernelRef prepare(const MapSum& sum, int threads) { return std::make_unique<MapSumKernel>(sum, threads); }
 
 }  // namespace zeroth::cpu

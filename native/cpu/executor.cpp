@@ -6,29 +6,12 @@
 
 namespace zeroth::cpu {
 
-namespace {
-
-struct Prepare {
-  int threads;
-  KernelRef operator()(const Map& map) const {
-    return map.dims.empty() ? prepareScalarMap(map) : prepareMap(map, threads);
-  }
-  KernelRef operator()(const MapSum& sum) const { return prepareMapSum(sum, threads); }
-  KernelRef operator()(const Reduce& reduce) const { return prepareReduce(reduce, threads); }
-  KernelRef operator()(const Matmul& matmul) const { return prepareMatmul(matmul, threads); }
-  KernelRef operator()(const Gather& gather) const { return prepareGather(gather, threads); }
-  KernelRef operator()(const ScatterAdd& scatter) const { return prepareScatterAdd(scatter, threads); }
-  KernelRef operator()(const Iota& iota) const { return prepareIota(iota, threads); }
-};
-
-}  // namespace
-
 struct Executor::Impl {
   Impl(const Program& program, int threads)
       : threads(threads), arena(program.arenaWords * 4), spaces(1 + program.inputs.size()) {
     spaces[0] = arena.data();
     for (const Instruction& instruction : program.instructions)
-      kernels.push_back(std::visit(Prepare{threads}, instruction));
+      kernels.push_back(std::visit([&](const auto& row) { return prepare(row, threads); }, instruction));
     for (const KernelRef& kernel : kernels) scratchBytes = std::max(scratchBytes, kernel->scratchBytes());
     scratch = std::make_unique<ZeroedBlock>(scratchBytes);
   }

@@ -79,9 +79,9 @@ class ScatterAddKernel : public Kernel {
 
 }  // namespace
 
-KernelRef prepareGather(const Gather& gather, int threads) { return std::make_unique<GatherKernel>(gather, threads); }
+KernelRef prepare(const Gather& gather, int threads) { return std::make_unique<GatherKernel>(gather, threads); }
 
-KernelRef prepareScatterAdd(const ScatterAdd& scatter, int threads) {
+KernelRef prepare(const ScatterAdd& scatter, int threads) {
   return std::make_unique<ScatterAddKernel>(scatter, threads);
 }
 

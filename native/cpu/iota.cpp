@@ -29,7 +29,7 @@ class IotaKernel : public Kernel {
 
 }  // namespace
 
-KernelRef prepareIota(const Iota& iota, int threads) {
+KernelRef prepare(const Iota& iota, int threads) {
   if (iota.dtype == DType::i32) return std::make_unique<IotaKernel<int32_t>>(iota, threads);
   return std::make_unique<IotaKernel<float>>(iota, threads);
 }

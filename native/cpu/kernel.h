@@ -35,14 +35,16 @@ class Kernel {
 
 using KernelRef = std::unique_ptr<Kernel>;
 
-KernelRef prepareMap(const Map& map, int threads);
-KernelRef prepareMapSum(const MapSum& sum, int threads);
+// One an instruction.
+KernelRef prepare(const Map& map, int threads);
+KernelRef prepare(const MapSum& sum, int threads);
+KernelRef prepare(const Reduce& reduce, int threads);
+KernelRef prepare(const Matmul& matmul, int threads);
+KernelRef prepare(const Gather& gather, int threads);
+KernelRef prepare(const ScatterAdd& scatter, int threads);
+KernelRef prepare(const Iota& iota, int threads);
+// A map of rank 0, which computes in f64.
 KernelRef prepareScalarMap(const Map& map);
-KernelRef prepareReduce(const Reduce& reduce, int threads);
-KernelRef prepareMatmul(const Matmul& matmul, int threads);
-KernelRef prepareGather(const Gather& gather, int threads);
-KernelRef prepareScatterAdd(const ScatterAdd& scatter, int threads);
-KernelRef prepareIota(const Iota& iota, int threads);
 
 // Threads that a kernel should use; it is fixed at preparation.
 inline int threadsFor(double nanoseconds, size_t pieces, int threads) {

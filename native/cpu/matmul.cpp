@@ -226,6 +226,6 @@ class MatmulKernel : public Kernel {
 
 }  // namespace
 
-KernelRef prepareMatmul(const Matmul& matmul, int threads) { return std::make_unique<MatmulKernel>(matmul, threads); }
+KernelRef prepare(const Matmul& matmul, int threads) { return std::make_unique<MatmulKernel>(matmul, threads); }
 
 }  // namespace zeroth::cpu

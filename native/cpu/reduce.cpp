@@ -118,7 +118,7 @@ class ReduceKernel : public Kernel {
 
 }  // namespace
 
-KernelRef prepareReduce(const Reduce& reduce, int threads) {
+KernelRef prepare(const Reduce& reduce, int threads) {
   if (reduce.kind == ReduceKind::sum) return std::make_unique<ReduceKernel<Sum>>(reduce, threads);
   return std::make_unique<ReduceKernel<Max>>(reduce, threads);
 }

@@ -1,6 +1,6 @@
 // The binary form of a planned program. These numbers and the layout are those of lib/graph/plan/format.ts, which
-// documents them. MAP and MAP_SUM hold a count word before each of their lists: rank dims… | reads … | ops … | writes
-// ….
+// documents them; program/instructions.h has the instructions. MAP and MAP_SUM hold a count word before each of their
+// lists: rank dims… | reads … | ops … | writes ….
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -14,8 +14,6 @@ constexpr uint32_t kVersion = 1;
 constexpr size_t kHeaderWords = 8;
 
 enum class DType : uint32_t { f32 = 0, i32 = 1, f64 = 2 };
-
-enum class Opcode : uint32_t { map = 1, reduce = 2, mapSum = 3, matmul = 4, gather = 5, scatterAdd = 6, iota = 7 };
 
 enum class ReduceKind : uint32_t { sum = 1, max = 2 };
 

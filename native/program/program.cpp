@@ -3,6 +3,8 @@
 #include "program/program.h"
 
 #include <cstring>
+#include <initializer_list>
+#include <string>
 
 namespace zeroth {
 
@@ -97,8 +99,7 @@ void readBody(Reader& reader, MapBody& body) {
   }
 }
 
-Map readMap(Reader& reader) {
-  Map map;
+void readRow(Reader& reader, Map& map) {
   readBody(reader, map);
   const uint32_t writes = reader.atMost("a number of writes", kMaxMapWrites);
   for (uint32_t i = 0; i < writes; ++i) {
@@ -109,97 +110,52 @@ Map readMap(Reader& reader) {
     write.strides = reader.list("a stride", map.dims.size());
     map.writes.push_back(std::move(write));
   }
-  return map;
 }
 
-MapSum readMapSum(Reader& reader) {
-  MapSum sum;
+void readRow(Reader& reader, MapSum& sum) {
   readBody(reader, sum);
   sum.source = reader.word("a register");
   sum.dst = reader.ref();
-  return sum;
 }
 
-Reduce readReduce(Reader& reader) {
-  Reduce reduce;
-  const uint32_t kind = reader.word("a kind");
-  if (kind != 1 && kind != 2) reader.fail("expected kind 1 (sum) or 2 (max), found " + std::to_string(kind));
-  reduce.kind = static_cast<ReduceKind>(kind);
-  reduce.outer = reader.word("outer");
-  reduce.reduce = reader.word("reduce");
-  reduce.inner = reader.word("inner");
-  reduce.dstType = reader.dtype();
-  reduce.dst = reader.ref();
-  reduce.src = reader.ref();
-  return reduce;
-}
+// One word a field, two an operand.
+struct FieldReader {
+  Reader& reader;
 
-Matmul readMatmul(Reader& reader) {
-  Matmul matmul;
-  matmul.batch = reader.word("batch");
-  matmul.m = reader.word("m");
-  matmul.n = reader.word("n");
-  matmul.k = reader.word("k");
-  matmul.transposeA = reader.atMost("transposeA", 1) != 0;
-  matmul.transposeB = reader.atMost("transposeB", 1) != 0;
-  matmul.a = reader.ref();
-  matmul.strideA = reader.word("a batch stride");
-  matmul.b = reader.ref();
-  matmul.strideB = reader.word("b batch stride");
-  matmul.dst = reader.ref();
-  return matmul;
-}
-
-Gather readGather(Reader& reader) {
-  Gather gather;
-  gather.rows = reader.word("rows");
-  gather.width = reader.word("width");
-  gather.count = reader.word("count");
-  gather.table = reader.ref();
-  gather.indices = reader.ref();
-  gather.dst = reader.ref();
-  return gather;
-}
-
-ScatterAdd readScatterAdd(Reader& reader) {
-  ScatterAdd scatter;
-  scatter.rows = reader.word("rows");
-  scatter.width = reader.word("width");
-  scatter.count = reader.word("count");
-  scatter.indices = reader.ref();
-  scatter.updates = reader.ref();
-  scatter.dst = reader.ref();
-  return scatter;
-}
-
-Iota readIota(Reader& reader) {
-  Iota iota;
-  iota.dtype = reader.dtype();
-  iota.outer = reader.word("outer");
-  iota.n = reader.word("n");
-  iota.inner = reader.word("inner");
-  iota.dst = reader.ref();
-  return iota;
-}
-
-Instruction readInstruction(Reader& reader, uint32_t opcode) {
-  switch (static_cast<Opcode>(opcode)) {
-    case Opcode::map:
-      return readMap(reader);
-    case Opcode::reduce:
-      return readReduce(reader);
-    case Opcode::mapSum:
-      return readMapSum(reader);
-    case Opcode::matmul:
-      return readMatmul(reader);
-    case Opcode::gather:
-      return readGather(reader);
-    case Opcode::scatterAdd:
-      return readScatterAdd(reader);
-    case Opcode::iota:
-      return readIota(reader);
+  void size(const char* name, uint64_t& value) { value = reader.word(name); }
+  void stride(const char* name, uint64_t& value) { value = reader.word(name); }
+  void flag(const char* name, bool& value) { value = reader.atMost(name, 1) != 0; }
+  template <class Enum>
+  void code(const char* name, Enum& value, Enum first, Enum last) {
+    const uint32_t found = reader.word(name), low = static_cast<uint32_t>(first), high = static_cast<uint32_t>(last);
+    if (found < low || found > high) {
+      reader.fail(std::string("expected ") + name + " from " + std::to_string(low) + " to " + std::to_string(high) +
+                  ", found " + std::to_string(found));
+    }
+    value = static_cast<Enum>(found);
   }
-  reader.fail("expected an opcode from 1 to 7, found " + std::to_string(opcode));
+  void dtype(const char*, DType& value, std::initializer_list<DType>) { value = reader.dtype(); }
+  void read(const char*, Ref& ref, DType, Elements) { ref = reader.ref(); }
+  void write(const char*, Ref& ref, DType, Elements) { ref = reader.ref(); }
+};
+
+template <class Row>
+void readRow(Reader& reader, Row& row) {
+  FieldReader visitor{reader};
+  Row::fields(row, visitor);
+}
+
+template <size_t I = 0>
+Instruction readInstruction(Reader& reader, uint32_t opcode) {
+  if constexpr (I == std::variant_size_v<Instruction>) {
+    reader.fail("expected the opcode of an instruction, found " + std::to_string(opcode));
+  } else {
+    using Row = std::variant_alternative_t<I, Instruction>;
+    if (opcode != Row::kOpcode) return readInstruction<I + 1>(reader, opcode);
+    Row row;
+    readRow(reader, row);
+    return row;
+  }
 }
 
 }  // namespace

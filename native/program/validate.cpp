@@ -1,6 +1,9 @@
 // Nothing a program says is trusted. All extents are computed in 64 bits from 32-bit words with every product checked.
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <string>
+#include <utility>
 
 #include "program/program.h"
 
@@ -221,69 +224,62 @@ class Validator {
     for (const Extent& read : reads) disjoint("dst", dst, "a read", read);
   }
 
-  void check(const Reduce& reduce) const {
-    positive("outer", reduce.outer);
-    positive("reduce", reduce.reduce);
-    positive("inner", reduce.inner);
-    const uint64_t results = product(reduce.outer, reduce.inner, 1);
-    if (reduce.dstType == DType::i32) fail("expected dst of f32 or f64, found i32");
-    if (reduce.dstType == DType::f64 && results != 1) {
-      fail("expected f64 only for a single result, found " + std::to_string(results) + " results");
-    }
-    arena("dst", reduce.dst);
-    const Extent dst = extent("dst", reduce.dstType, reduce.dst, results);
-    disjoint("dst", dst, "src", dense("src", DType::f32, reduce.src, reduce.outer, reduce.reduce, reduce.inner));
-  }
+  // The operands of an instruction that takes them whole.
+  class Operands {
+   public:
+    explicit Operands(const Validator& validator) : validator_(validator) {}
 
-  Extent matrices(const char* what, Ref ref, uint64_t batch, uint64_t rows, uint64_t columns, uint64_t stride) const {
-    const uint64_t one = product(rows, columns, 1);
-    if (stride != 0 && stride < one) {
+    void size(const char* name, uint64_t value) const { validator_.positive(name, value); }
+    void stride(const char*, uint64_t) const {}  // with its operand
+    void flag(const char*, bool) const {}        // decoding has seen to it, as to codes
+    template <class Enum>
+    void code(const char*, Enum, Enum, Enum) const {}
+    void dtype(const char* what, DType value, std::initializer_list<DType> allowed) const {
+      std::string names;
+      for (DType dtype : allowed) {
+        if (value == dtype) return;
+        names += (names.empty() ? "" : " or ") + std::string(name(dtype));
+      }
+      validator_.fail(std::string("expected ") + what + " of " + names + ", found " + name(value));
+    }
+    void read(const char* name, Ref ref, DType dtype, Elements elements) {
+      reads_.push_back({name, validator_.operand(name, ref, dtype, elements)});
+    }
+    void write(const char* name, Ref ref, DType dtype, Elements elements) {
+      validator_.arena(name, ref);
+      writes_.push_back({name, validator_.operand(name, ref, dtype, elements)});
+    }
+    void finish() const {
+      for (size_t i = 0; i < writes_.size(); ++i) {
+        const auto& [name, extent] = writes_[i];
+        for (const auto& [other, read] : reads_) validator_.disjoint(name, extent, other, read);
+        for (size_t j = 0; j < i; ++j) validator_.disjoint(name, extent, writes_[j].first, writes_[j].second);
+      }
+    }
+
+   private:
+    const Validator& validator_;
+    std::vector<std::pair<const char*, Extent>> reads_, writes_;
+  };
+
+  Extent operand(const char* what, Ref ref, DType dtype, const Elements& elements) const {
+    const uint64_t one = product(elements.a, elements.b, elements.c);
+    if (elements.stride != 0 && elements.stride < one) {
       fail(std::string(what) + ": expected a batch stride of 0 or at least " + std::to_string(one) + ", found " +
-           std::to_string(stride));
+           std::to_string(elements.stride));
     }
-    return extent(what, DType::f32, ref, product(batch - 1, stride, 1) + one);
+    const uint64_t all = product(elements.batch - 1, elements.stride, 1) + one;
+    if (dtype == DType::f64 && all != 1) {
+      fail(std::string(what) + ": expected f64 only of a single number, found " + std::to_string(all));
+    }
+    return extent(what, dtype, ref, all);
   }
 
-  void check(const Matmul& matmul) const {
-    positive("batch", matmul.batch);
-    positive("m", matmul.m);
-    positive("n", matmul.n);
-    positive("k", matmul.k);
-    arena("dst", matmul.dst);
-    const Extent a = matrices("a", matmul.a, matmul.batch, matmul.m, matmul.k, matmul.strideA);
-    const Extent b = matrices("b", matmul.b, matmul.batch, matmul.k, matmul.n, matmul.strideB);
-    const Extent dst = dense("dst", DType::f32, matmul.dst, matmul.batch, matmul.m, matmul.n);
-    disjoint("dst", dst, "a", a);
-    disjoint("dst", dst, "b", b);
-  }
-
-  void check(const Gather& gather) const {
-    positive("rows", gather.rows);
-    positive("width", gather.width);
-    positive("count", gather.count);
-    arena("dst", gather.dst);
-    const Extent dst = dense("dst", DType::f32, gather.dst, gather.count, gather.width, 1);
-    disjoint("dst", dst, "table", dense("table", DType::f32, gather.table, gather.rows, gather.width, 1));
-    disjoint("dst", dst, "indices", dense("indices", DType::i32, gather.indices, gather.count, 1, 1));
-  }
-
-  void check(const ScatterAdd& scatter) const {
-    positive("rows", scatter.rows);
-    positive("width", scatter.width);
-    positive("count", scatter.count);
-    arena("dst", scatter.dst);
-    const Extent dst = dense("dst", DType::f32, scatter.dst, scatter.rows, scatter.width, 1);
-    disjoint("dst", dst, "indices", dense("indices", DType::i32, scatter.indices, scatter.count, 1, 1));
-    disjoint("dst", dst, "updates", dense("updates", DType::f32, scatter.updates, scatter.count, scatter.width, 1));
-  }
-
-  void check(const Iota& iota) const {
-    positive("outer", iota.outer);
-    positive("n", iota.n);
-    positive("inner", iota.inner);
-    if (iota.dtype == DType::f64) fail("expected a dtype of f32 or i32, found f64");
-    arena("dst", iota.dst);
-    dense("dst", iota.dtype, iota.dst, iota.outer, iota.n, iota.inner);
+  template <class Row>
+  void check(const Row& row) const {
+    Operands operands(*this);
+    Row::fields(row, operands);
+    operands.finish();
   }
 
   const Program& program_;

@@ -5,19 +5,32 @@
 #include <initializer_list>
 #include <vector>
 
-#include "program/format.h"
+#include "program/instructions.h"
 
 namespace zeroth::test {
 
 using format::DType;
 using format::MapOpcode;
-using format::Opcode;
 using format::ReduceKind;
 using Words = std::vector<uint32_t>;
+using At = Ref;
 
-struct At {
-  uint32_t space;
-  uint32_t offset;
+// The words of an instruction, by the fields of its row.
+struct FieldWriter {
+  Words& words;
+
+  void size(const char*, uint64_t value) const { words.push_back(static_cast<uint32_t>(value)); }
+  void stride(const char*, uint64_t value) const { words.push_back(static_cast<uint32_t>(value)); }
+  void flag(const char*, bool value) const { words.push_back(value); }
+  template <class Enum>
+  void code(const char*, Enum value, Enum, Enum) const {
+    words.push_back(static_cast<uint32_t>(value));
+  }
+  void dtype(const char*, DType value, std::initializer_list<DType>) const {
+    words.push_back(static_cast<uint32_t>(value));
+  }
+  void read(const char*, Ref ref, DType, Elements) const { words.insert(words.end(), {ref.space, ref.offset}); }
+  void write(const char*, Ref ref, DType, Elements) const { words.insert(words.end(), {ref.space, ref.offset}); }
 };
 
 struct ViewSpec {
@@ -67,36 +80,37 @@ class ProgramBuilder {
                      {static_cast<uint32_t>(write.dtype), write.at.space, write.at.offset, write.source});
       payload.insert(payload.end(), write.strides.begin(), write.strides.end());
     }
-    instruction(Opcode::map, payload);
+    instruction(Map::kOpcode, payload);
   }
   void mapSum(const std::vector<uint32_t>& dims, const std::vector<ViewSpec>& reads, const std::vector<OpSpec>& ops,
               uint32_t source, At dst) {
     Words payload = body(dims, reads, ops);
     payload.insert(payload.end(), {source, dst.space, dst.offset});
-    instruction(Opcode::mapSum, payload);
+    instruction(MapSum::kOpcode, payload);
   }
   void reduce(ReduceKind kind, uint32_t outer, uint32_t reduce, uint32_t inner, DType dtype, At dst, At src) {
-    instruction(Opcode::reduce, {static_cast<uint32_t>(kind), outer, reduce, inner, static_cast<uint32_t>(dtype),
-                                 dst.space, dst.offset, src.space, src.offset});
+    add(Reduce{kind, outer, reduce, inner, dtype, dst, src});
   }
   void matmul(uint32_t batch, uint32_t m, uint32_t n, uint32_t k, bool transposeA, bool transposeB, At a,
               uint32_t strideA, At b, uint32_t strideB, At dst) {
-    instruction(Opcode::matmul, {batch, m, n, k, transposeA, transposeB, a.space, a.offset, strideA, b.space, b.offset,
-                                 strideB, dst.space, dst.offset});
+    add(Matmul{batch, m, n, k, transposeA, transposeB, a, strideA, b, strideB, dst});
   }
   void gather(uint32_t rows, uint32_t width, uint32_t count, At table, At indices, At dst) {
-    instruction(Opcode::gather,
-                {rows, width, count, table.space, table.offset, indices.space, indices.offset, dst.space, dst.offset});
+    add(Gather{rows, width, count, table, indices, dst});
   }
   void scatterAdd(uint32_t rows, uint32_t width, uint32_t count, At indices, At updates, At dst) {
-    instruction(Opcode::scatterAdd, {rows, width, count, indices.space, indices.offset, updates.space, updates.offset,
-                                     dst.space, dst.offset});
+    add(ScatterAdd{rows, width, count, indices, updates, dst});
   }
-  void iota(DType dtype, uint32_t outer, uint32_t n, uint32_t inner, At dst) {
-    instruction(Opcode::iota, {static_cast<uint32_t>(dtype), outer, n, inner, dst.space, dst.offset});
+  void iota(DType dtype, uint32_t outer, uint32_t n, uint32_t inner, At dst) { add(Iota{dtype, outer, n, inner, dst}); }
+  template <class Row>
+  void add(const Row& row) {
+    Words payload;
+    FieldWriter words{payload};
+    Row::fields(row, words);
+    instruction(Row::kOpcode, payload);
   }
-  void instruction(Opcode opcode, const Words& payload) {
-    code_.insert(code_.end(), {static_cast<uint32_t>(opcode), static_cast<uint32_t>(payload.size() + 2)});
+  void instruction(uint32_t opcode, const Words& payload) {
+    code_.insert(code_.end(), {opcode, static_cast<uint32_t>(payload.size() + 2)});
     code_.insert(code_.end(), payload.begin(), payload.end());
     ++instructions_;
   }

@@ -7,6 +7,7 @@
 #include "check.h"
 #include "cpu/executor.h"
 #include "program_builder.h"
+#include "rows.h"
 
 using namespace zeroth;
 using namespace zeroth::test;
@@ -14,9 +15,15 @@ using Op = MapOpcode;
 
 namespace {
 
-// Every opcode, views of every kind; sizes small, so that damage often hits something that matters.
+// Every instruction, views of every kind; sizes small, so that damage often hits something that matters.
 std::vector<Words> validPrograms() {
   std::vector<Words> programs;
+  Random random(1);
+  for (int i = 0; i < 3; ++i) {  // all that take their operands whole
+    ProgramBuilder b;
+    forEachRow([&](auto row) { b.add(makeRow<decltype(row)>(b, random)); });
+    programs.push_back(b.words());
+  }
   {  // an MLP's loss
     ProgramBuilder b;
     const At x = b.input(DType::f32, 24), w = b.input(DType::f32, 20), bias = b.input(DType::f32, 5),
@@ -72,21 +79,6 @@ std::vector<Words> validPrograms() {
   return programs;
 }
 
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint32_t next() {  // SplitMix64
-    uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return static_cast<uint32_t>((z ^ (z >> 31)) >> 32);
-  }
-  uint32_t below(uint32_t limit) { return next() % limit; }
-
- private:
-  uint64_t state_;
-};
-
 constexpr uint32_t kInteresting[] = {0,  1,  2,   3,   4,   5,    6,          7,          8,          15,        16,
                                      17, 31, 32,  33,  48,  63,   64,         65,         96,         97,        99,
                                      24, 25, 100, 255, 256, 1024, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
@@ -141,17 +133,31 @@ void damage(std::vector<uint8_t>& bytes, const std::vector<Words>& programs, Ran
   if (bytes.size() >= 12 && random.below(8) != 0) set(2, static_cast<uint32_t>(bytes.size() / 4));
 }
 
-double work(const Instruction& instruction) {
-  struct {
-    double operator()(const Map& map) const { return static_cast<double>(map.elements()) * (1 + map.ops.size()); }
-    double operator()(const MapSum& sum) const { return static_cast<double>(sum.elements()) * (1 + sum.ops.size()); }
-    double operator()(const Reduce& r) const { return static_cast<double>(r.outer) * r.reduce * r.inner; }
-    double operator()(const Matmul& p) const { return static_cast<double>(p.batch) * p.m * p.n * p.k; }
-    double operator()(const Gather& g) const { return static_cast<double>(g.count) * g.width; }
-    double operator()(const ScatterAdd& s) const { return static_cast<double>(s.count + s.rows) * s.width; }
-    double operator()(const Iota& i) const { return static_cast<double>(i.outer) * i.n * i.inner; }
-  } visitor;
-  return std::visit(visitor, instruction);
+// At least the number of elements that an instruction looks at, as far as its sizes tell.
+struct Work {
+  double total = 1;
+
+  void size(const char*, uint64_t value) { total *= static_cast<double>(value); }
+  void stride(const char*, uint64_t) const {}
+  void flag(const char*, bool) const {}
+  template <class Enum>
+  void code(const char*, Enum, Enum, Enum) const {}
+  void dtype(const char*, DType, std::initializer_list<DType>) const {}
+  void read(const char*, Ref, DType, Elements) const {}
+  void write(const char*, Ref, DType, Elements) const {}
+};
+
+double work(const MapBody& map) { return static_cast<double>(map.elements()) * (1 + map.ops.size()); }
+
+template <class Row>
+double work(const Row& row) {
+  if constexpr (std::is_base_of_v<MapBody, Row>) {
+    return work(static_cast<const MapBody&>(row));
+  } else {
+    Work visitor;
+    Row::fields(row, visitor);
+    return visitor.total;
+  }
 }
 
 struct Tally {
@@ -165,10 +171,11 @@ bool survives(const std::vector<uint8_t>& bytes, int threads, Tally& tally) {
   try {
     Program program = decode(exact.data(), exact.size());
     double total = 0;
-    for (const Instruction& instruction : program.instructions) total += work(instruction);
+    for (const Instruction& instruction : program.instructions) {
+      total += std::visit([](const auto& row) { return work(row); }, instruction);
+    }
     uint64_t inputBytes = 0;
     for (const Declaration& input : program.inputs) inputBytes += input.bytes();
-    describe(program);
     if (total > 20000 || program.arenaWords > 1 << 16 || inputBytes > 1 << 16) {
       ++tally.tooLarge;
       return true;

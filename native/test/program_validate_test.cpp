@@ -1,4 +1,5 @@
 // What decode refuses, and that it says where and why.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -6,6 +7,7 @@
 #include "check.h"
 #include "program/program.h"
 #include "program_builder.h"
+#include "rows.h"
 
 using namespace zeroth;
 using namespace zeroth::test;
@@ -76,8 +78,8 @@ void headersAreChecked() {
                             {8, 3, "dtype"},
                             {9, 17, "at most 16 words"},
                             {10, 1, "space 1"},
-                            {12, 0, "from 1 to 7, found 0"},
-                            {12, 8, "from 1 to 7, found 8"},
+                            {12, 0, "opcode of an instruction, found 0"},
+                            {12, 99, "opcode of an instruction, found 99"},
                             {13, 1, "size from 2"},
                             {13, 7, "found the end"},
                             {13, 9, "size from 2"}};
@@ -194,11 +196,11 @@ void otherInstructionsAreChecked() {
   };
   expect("accepted", reduce(1, 4, 4, 2, DType::f32, kArena, kIn));
   expect("accepted", reduce(2, 1, 32, 1, DType::f64, kArena, kIn));
-  expect("kind 1 (sum) or 2 (max), found 3", reduce(3, 4, 4, 2, DType::f32, kArena, kIn));
+  expect("reduction from 1 to 2, found 3", reduce(3, 4, 4, 2, DType::f32, kArena, kIn));
   expect("at most 32 words", reduce(1, 4, 4, 3, DType::f32, kArena, kIn));
   expect("2^40", reduce(1, ~0u, ~0u, ~0u, DType::f32, kArena, kIn));
   expect("at least 1", reduce(1, 4, 0, 2, DType::f32, kArena, kIn));
-  expect("single result", reduce(1, 4, 4, 2, DType::f64, kArena, kIn));
+  expect("single number", reduce(1, 4, 4, 2, DType::f64, kArena, kIn));
   expect("f32 or f64", reduce(1, 4, 4, 2, DType::i32, kArena, kIn));
   expect("do not overlap", reduce(1, 4, 4, 2, DType::f32, {0, 31}, kArena));
   expect("to the arena", reduce(1, 4, 4, 2, DType::f32, kIn, kArena));
@@ -220,7 +222,7 @@ void otherInstructionsAreChecked() {
   expect("do not overlap", matmul(1, 4, 2, 4, kIn, 0, kArena, 0, {0, 7}));
   expect("to the arena", matmul(1, 4, 2, 4, kIn, 0, kIn, 0, kIn));
   expect("transposeA of at most 1", [](ProgramBuilder& b) {
-    b.instruction(Opcode::matmul, {1, 1, 1, 1, 2, 0, 1, 0, 0, 1, 0, 0, 0, 0});
+    b.instruction(Matmul::kOpcode, {1, 1, 1, 1, 2, 0, 1, 0, 0, 1, 0, 0, 0, 0});
   });
 
   const auto gather = [](uint32_t rows, uint32_t width, uint32_t count, At table, At indices, At dst) {
@@ -229,7 +231,7 @@ void otherInstructionsAreChecked() {
   expect("accepted", gather(4, 8, 8, kIn, kIndex, kArena));
   expect("table: expected at most 32", gather(5, 8, 8, kIn, kIndex, kArena));
   expect("indices: expected at most 8", gather(4, 4, 9, kIn, kIndex, kArena));
-  expect("dst: expected at most 64", gather(2, 16, 8, kIn, kIndex, kArena));
+  expect("destination: expected at most 64", gather(2, 16, 8, kIn, kIndex, kArena));
   expect("at least 1", gather(0, 8, 8, kIn, kIndex, kArena));
   expect("is f32", gather(4, 4, 8, kIn, kIn, kArena));
   expect("do not overlap", gather(4, 4, 4, {0, 15}, kIndex, kArena));
@@ -239,7 +241,7 @@ void otherInstructionsAreChecked() {
     return [=](ProgramBuilder& b) { b.scatterAdd(rows, width, count, indices, updates, dst); };
   };
   expect("accepted", scatter(16, 4, 8, kIndex, kIn, kArena));
-  expect("dst: expected at most 64", scatter(17, 4, 8, kIndex, kIn, kArena));
+  expect("destination: expected at most 64", scatter(17, 4, 8, kIndex, kIn, kArena));
   expect("updates: expected at most 32", scatter(4, 5, 8, kIndex, kIn, kArena));
   expect("do not overlap", scatter(4, 4, 4, kIndex, {0, 15}, kArena));
   expect("do not overlap", scatter(4, 4, 4, {0, 12}, kIn, kArena));
@@ -255,23 +257,83 @@ void otherInstructionsAreChecked() {
   expect("to the arena", iota(DType::f32, 1, 1, 1, kIn));
 }
 
-void theDisassemblyShowsAllThatAnInstructionDoes() {
-  ProgramBuilder builder(64);
-  const At x = builder.input(DType::f32, 6);
-  builder.map({2, 3}, {{DType::f32, x, {3, 1}}},
-              {{Op::constant, 0, 0, 0, 0.5}, {Op::mul, 0, 1}, {Op::integerPow, 2, 0, 0, 3}},
-              {{DType::f32, {0, 16}, 3, {3, 1}}});
-  builder.matmul(1, 2, 2, 3, false, true, x, 0, {0, 16}, 0, {0, 32});
-  builder.output(DType::f32, 4, {0, 32});
-  const Words words = builder.words();
-  const std::string text = describe(decode(bytesOf(words), words.size() * 4));
-  CHECK(text ==
-            "arena 256 bytes\n"
-            "in0 f32[6]\n"
-            "0: map [2 3] r0=f32 in0+0[3 1] r1=constant 0.5 r2=mul r0 r1 r3=integerPow r2 3 → f32 arena+16[3 1]=r3\n"
-            "1: matmul 1 × [2 2 3] in0+0/0 arena+16ᵀ/0 → arena+32\n"
-            "out0 f32 arena+32[4]\n",
-        "%s", text.c_str());
+// The fields of a row, with the place of each among the words of the instruction's payload.
+struct Places {
+  struct Field {
+    std::string name, kind;
+    size_t word;
+    DType dtype = DType::f32;
+    uint64_t elements = 0;
+  };
+  std::vector<Field> fields;
+  size_t next = 0;
+  bool batches = false;
+
+  void add(const char* name, const char* kind, size_t words) {
+    fields.push_back({name, kind, next});
+    next += words;
+  }
+  void size(const char* name, uint64_t) { add(name, "size", 1); }
+  void stride(const char* name, uint64_t) { add(name, "stride", 1); }
+  void flag(const char* name, bool) { add(name, "flag", 1); }
+  template <class Enum>
+  void code(const char* name, Enum, Enum, Enum) {
+    add(name, "code", 1);
+  }
+  void dtype(const char* name, DType, std::initializer_list<DType>) { add(name, "dtype", 1); }
+  void operand(const char* name, const char* kind, DType dtype, const Elements& elements) {
+    add(name, kind, 2);
+    fields.back().dtype = dtype;
+    fields.back().elements = count(elements);
+    batches = batches || elements.batch > 1;
+  }
+  void read(const char* name, Ref, DType dtype, Elements elements) { operand(name, "read", dtype, elements); }
+  void write(const char* name, Ref, DType dtype, Elements elements) { operand(name, "write", dtype, elements); }
+};
+
+// Of every instruction each field, and each pair of operands, by its row alone.
+template <class Row>
+void rowIsChecked(Random& random) {
+  ProgramBuilder builder;
+  const At integers = builder.input(DType::i32, 64), floats = builder.input(DType::f32, 64);
+  const Row row = makeRow<Row>(builder, random);
+  builder.add(row);
+  const Words good = builder.words();
+  Places places;
+  Row::fields(row, places);
+  const size_t payload = good.size() - places.next;
+  CHECK(refusal(good, good.size() * 4) == "accepted", "%s", refusal(good, good.size() * 4).c_str());
+  auto refused = [&](const std::string& part, const std::string& what, size_t word,
+                     std::initializer_list<uint32_t> values) {
+    Words words = good;
+    std::copy(values.begin(), values.end(), words.begin() + payload + word);
+    const std::string message = refusal(words, words.size() * 4);
+    CHECK(contains(message, part), "opcode %u, %s: \"%s\"", Row::kOpcode, what.c_str(), message.c_str());
+  };
+  const uint32_t arenaWords = good[3];
+  for (const Places::Field& field : places.fields) {
+    const uint32_t before = good[payload + field.word];
+    if (field.kind == "size") refused("at least 1", field.name, field.word, {0});
+    if (field.kind == "size") refused("expected", field.name, field.word, {before + 1000});
+    if (field.kind == "flag") refused(field.name + " of at most 1", field.name, field.word, {2});
+    if (field.kind == "code") refused("expected " + field.name, field.name, field.word, {0});
+    if (field.kind == "code") refused("expected " + field.name, field.name, field.word, {99});
+    if (field.kind == "dtype") refused("dtype", field.name, field.word, {3});
+    if (field.kind == "stride" && places.batches) refused("expected", field.name, field.word, {0x7fffffff});
+    if (field.kind != "read" && field.kind != "write") continue;
+    refused(field.name + ": expected", field.name, field.word, {99, 0});
+    refused(field.name + ": expected at most", field.name, field.word, {0, arenaWords});
+    const At foreign = field.dtype == DType::i32 ? floats : integers;
+    if (field.kind == "read") refused(field.name + ": expected", field.name, field.word, {foreign.space, 0});
+    if (field.kind == "write") refused("to the arena", field.name, field.word, {floats.space, 0});
+    if (field.kind != "write") continue;
+    for (const Places::Field& other : places.fields) {
+      const size_t word = payload + other.word;
+      const bool operand = (other.kind == "read" || other.kind == "write") && other.word != field.word;
+      if (operand && good[word] == 0 && good[word + 1] + field.elements <= arenaWords)
+        refused("do not overlap", field.name + " and " + other.name, field.word, {0, good[word + 1]});
+    }
+  }
 }
 
 }  // namespace
@@ -282,6 +344,7 @@ int main() {
   mapsAreChecked();
   writesThatWouldDisturbAreRefused();
   otherInstructionsAreChecked();
-  theDisassemblyShowsAllThatAnInstructionDoes();
+  Random random(1);
+  for (int i = 0; i < 20; ++i) forEachRow([&](auto row) { rowIsChecked<decltype(row)>(random); });
   return summary("program_validate_test");
 }

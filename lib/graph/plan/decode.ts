@@ -2,8 +2,10 @@ import { ZerothError } from '../../errors.ts';
 import type { MapOpcode } from '../ops/elementwise.ts';
 import { mapOps } from '../ops/map-ops.ts';
 import type { Program } from './encode.ts';
-import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, OPCODE, REDUCE_KIND, VERSION } from './format.ts';
-import type { Instruction, MapOp, Ref, StorageType } from './instruction.ts';
+import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, VERSION } from './format.ts';
+import type { Instruction, MapOp, Ref } from './instruction.ts';
+import { OPCODE, rowOf } from './instructions.ts';
+import type { Field, StorageType, ValueOf } from './schema.ts';
 
 /**
  * Reads a program back from its bytes: the inverse of `encode`. It checks the frame (magic, version, lengths, codes); the native decoder is
@@ -32,7 +34,7 @@ export function decode(bytes: Uint8Array): Program {
     const start = reader.position;
     const kind = reader.code('opcode', OPCODE);
     const words = reader.word();
-    const instruction = read(reader, kind);
+    const instruction = readInstruction(reader, kind);
     if (reader.position !== start + words) invalid(`an instruction ${kind} of ${words} words`, reader.position - start);
     return instruction;
   });
@@ -103,7 +105,7 @@ function readBody(reader: Reader) {
   return { dims, reads, ops, strides };
 }
 
-function read(reader: Reader, kind: keyof typeof OPCODE): Instruction {
+function readInstruction(reader: Reader, kind: keyof typeof OPCODE): Instruction {
   const word = () => reader.word();
   switch (kind) {
     case 'map': {
@@ -120,40 +122,29 @@ function read(reader: Reader, kind: keyof typeof OPCODE): Instruction {
       const { dims, reads, ops } = readBody(reader);
       return { kind, dims, reads, ops, register: word(), destination: reader.ref() };
     }
-    case 'reduce':
-      return {
-        kind,
-        reduction: reader.code('reduction', REDUCE_KIND),
-        outer: word(),
-        reduce: word(),
-        inner: word(),
-        dtype: reader.dtype() as 'f32' | 'f64',
-        destination: reader.ref(),
-        source: reader.ref(),
-      };
-    case 'matmul': {
-      const size = { batch: word(), m: word(), n: word(), k: word() };
-      const flags = { transposeA: word() !== 0, transposeB: word() !== 0 };
-      const a = { a: reader.ref(), aBatchStride: word() };
-      const b = { b: reader.ref(), bBatchStride: word() };
-      return { kind, ...size, ...flags, ...a, ...b, destination: reader.ref() };
+    default: {
+      const values: { [name: string]: ValueOf<Field, Ref> } = {};
+      for (const [name, field] of Object.entries(rowOf(kind).fields)) values[name] = readField(reader, name, field);
+      return { kind, ...values } as unknown as Instruction;
     }
-    case 'gather': {
-      const size = { rows: word(), width: word(), count: word() };
-      return { kind, ...size, table: reader.ref(), indices: reader.ref(), destination: reader.ref() };
+  }
+}
+
+function readField(reader: Reader, name: string, field: Field): ValueOf<Field, Ref> {
+  switch (field.kind) {
+    case 'size':
+    case 'stride':
+      return reader.word();
+    case 'flag':
+      return reader.word() !== 0;
+    case 'code':
+      return reader.code(name, field.codes);
+    case 'dtype': {
+      const dtype = reader.dtype();
+      return field.allowed.includes(dtype) ? dtype : invalid(`${name} of ${field.allowed.join(' or ')}`, dtype);
     }
-    case 'scatterAdd': {
-      const size = { rows: word(), width: word(), count: word() };
-      return { kind, ...size, indices: reader.ref(), updates: reader.ref(), destination: reader.ref() };
-    }
-    case 'iota':
-      return {
-        kind,
-        dtype: reader.dtype() as 'f32' | 'i32',
-        outer: word(),
-        n: word(),
-        inner: word(),
-        destination: reader.ref(),
-      };
+    case 'read':
+    case 'write':
+      return reader.ref();
   }
 }

@@ -1,6 +1,8 @@
 import { ZerothError } from '../../errors.ts';
-import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, OPCODE, REDUCE_KIND, VERSION } from './format.ts';
-import type { Instruction, MapOp, MapRead, Ref, StorageType } from './instruction.ts';
+import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, VERSION } from './format.ts';
+import { type Instruction, type MapOp, type MapRead, type Ref, valuesOf } from './instruction.ts';
+import { OPCODE, rowOf } from './instructions.ts';
+import type { Field, StorageType, ValueOf } from './schema.ts';
 
 /** A finished program, readable: exactly what the bytes say. */
 export interface Program {
@@ -79,26 +81,25 @@ function payload(x: Instruction): number[] {
       ];
     case 'mapSum':
       return [...mapWords(x.dims, x.reads, x.ops), x.register, ...place(x.destination)];
-    case 'reduce':
-      return [
-        REDUCE_KIND[x.reduction],
-        x.outer,
-        x.reduce,
-        x.inner,
-        DTYPE[x.dtype],
-        ...place(x.destination),
-        ...place(x.source),
-      ];
-    case 'matmul':
-      return [
-        ...[x.batch, x.m, x.n, x.k, Number(x.transposeA), Number(x.transposeB)],
-        ...[...place(x.a), x.aBatchStride, ...place(x.b), x.bBatchStride, ...place(x.destination)],
-      ];
-    case 'gather':
-      return [x.rows, x.width, x.count, ...place(x.table), ...place(x.indices), ...place(x.destination)];
-    case 'scatterAdd':
-      return [x.rows, x.width, x.count, ...place(x.indices), ...place(x.updates), ...place(x.destination)];
-    case 'iota':
-      return [DTYPE[x.dtype], x.outer, x.n, x.inner, ...place(x.destination)];
+    default: {
+      const values = valuesOf(x);
+      return Object.entries(rowOf(x.kind).fields).flatMap(([name, field]) => fieldWords(field, values[name]));
+    }
+  }
+}
+
+function fieldWords(field: Field, value: ValueOf<Field, Ref>): number[] {
+  switch (field.kind) {
+    case 'size':
+    case 'stride':
+    case 'flag':
+      return [Number(value)];
+    case 'code':
+      return [field.codes[value as string]];
+    case 'dtype':
+      return [DTYPE[value as StorageType]];
+    case 'read':
+    case 'write':
+      return place(value as Ref);
   }
 }

@@ -23,23 +23,13 @@ import { mapOps } from '../ops/map-ops.ts';
  *   and it visits each element once: every stride steps over all that the smaller strides reach.
  *   Special values: NaN propagates, also through maximum, minimum and REDUCE max; a comparison with NaN is 0, except ne (1); NaN ≠ 0 in select;
  *   an i32 write rounds toward zero, saturates, and turns NaN to 0.
- * REDUCE  kind, outer, reduce, inner, dst dtype, dst ref(2), src ref(2)
- *   dense src [outer, reduce, inner] f32 → dense dst [outer, inner]; sums accumulate in f64. dst dtype is F64 exactly when the result has rank 0.
  * MAP_SUM as MAP with rank ≥ 1, but instead of `writes`: register, dst ref(2). The f64 sum of the register over the whole index space; dst is F64.
- * MATMUL  batch, m, n, k, transposeA, transposeB, a ref(2), a batch stride, b ref(2), b batch stride, dst ref(2)
- *   dense row-major matrices; batch stride in elements, 0 = shared; dst batch stride is m·n.
- * GATHER  rows, width, count, table ref(2), indices ref(2), dst ref(2)       dst[i, :] = table[indices[i], :]
- * SCATTER_ADD rows, width, count, indices ref(2), updates ref(2), dst ref(2)  dst = 0, then dst[indices[i], :] += updates[i, :] in order of i
- * IOTA    dtype, outer, n, inner, dst ref(2)                                  dst[o, i, j] = i
+ * The others take dense operands whole; `instructions.ts` has their fields, each one word, but an operand two (ref).
  */
 export const MAGIC = 0x4854525a; // "ZRTH"
 export const VERSION = 1;
 
 export const DTYPE = { f32: 0, i32: 1, f64: 2 } as const;
-
-export const OPCODE = { map: 1, reduce: 2, mapSum: 3, matmul: 4, gather: 5, scatterAdd: 6, iota: 7 } as const;
-
-export const REDUCE_KIND = { sum: 1, max: 2 } as const;
 
 /** Map opcodes are numbered by the rows of the op table (`ops/map-ops.ts`). */
 export const MAP_OPCODE = Object.fromEntries(

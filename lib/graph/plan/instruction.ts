@@ -1,8 +1,8 @@
 import type { MapOpcode } from '../ops/elementwise.ts';
+import { type instructions, rowOf, type Whole } from './instructions.ts';
+import { type Field, isOperand, type StorageType, type ValueOf, type Values } from './schema.ts';
 
 /** Readable instructions. `R` is how an operand is found: a buffer while planning, a place in memory in the finished plan. */
-
-export type StorageType = 'f32' | 'i32' | 'f64';
 
 /** A place in memory: space 0 is the arena, space 1 + i is program input i; `offset` in 4-byte words. */
 export interface Ref {
@@ -48,132 +48,52 @@ export interface MapSumInstruction<R> {
   readonly destination: R;
 }
 
-export interface ReduceInstruction<R> {
-  readonly kind: 'reduce';
-  readonly reduction: 'sum' | 'max';
-  readonly outer: number;
-  readonly reduce: number;
-  readonly inner: number;
-  readonly dtype: 'f32' | 'f64';
-  readonly destination: R;
-  readonly source: R;
-}
-
-export interface MatmulInstruction<R> {
-  readonly kind: 'matmul';
-  readonly batch: number;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-  readonly a: R;
-  readonly aBatchStride: number;
-  readonly b: R;
-  readonly bBatchStride: number;
-  readonly destination: R;
-}
-
-export interface GatherInstruction<R> {
-  readonly kind: 'gather';
-  readonly rows: number;
-  readonly width: number;
-  readonly count: number;
-  readonly table: R;
-  readonly indices: R;
-  readonly destination: R;
-}
-
-export interface ScatterAddInstruction<R> {
-  readonly kind: 'scatterAdd';
-  readonly rows: number;
-  readonly width: number;
-  readonly count: number;
-  readonly indices: R;
-  readonly updates: R;
-  readonly destination: R;
-}
-
-export interface IotaInstruction<R> {
-  readonly kind: 'iota';
-  readonly dtype: 'f32' | 'i32';
-  readonly outer: number;
-  readonly n: number;
-  readonly inner: number;
-  readonly destination: R;
-}
+/** An instruction of the table, by the fields of its row. */
+export type WholeInstruction<K extends Whole, R> = { readonly kind: K } & Values<(typeof instructions)[K]['fields'], R>;
 
 export type AnyInstruction<R> =
   | MapInstruction<R>
   | MapSumInstruction<R>
-  | ReduceInstruction<R>
-  | MatmulInstruction<R>
-  | GatherInstruction<R>
-  | ScatterAddInstruction<R>
-  | IotaInstruction<R>;
+  | { [K in Whole]: WholeInstruction<K, R> }[Whole];
 
 export type Instruction = AnyInstruction<Ref>;
 
+/** The same by name: for whoever goes by the row. */
+export const valuesOf = <R>(instruction: AnyInstruction<R>) =>
+  instruction as unknown as { readonly [name: string]: ValueOf<Field, R> };
+
+/** The operands of an instruction of the table whose fields are of one kind, in the order of its payload. */
+function operandsOf<R>(instruction: AnyInstruction<R> & { readonly kind: Whole }, kind: 'read' | 'write'): R[] {
+  const { fields } = rowOf(instruction.kind);
+  const values = valuesOf<R>(instruction);
+  return Object.keys(fields)
+    .filter((name) => fields[name].kind === kind)
+    .map((name) => values[name] as R);
+}
+
 /** What an instruction reads, in the order of its payload. */
 export function sourcesOf<R>(instruction: AnyInstruction<R>): R[] {
-  switch (instruction.kind) {
-    case 'map':
-    case 'mapSum':
-      return instruction.reads.map((read) => read.ref);
-    case 'reduce':
-      return [instruction.source];
-    case 'matmul':
-      return [instruction.a, instruction.b];
-    case 'gather':
-      return [instruction.table, instruction.indices];
-    case 'scatterAdd':
-      return [instruction.indices, instruction.updates];
-    case 'iota':
-      return [];
-  }
+  if (instruction.kind === 'map' || instruction.kind === 'mapSum') return instruction.reads.map((read) => read.ref);
+  return operandsOf(instruction, 'read');
 }
 
 /** What an instruction writes. */
 export function destinationsOf<R>(instruction: AnyInstruction<R>): R[] {
-  return instruction.kind === 'map' ? instruction.writes.map((write) => write.ref) : [instruction.destination];
+  if (instruction.kind === 'map') return instruction.writes.map((write) => write.ref);
+  if (instruction.kind === 'mapSum') return [instruction.destination];
+  return operandsOf(instruction, 'write');
 }
 
 /** The same instruction with every operand found another way. */
 export function mapRefs<A, B>(instruction: AnyInstruction<A>, place: (ref: A) => B): AnyInstruction<B> {
-  const reads = (list: readonly MapRead<A>[]) => list.map((read) => ({ ...read, ref: place(read.ref) }));
-  switch (instruction.kind) {
-    case 'map':
-      return {
-        ...instruction,
-        reads: reads(instruction.reads),
-        writes: instruction.writes.map((write) => ({ ...write, ref: place(write.ref) })),
-      };
-    case 'mapSum':
-      return { ...instruction, reads: reads(instruction.reads), destination: place(instruction.destination) };
-    case 'reduce':
-      return { ...instruction, destination: place(instruction.destination), source: place(instruction.source) };
-    case 'matmul':
-      return {
-        ...instruction,
-        a: place(instruction.a),
-        b: place(instruction.b),
-        destination: place(instruction.destination),
-      };
-    case 'gather':
-      return {
-        ...instruction,
-        table: place(instruction.table),
-        indices: place(instruction.indices),
-        destination: place(instruction.destination),
-      };
-    case 'scatterAdd':
-      return {
-        ...instruction,
-        indices: place(instruction.indices),
-        updates: place(instruction.updates),
-        destination: place(instruction.destination),
-      };
-    case 'iota':
-      return { ...instruction, destination: place(instruction.destination) };
-  }
+  const moved = <T extends { readonly ref: A }>(list: readonly T[]) =>
+    list.map((view) => ({ ...view, ref: place(view.ref) }));
+  if (instruction.kind === 'map')
+    return { ...instruction, reads: moved(instruction.reads), writes: moved(instruction.writes) };
+  if (instruction.kind === 'mapSum')
+    return { ...instruction, reads: moved(instruction.reads), destination: place(instruction.destination) };
+  const { fields } = rowOf(instruction.kind);
+  const result: { [name: string]: unknown } = { ...instruction };
+  for (const name of Object.keys(fields)) if (isOperand(fields[name])) result[name] = place(result[name] as A);
+  return result as unknown as AnyInstruction<B>;
 }

@@ -1,10 +1,19 @@
 import { ZerothError } from '../../errors.ts';
 import { mapOps } from '../ops/map-ops.ts';
 import { decode } from './decode.ts';
-import type { Instruction, MapOp, Ref } from './instruction.ts';
+import {
+  type Instruction,
+  type MapInstruction,
+  type MapOp,
+  type MapSumInstruction,
+  type Ref,
+  valuesOf,
+} from './instruction.ts';
+import { rowOf, type Whole } from './instructions.ts';
+import { extentOf, isOperand } from './schema.ts';
 
 /**
- * The reference executor of plans: runs the bytes of a program in f64, a few lines an opcode. One f64 number stands for each 4-byte word of
+ * The reference executor of plans: runs the bytes of a program in f64. One f64 number stands for each 4-byte word of
  * the arena, so a value that is read where none was written is NaN and shows.
  *
  * @param inputs one array a program input.
@@ -64,80 +73,42 @@ function registersOf(reads: number, ops: readonly MapOp[]): (registers: Float64A
 }
 
 function run(x: Instruction, memory: readonly Float64Array[]): void {
-  switch (x.kind) {
-    case 'map':
-    case 'mapSum': {
-      const registers = new Float64Array(x.reads.length + x.ops.length);
-      const compute = registersOf(x.reads.length, x.ops);
-      let total = 0;
-      forEachIndex(x.dims, (index) => {
-        x.reads.forEach(({ ref, strides }, i) => {
-          registers[i] = at(memory, { ...ref, offset: ref.offset + position(index, strides) }, 1)[0];
-        });
-        compute(registers);
-        if (x.kind === 'mapSum') {
-          total += registers[x.register];
-          return;
-        }
-        for (const { ref, register, strides, dtype } of x.writes) {
-          const value = dtype === 'i32' ? Math.trunc(registers[register]) : registers[register];
-          at(memory, { ...ref, offset: ref.offset + position(index, strides) }, 1)[0] = value;
-        }
-      });
-      if (x.kind === 'mapSum') at(memory, x.destination, 1)[0] = total;
-      return;
-    }
-    case 'reduce': {
-      const source = at(memory, x.source, x.outer * x.reduce * x.inner);
-      const result = at(memory, x.destination, x.outer * x.inner);
-      result.fill(x.reduction === 'sum' ? 0 : Number.NEGATIVE_INFINITY);
-      forEachIndex([x.outer, x.reduce, x.inner], ([o, r, i]) => {
-        const value = source[(o * x.reduce + r) * x.inner + i];
-        const to = o * x.inner + i;
-        result[to] = x.reduction === 'sum' ? result[to] + value : Math.max(result[to], value);
-      });
-      return;
-    }
-    case 'matmul': {
-      const { batch, m, n, k } = x;
-      const a = at(memory, x.a, (batch - 1) * x.aBatchStride + m * k);
-      const b = at(memory, x.b, (batch - 1) * x.bBatchStride + k * n);
-      const result = at(memory, x.destination, batch * m * n);
-      forEachIndex([batch, m, n], ([g, i, j]) => {
-        let total = 0;
-        for (let l = 0; l < k; l++) {
-          const left = a[g * x.aBatchStride + (x.transposeA ? l * m + i : i * k + l)];
-          const right = b[g * x.bBatchStride + (x.transposeB ? j * k + l : l * n + j)];
-          total += left * right;
-        }
-        result[(g * m + i) * n + j] = total;
-      });
-      return;
-    }
-    case 'gather': {
-      const table = at(memory, x.table, x.rows * x.width);
-      const indices = at(memory, x.indices, x.count);
-      const result = at(memory, x.destination, x.count * x.width);
-      indices.forEach((row, i) => {
-        result.set(at([table], { space: 0, offset: row * x.width }, x.width), i * x.width);
-      });
-      return;
-    }
-    case 'scatterAdd': {
-      const indices = at(memory, x.indices, x.count);
-      const updates = at(memory, x.updates, x.count * x.width);
-      const result = at(memory, x.destination, x.rows * x.width).fill(0);
-      indices.forEach((row, i) => {
-        const target = at([result], { space: 0, offset: row * x.width }, x.width);
-        for (let j = 0; j < x.width; j++) target[j] += updates[i * x.width + j];
-      });
-      return;
-    }
-    case 'iota': {
-      const result = at(memory, x.destination, x.outer * x.n * x.inner);
-      result.forEach((_, i) => {
-        result[i] = Math.floor(i / x.inner) % x.n;
-      });
-    }
+  if (x.kind === 'map' || x.kind === 'mapSum') runMap(x, memory);
+  else runWhole(x, memory);
+}
+
+function runWhole(x: Instruction & { readonly kind: Whole }, memory: readonly Float64Array[]): void {
+  const { fields, run } = rowOf(x.kind);
+  const values = valuesOf(x);
+  const operands: { [name: string]: Float64Array } = {};
+  for (const [name, field] of Object.entries(fields)) {
+    if (!isOperand(field)) continue;
+    operands[name] = at(
+      memory,
+      values[name] as Ref,
+      extentOf(field, (size) => values[size] as number),
+    );
   }
+  run(values, operands);
+}
+
+function runMap(x: MapInstruction<Ref> | MapSumInstruction<Ref>, memory: readonly Float64Array[]): void {
+  const registers = new Float64Array(x.reads.length + x.ops.length);
+  const compute = registersOf(x.reads.length, x.ops);
+  let total = 0;
+  forEachIndex(x.dims, (index) => {
+    x.reads.forEach(({ ref, strides }, i) => {
+      registers[i] = at(memory, { ...ref, offset: ref.offset + position(index, strides) }, 1)[0];
+    });
+    compute(registers);
+    if (x.kind === 'mapSum') {
+      total += registers[x.register];
+      return;
+    }
+    for (const { ref, register, strides, dtype } of x.writes) {
+      const value = dtype === 'i32' ? Math.trunc(registers[register]) : registers[register];
+      at(memory, { ...ref, offset: ref.offset + position(index, strides) }, 1)[0] = value;
+    }
+  });
+  if (x.kind === 'mapSum') at(memory, x.destination, 1)[0] = total;
 }

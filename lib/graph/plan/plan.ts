@@ -6,13 +6,14 @@ import { simplify } from '../simplify.ts';
 import { type Arena, allocate } from './arena.ts';
 import { encode } from './encode.ts';
 import { chooseStored } from './fuse.ts';
-import type { Instruction, StorageType } from './instruction.ts';
+import type { Instruction } from './instruction.ts';
 import { mapRefs } from './instruction.ts';
 import { memoryProblem } from './jobs.ts';
 import { legalize, topological } from './legalize.ts';
 import { lower } from './lower.ts';
 import type { Step } from './lowerings.ts';
 import { type Lifetime, lifetimesOf, schedule } from './schedule.ts';
+import type { StorageType } from './schema.ts';
 import { type Draft, shareKernels } from './share.ts';
 import { type Buffer, type Place, type PlannedOutput, placeOutputs, Stored } from './storage.ts';
 

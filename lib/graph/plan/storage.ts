@@ -1,7 +1,7 @@
 import { isOp, reshape } from '../build.ts';
 import { type DType, type Graph, type Node, type Shape, sizeOf } from '../node.ts';
-import type { StorageType } from './instruction.ts';
 import { isView, kindOf, type ViewNode } from './kinds.ts';
+import type { StorageType } from './schema.ts';
 import { applyView, denseView, normalized, type View } from './views.ts';
 
 /** Which values have memory of their own, of what type, and how a value is found in the memory of another. */
