@@ -52,7 +52,7 @@ describe('on a machine of 4 MiB', () => {
       const large = operator(dimension);
       await expect(hutchinsonTrace(large)).rejects.toThrow(memory('batch of 16 probes', 'smaller batch'));
       await expect(topEigenvalues(large)).rejects.toThrow(memory('numbers'));
-      await expect(topEigenvalues(large, { method: 'power' })).rejects.toThrow(memory('start vector', 'numbers'));
+      await expect(topEigenvalues(large, { method: 'power' })).rejects.toThrow(memory('power iteration', 'numbers'));
       expect(large.applied).toBe(0);
     }
     await expect(hutchinsonTrace(operator(1000), { probes: 1e9, batch: 1e8 })).rejects.toThrow(memory('batch of 1'));

@@ -25,7 +25,7 @@ class HostOperator implements SpaceOperator<Float32Array> {
 
   /** @throws ERR_ZEROTH_SHAPE, when it is run, where the operator returns another length than it was given. */
   async append(work: HostWork, from: readonly Float32Array[], to: readonly Float32Array[]): Promise<void> {
-    work.then(async (signal) => {
+    work.step(async (signal) => {
       const count = from.length;
       const [{ buffer, byteOffset }] = from;
       const products = await this.apply(new Float32Array(buffer, byteOffset, count * this.dimension), count, signal);

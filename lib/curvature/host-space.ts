@@ -53,7 +53,7 @@ export class HostWork implements Work<Float32Array> {
   #results = 0;
 
   /** A step of one's own, in order with the others. */
-  then(step: (signal?: AbortSignal) => Promise<void>): void {
+  step(step: (signal?: AbortSignal) => Promise<void>): void {
     this.#steps.push((_, signal) => step(signal));
   }
 

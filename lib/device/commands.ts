@@ -67,7 +67,7 @@ export type OutputBinding =
 
 /** A vector of f32 that begins at an element of a buffer. */
 export interface DeviceVector {
-  readonly buffer: DeviceBuffer;
+  readonly buffer: BufferHandle;
   readonly offset: number;
 }
 

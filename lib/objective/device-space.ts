@@ -9,11 +9,16 @@ import type {
   Work,
 } from '../curvature/space.ts';
 import { CommandList, type DeviceVector, type VectorCoefficient } from '../device/commands.ts';
-import type { Device } from '../device/device.ts';
+import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkHostBytes } from '../host-memory.ts';
 
+/** A vector in memory that is there to be read and written. */
+export interface HeldVector extends DeviceVector {
+  readonly buffer: DeviceBuffer;
+}
+
 /** Vectors in a device's memory. */
-export class DeviceSpace implements VectorSpace<DeviceVector> {
+export class DeviceSpace implements VectorSpace<HeldVector> {
   readonly dimension: number;
   readonly #device: Device;
 
@@ -27,21 +32,21 @@ export class DeviceSpace implements VectorSpace<DeviceVector> {
     checkHostBytes(what, vectors * this.dimension * 4, remedy);
   }
 
-  allocate(vectors: number): Block<DeviceVector> {
+  allocate(vectors: number): Block<HeldVector> {
     const buffer = this.#device.allocate(vectors * this.dimension * 4);
     const vector = (_: unknown, i: number) => ({ buffer, offset: i * this.dimension });
     return { vectors: Array.from({ length: vectors }, vector), dispose: () => buffer.dispose() };
   }
 
-  write([{ buffer, offset }]: readonly DeviceVector[], values: Float32Array): Promise<void> {
+  write([{ buffer, offset }]: readonly HeldVector[], values: Float32Array): Promise<void> {
     return buffer.write(values, 4 * offset);
   }
 
-  writePiece({ buffer, offset }: DeviceVector, first: number, values: Float32Array): Promise<void> {
+  writePiece({ buffer, offset }: HeldVector, first: number, values: Float32Array): Promise<void> {
     return buffer.write(values, 4 * (offset + first));
   }
 
-  read(from: readonly DeviceVector[]): Promise<Float32Array> {
+  read(from: readonly HeldVector[]): Promise<Float32Array> {
     return from[0].buffer.readF32(from[0].offset, from.length * this.dimension);
   }
 
@@ -51,7 +56,7 @@ export class DeviceSpace implements VectorSpace<DeviceVector> {
 }
 
 /** One submission. */
-export class DeviceWork implements Work<DeviceVector> {
+export class DeviceWork implements Work<HeldVector> {
   readonly list = new CommandList();
   readonly #device: Device;
   readonly #dimension: number;
@@ -62,11 +67,11 @@ export class DeviceWork implements Work<DeviceVector> {
     this.#dimension = dimension;
   }
 
-  fill({ buffer, offset }: DeviceVector, direction: VectorDirection): void {
+  fill({ buffer, offset }: HeldVector, direction: VectorDirection): void {
     this.list.fill(buffer, offset, direction, 0, this.#dimension);
   }
 
-  combine({ to, terms, factor, with: others = [] }: Combination<DeviceVector>): number {
+  combine({ to, terms, factor, with: others = [] }: Combination<HeldVector>): number {
     const first = this.list.addSlots(others.length);
     const coefficients = terms.map(([, coefficient]) => coefficientOf(coefficient));
     const of = terms.map(([vector]) => vector);
@@ -75,7 +80,7 @@ export class DeviceWork implements Work<DeviceVector> {
     return first;
   }
 
-  transform(to: readonly DeviceVector[], of: readonly DeviceVector[], matrix: Float64Array): void {
+  transform(to: readonly HeldVector[], of: readonly HeldVector[], matrix: Float64Array): void {
     const row = (i: number) => Array.from(matrix.subarray(i * of.length, (i + 1) * of.length), coefficientOf);
     const outputs = to.map((vector, i) => ({ to: vector, coefficients: row(i) }));
     this.list.linear({ count: this.#dimension, of, outputs, with: [] }, 0);

@@ -4,7 +4,7 @@ import type { CommandList, DeviceVector } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkInteger } from '../errors.ts';
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
-import { DeviceSpace, type DeviceWork } from './device-space.ts';
+import { DeviceSpace, type DeviceWork, type HeldVector } from './device-space.ts';
 
 /** Vectors that share one evaluation of the primal work, where they and their products take no more than so many bytes. */
 const BATCH = 16;
@@ -29,7 +29,7 @@ interface Differentiable {
  * The exact Hessian of an objective at fixed parameters, as products with vectors: jvp(grad(loss)), batched over the vectors and
  * accumulated over micro-batches of examples. What measures it keeps its vectors on the device.
  */
-export class HessianOperator implements SpaceOperator<DeviceVector> {
+export class HessianOperator implements SpaceOperator<HeldVector> {
   readonly dimension: number;
   /** @internal */
   readonly space: DeviceSpace;
@@ -65,7 +65,7 @@ export class HessianOperator implements SpaceOperator<DeviceVector> {
   }
 
   /** @internal */
-  async append(work: DeviceWork, from: readonly DeviceVector[], to: readonly DeviceVector[]): Promise<void> {
+  async append(work: DeviceWork, from: readonly HeldVector[], to: readonly HeldVector[]): Promise<void> {
     for (let first = 0; first < from.length; first += this.batch) {
       const count = Math.min(this.batch, from.length - first);
       await this.#objective.appendHessianVector(work.list, this.#theta, from[first], to[first], count);

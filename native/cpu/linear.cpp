@@ -66,8 +66,8 @@ class Pieces {
 
   // Nothing to compute but the scalar products of a vector.
   bool asItIs() const {
-    return op_.outputs.size() == 1 && op_.outputs[0] == nullptr && op_.inputs.size() == 1 &&
-           op_.coefficients[0] == 1 && op_.factor == nullptr;
+    return op_.outputs.size() == 1 && op_.outputs[0] == nullptr && op_.inputs.size() == 1 && op_.coefficients[0] == 1 &&
+           op_.factor == nullptr;
   }
 
   void dots(const float* y, size_t output, size_t begin, size_t count) {
