@@ -61,10 +61,10 @@ export async function lanczos<V>(
       for (const product of products) {
         // The next of the block waits for this one, which may turn out to be nothing.
         const to = products[basis.vectors.length - size];
-        const { column, whole, length } = await orthogonalise(work, product, basis.vectors, to, signal);
-        if (length > NEGLIGIBLE * whole && basis.vectors.length < dimension) {
+        const { column, whole, left } = await orthogonalise(work, product, basis.vectors, to, signal);
+        if (left > NEGLIGIBLE * whole && basis.vectors.length < dimension) {
           basis.vectors.push(to);
-          column.push(length);
+          column.push(left);
         }
         columns.push(column);
         work = space.work();
@@ -76,7 +76,7 @@ export async function lanczos<V>(
       let residual = 0;
       for (let i = 0; i < count; i++) {
         const s = ritz.vectors.subarray(i * size, (i + 1) * size);
-        residual = Math.max(residual, Math.hypot(...outside(columns, size, s)));
+        residual = Math.max(residual, length(outside(columns, size, s)));
       }
       const converged = iteration >= least && residual <= tolerance * magnitude;
       if (converged || basis.vectors.length === size || iteration === maxIterations) {
@@ -103,8 +103,8 @@ async function startBasis<V>(
     const candidate = block[basis.vectors.length];
     await starts.next(space, candidate, scratch, signal);
     if (basis.vectors.length > 0) {
-      const { length } = await orthogonalise(space.work(), candidate, basis.vectors, candidate, signal);
-      if (!(length > NEGLIGIBLE)) continue;
+      const { left } = await orthogonalise(space.work(), candidate, basis.vectors, candidate, signal);
+      if (!(left > NEGLIGIBLE)) continue;
     }
     basis.vectors.push(candidate);
   }
@@ -124,7 +124,7 @@ async function orthogonalise<V>(
   basis: readonly V[],
   to: V,
   signal?: AbortSignal,
-): Promise<{ column: number[]; whole: number; length: number }> {
+): Promise<{ column: number[]; whole: number; left: number }> {
   const without = (first: number): [V, Coefficient][] => basis.map((q, i) => [q, { factor: -1, result: first + i }]);
   const once = work.combine({ terms: [[w, 1]], with: [...basis, w] });
   const twice = work.combine({ to: w, terms: [[w, 1], ...without(once)], with: basis });
@@ -134,7 +134,7 @@ async function orthogonalise<V>(
   return {
     column: basis.map((_, i) => results[once + i] + results[twice + i]),
     whole: Math.sqrt(checkFinite(results[once + basis.length])),
-    length: Math.sqrt(results[rest]),
+    left: Math.sqrt(results[rest]),
   };
 }
 
@@ -184,6 +184,8 @@ function outside(columns: Columns, size: number, s: Float64Array): number[] {
   }
   return parts;
 }
+
+const length = (parts: readonly number[]): number => Math.sqrt(parts.reduce((sum, part) => sum + part * part, 0));
 
 /** The Ritz vectors of these coefficients, a row each, in place of the basis, scaled to unit length. */
 async function ritzVectors<V>(
