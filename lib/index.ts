@@ -85,6 +85,7 @@ export {
 } from './params/safetensors/read.ts';
 export type { SafeTensor, TensorArray, TensorSource, TransferOptions } from './params/safetensors/tensor.ts';
 export { saveSafetensors } from './params/safetensors/write.ts';
+export type { InitialStates } from './params/states.ts';
 export { type Direction, type Distribution, type Purpose, stream } from './random/direction.ts';
 export { PhiloxStream } from './random/philox.ts';
 export type { Seed } from './random/seed.ts';

@@ -151,6 +151,7 @@ describe('memory', () => {
   const negative = a.reduce((total, value) => total + Math.max(-value, 0), 0);
 
   it('of trace, λmax and the rest stays within 16 vectors, whatever the dimension, with a preconditioner, too', async () => {
+    await using device = openDevice({ threads: 2 });
     const objective = await compile(device, diagonalProblem(a));
     const p = new Float64Array(d).fill(4);
     // What a model has whose vectors are so large that neither the basis nor a batch is within its budget.
@@ -179,6 +180,7 @@ describe('memory', () => {
   });
 
   it('is what options say: the basis within its budget, and two vectors a probe', async () => {
+    await using device = openDevice({ threads: 2 });
     const objective = await compile(device, diagonalProblem(a));
     const hessian = await objective.hessian();
     for (const vectors of [12, 20, 40]) {
