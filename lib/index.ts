@@ -15,7 +15,7 @@ export {
   type SpectrumEstimate,
 } from './curvature/lanczos-quadrature.ts';
 export type { LinearOperator } from './curvature/operator.ts';
-export { type PreconditionedOperator, preconditionedOperator } from './curvature/preconditioned-operator.ts';
+export { preconditionedOperator } from './curvature/preconditioned-operator.ts';
 export { type TopEigenvalues, type TopEigenvaluesOptions, topEigenvalues } from './curvature/top-eigenvalues.ts';
 export { type Cifar10Options, cifar10Data } from './data/cifar10.ts';
 export type { Dataset, LabelledData } from './data/dataset.ts';
@@ -43,7 +43,13 @@ export type { LossValue, Problem, Tensors } from './objective/problem.ts';
 export { supervised } from './objective/supervised.ts';
 // Optimizers: an estimator times an update rule.
 export { exactGradient } from './optimizers/estimators/exact-gradient.ts';
+export { forwardGradient } from './optimizers/estimators/forward-gradient.ts';
 export { gaussianTwoPoint } from './optimizers/estimators/gaussian-two-point.ts';
+export { meanOfQueries } from './optimizers/estimators/mean-of-queries.ts';
+export { oneSided } from './optimizers/estimators/one-sided.ts';
+export { rademacherTwoPoint } from './optimizers/estimators/rademacher-two-point.ts';
+export { sphereTwoPoint } from './optimizers/estimators/sphere-two-point.ts';
+export { type SvrgState, zoSvrg } from './optimizers/estimators/zo-svrg.ts';
 export type { Json, Options } from './optimizers/json.ts';
 export {
   type Linear,
@@ -53,18 +59,22 @@ export {
 } from './optimizers/linear-estimate.ts';
 export type {
   DenseGradient,
+  Directions,
   Estimate,
+  EstimateRequest,
   Estimator,
-  LossOracle,
   Moments,
   Optimizer,
   Point,
+  StatefulEstimate,
+  StatelessEstimator,
   StateName,
   Term,
   Update,
   UpdateRule,
 } from './optimizers/optimizer.ts';
-export { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from './optimizers/recipes.ts';
+export type { HeldPoint, Oracle, StepOracle } from './optimizers/oracle.ts';
+export { adam, frozenZoAdam, gd, gdm, mezo, spsa, zoAdam, zoGD, zoGDM, zoSVRG } from './optimizers/recipes.ts';
 export { adamRule } from './optimizers/rules/adam.ts';
 export { frozenAdam } from './optimizers/rules/frozen-adam.ts';
 export { plain } from './optimizers/rules/plain.ts';

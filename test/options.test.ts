@@ -48,6 +48,12 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
   gdm: (options) => zeroth.gdm({ lr: 0.1, ...options }),
   adam: (options) => zeroth.adam({ lr: 0.1, ...options }),
   gaussianTwoPoint: (options) => zeroth.gaussianTwoPoint(options),
+  oneSided: (options) => zeroth.oneSided(options),
+  rademacherTwoPoint: (options) => zeroth.rademacherTwoPoint(options),
+  sphereTwoPoint: (options) => zeroth.sphereTwoPoint(options),
+  zoSvrg: (options) => zeroth.zoSvrg(options),
+  spsa: (options) => zeroth.spsa({ lr: 0.1, ...options }),
+  zoSVRG: (options) => zeroth.zoSVRG({ lr: 0.1, ...options }),
   adamRule: (options) => zeroth.adamRule(options),
   frozenAdam: (options) => zeroth.frozenAdam({ preconditioner, ...options }),
   polyakMomentum: (options) => zeroth.polyakMomentum(options),
@@ -57,6 +63,12 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
     schedules.warmupCosineDecay({ peak: 1, warmupSteps: 1, steps: 2, ...options }),
   topEigenvalues: (options) => zeroth.topEigenvalues(identity, options),
   hutchinsonTrace: (options) => zeroth.hutchinsonTrace(identity, options),
+  'linearEstimator: options': (options) =>
+    zeroth.linearEstimator(
+      { name: 'mine' },
+      () => ({ points: [[]], loss: { weights: [1], divisor: 1 }, terms: [] }),
+      options,
+    ),
   linearEstimator: (options) =>
     zeroth.linearEstimator({ name: 'mine', ...options }, () => ({
       points: [[]],
@@ -111,7 +123,9 @@ describe('an unknown name among options is refused, with the known ones', () => 
     const others = [
       ...['ZerothError', 'PhiloxStream', 'accuracy', 'exactGradient', 'linear', 'linearParameters', 'loadCheckpoint'],
       ...[
+        'forwardGradient',
         'loadSafetensors',
+        'meanOfQueries',
         'openSafetensors',
         'plain',
         'preconditionedOperator',

@@ -12,6 +12,7 @@ import { accuracy } from '../nn/metrics.ts';
 import { compile, type Objective } from '../objective/objective.ts';
 import type { Problem } from '../objective/problem.ts';
 import { supervised } from '../objective/supervised.ts';
+import { vectorsOf } from '../optimizers/estimator-state.ts';
 import { learningRateAt } from '../optimizers/schedules.ts';
 import { loadCheckpoint } from '../train/checkpoint.ts';
 import type { TrainEvent } from '../train/events.ts';
@@ -105,6 +106,7 @@ async function measureCurvature(
   try {
     const checkpoint = await loadCheckpoint(folder);
     await objective.params.useStates(optimizer.rule.states, optimizer.rule.initial);
+    objective.params.useHeld(vectorsOf(optimizer.estimator));
     await checkpoint.restore(objective.params);
     const run = checkpoint.identity.run as number;
     const { seed, batch } = settings;

@@ -14,8 +14,8 @@ import type { Problem, Tensors } from './problem.ts';
 /** Slots of every program: the flat parameters, then the data arrays in their order, the constants in theirs, (HVP) the tangents. */
 const PARAMETER_SLOT = 0;
 
-/** The loss; the weight that it is divided by; the loss and its gradient; Hessian-vector products of so many vectors. */
-export type ProgramKind = 'loss' | 'weight' | 'gradient' | `hvp${number}`;
+/** The loss; the weight that it is divided by; the loss and its derivative along a vector, or its gradient; Hessian-vector products of so many vectors. */
+export type ProgramKind = 'loss' | 'weight' | 'derivative' | 'gradient' | `hvp${number}`;
 
 /** Shapes and dtypes of named arrays, in their order. */
 export type Specs = Readonly<Record<string, TensorSpec>>;
@@ -59,6 +59,7 @@ export class Compiler {
   build(kind: ProgramKind, examples: number): Plan {
     if (kind === 'loss') return this.#loss(examples);
     if (kind === 'weight') return this.#weight(examples);
+    if (kind === 'derivative') return this.#derivative(examples);
     if (kind === 'gradient') return this.#gradient(examples);
     return this.#hessianVector(examples, Number(kind.slice('hvp'.length)));
   }
@@ -103,6 +104,25 @@ export class Compiler {
     return this.plan(graph, this.data, ['f64']);
   }
 
+  /** Outputs: the mean; or sum and weight; then the derivative of mean or sum along the vector. */
+  #derivative(examples: number): Plan {
+    const graph = this.trace(
+      this.data,
+      examples,
+      (parameters, data, constants, vectors) => {
+        const value = (p: Tensors) => this.#tracedLoss(p, data, constants).value;
+        const [, derivative] = jvp(value)([parameters], [this.#tensorsOf(vectors!, [])]);
+        return [...scalarsOf(this.#tracedLoss(parameters, data, constants)), derivative];
+      },
+      1,
+    );
+    return this.plan(
+      graph,
+      this.data,
+      graph.outputs.map(() => 'f64' as const),
+    );
+  }
+
   /** Outputs: the mean, or the sum, then its gradient with respect to each parameter tensor. */
   #gradient(examples: number): Plan {
     const graph = this.trace(this.data, examples, (parameters, data, constants) => {
@@ -121,13 +141,9 @@ export class Compiler {
     const tensors = this.#layout.tensors;
     const products: ObjectiveFunction = (parameters, data, constants, vectors) => {
       const gradient = grad((p: Tensors) => this.#tracedLoss(p, data, constants).value);
-      const tangents = Object.fromEntries(
-        tensors.map(({ name, shape, offset, size }) => [
-          name,
-          reshape(slice(vectors!, [0, offset], [count, offset + size]), [count, ...shape]),
-        ]),
+      const product = vmap((tangent: Tensors) => jvp(gradient)([parameters], [tangent])[1])(
+        this.#tensorsOf(vectors!, [count]),
       );
-      const product = vmap((tangent: Tensors) => jvp(gradient)([parameters], [tangent])[1])(tangents);
       return tensors.map(({ name, size }) => reshape(product[name], [count, size]));
     };
     return this.trace(this.data, examples, products, count);
@@ -136,6 +152,17 @@ export class Compiler {
   #hessianVector(examples: number, count: number): Plan {
     const outputs = this.#layout.tensors.map(() => 'f32' as const);
     return this.plan(this.hessianVectorGraph(examples, count), this.data, outputs);
+  }
+
+  /** Rows as long as θ as the tensors that they hold, each with `rows` before its shape. */
+  #tensorsOf(vectors: Tensor, rows: readonly number[]): Tensors {
+    const count = vectors.shape[0];
+    return Object.fromEntries(
+      this.#layout.tensors.map(({ name, shape, offset, size }) => [
+        name,
+        reshape(slice(vectors, [0, offset], [count, offset + size]), [...rows, ...shape]),
+      ]),
+    );
   }
 
   #call(parameters: Tensors, data: Tensors, constants: Tensors): TracedLoss {

@@ -1,4 +1,4 @@
-import { type BufferHandle, CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
+import { CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { MAX_F32, ZerothError } from '../errors.ts';
 import type { Layout } from '../params/layout.ts';
@@ -74,6 +74,38 @@ export class Mean {
     return Float64Array.from({ length: slots.length / 2 }, quotient);
   }
 
+  /** Commands that return the loss and its derivatives along so many vectors. */
+  derivativeList(vectors: number): CommandList {
+    return new CommandList((this.slotsOfLoss + 1) * vectors);
+  }
+
+  /** Appends the loss and its derivative along the i-th vector. */
+  addDerivative(
+    list: CommandList,
+    pieces: readonly Piece[],
+    theta: DeviceBuffer,
+    data: Inputs,
+    vector: DeviceBuffer,
+    i: number,
+  ): void {
+    const width = this.slotsOfLoss + 1;
+    const slots = Array.from({ length: width }, (_, j) => i * width + j);
+    const outputs = (share: number): OutputBinding[] =>
+      slots.map((slot) => ({ mode: 'addToSlot', slot, weight: this.#weighted ? 1 : share }));
+    this.call(list, pieces, theta, data, outputs, [{ buffer: vector, byteOffset: 0 }]);
+  }
+
+  /** What a `derivativeList` returned. The weight of a loss is no function of the parameters. @throws ERR_ZEROTH_DATA */
+  derivativesIn(slots: Float64Array, rows: Rows): { loss: number; derivatives: Float64Array } {
+    const width = this.slotsOfLoss + 1;
+    const weight = this.#weighted ? this.#checkedWeight(slots[1], rows) : 1;
+    const derivatives = Float64Array.from(
+      { length: slots.length / width },
+      (_, i) => slots[(i + 1) * width - 1] / weight,
+    );
+    return { loss: slots[0] / weight, derivatives };
+  }
+
   /**
    * What sums and their derivatives are multiplied by; undefined where pieces are means, with shares of their own.
    * @throws ERR_ZEROTH_DATA
@@ -105,12 +137,12 @@ export class Mean {
     }
   }
 
-  /** Outputs, one a parameter tensor, that make up rows of flat vectors, from element `first` on. The first piece stores, the others accumulate. */
-  vectorOutputs(buffer: BufferHandle, weight: number, piece: number, first = 0): OutputBinding[] {
+  /** Outputs, one a parameter tensor, that make up rows of flat vectors. The first piece stores, the others accumulate. */
+  vectorOutputs(buffer: DeviceBuffer, weight: number, piece: number): OutputBinding[] {
     return this.#layout.tensors.map(({ offset, size }) => ({
       mode: piece > 0 ? 'accumulate' : 'store',
       buffer,
-      offset: first + offset,
+      offset,
       rowLength: size,
       rowStride: this.#layout.length,
       weight,

@@ -1,12 +1,13 @@
-import { CommandList, type DeviceVector } from '../device/commands.ts';
+import type { CommandList } from '../device/commands.ts';
 import { Device, type DeviceBuffer } from '../device/device.ts';
-import { checkInteger, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
+import { checkInteger, checkOptions, invalidArgument } from '../errors.ts';
 import { dtypeOf, type HostArray } from '../graph/host-array.ts';
-import type { LossOracle, Point } from '../optimizers/optimizer.ts';
+import type { Point } from '../optimizers/optimizer.ts';
+import type { HeldPoint, Oracle, StepOracle } from '../optimizers/oracle.ts';
 import { createParams } from '../params/initialise.ts';
 import { Layout } from '../params/layout.ts';
 import type { DeviceGradient, Displacement, Params } from '../params/params.ts';
-import { checkPoint } from '../params/update.ts';
+import type { Direction } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { checkMean } from './check-mean.ts';
 import { Compiler, type Specs } from './compile.ts';
@@ -14,6 +15,7 @@ import { DeviceData } from './device-data.ts';
 import { type Evaluated, Evaluation, evaluateFunction } from './evaluate.ts';
 import { HessianOperator } from './hessian.ts';
 import { Mean, type Rows } from './mean.ts';
+import { type ObjectiveOracle, Oracles } from './oracle.ts';
 import { checkData, checkProblem, type Problem, type Tensors, type TypedArrays } from './problem.ts';
 import { type PlannedStep, type Stretch, takeStretch } from './stretch.ts';
 
@@ -56,7 +58,7 @@ interface Parts {
  * are cut into micro-batches and spread over threads.
  */
 export class Objective<P extends string = string, D extends string = string, C extends string = string>
-  implements LossOracle
+  implements Oracle
 {
   readonly device: Device;
   readonly params: Params;
@@ -67,7 +69,8 @@ export class Objective<P extends string = string, D extends string = string, C e
   readonly #mean: Mean;
   #hasHessian = false;
   readonly #budget: number;
-  #gradient: DeviceBuffer | undefined;
+  readonly #oracles: Oracles;
+  readonly #oracle: ObjectiveOracle;
 
   /** @internal Use `compile`. */
   constructor({ device, name, compiler, params, data, examples, budget }: Parts) {
@@ -78,6 +81,8 @@ export class Objective<P extends string = string, D extends string = string, C e
     this.#compiler = compiler;
     this.#mean = new Mean(device, compiler, params.layout, { data, examples }, budget);
     this.#budget = budget;
+    this.#oracles = new Oracles(device, params, this.#mean);
+    this.#oracle = this.#oracles.of(null, true);
   }
 
   get dimension(): number {
@@ -96,26 +101,39 @@ export class Objective<P extends string = string, D extends string = string, C e
    * @throws ERR_ZEROTH_ABORTED; ERR_ZEROTH_DATA where the weights of a `{ sum, weight }` add up to nothing; ERR_ZEROTH_NATIVE where the loss
    *   reads a row that is not there (`ops.gather`).
    */
-  losses(points: readonly Point[], signal?: AbortSignal): Promise<Float64Array> {
-    return this.#losses(points, null, true, signal);
+  losses(points: readonly (Point | HeldPoint)[], signal?: AbortSignal): Promise<Float64Array> {
+    return this.#oracle.losses(points, signal);
+  }
+
+  /** ‖z‖ of each direction, in f64. */
+  norms(directions: readonly Direction[], signal?: AbortSignal): Promise<Float64Array> {
+    return this.#oracle.norms(directions, signal);
+  }
+
+  /** Full-batch L(θ) and ⟨∇L(θ), z⟩ of each direction, by forward-mode differentiation. @throws as `losses` does. */
+  derivatives(
+    directions: readonly Direction[],
+    signal?: AbortSignal,
+  ): Promise<{ loss: number; derivatives: Float64Array }> {
+    return this.#oracle.derivatives(directions, signal);
   }
 
   /** Full-batch loss and gradient at θ. The gradient's buffer is reused by the next call. @throws as `losses` does. */
   gradient(signal?: AbortSignal): Promise<{ loss: number; gradient: DeviceGradient }> {
-    return this.#lossAndGradient(null, signal);
+    return this.#oracle.gradient(signal);
   }
 
   /**
    * The same oracle over the given examples only (their order does not matter, repetition is allowed).
    * @throws ERR_ZEROTH_ARGUMENT for an example that is not there, for none at all, and without data.
    */
-  batch(rows: Uint32Array | readonly number[]): LossOracle {
-    return this.#oracle(this.#checkedRows(rows), true);
+  batch(rows: Uint32Array | readonly number[]): Oracle {
+    return this.#oracles.of(this.#checkedRows(rows), true);
   }
 
   /** @internal What the steps of a run ask, of all examples or some: displaced in place where `displacement` says so. */
-  oracleOfSteps(rows: Rows): LossOracle {
-    return this.#oracle(rows && this.#checkedRows(rows), false);
+  oracleOfSteps(rows: Rows): StepOracle {
+    return this.#oracles.ofStep(rows && this.#checkedRows(rows));
   }
 
   /** @internal Whether steps can be taken several at a time: where displaced parameters have vectors of their own. */
@@ -196,27 +214,25 @@ export class Objective<P extends string = string, D extends string = string, C e
     return new HessianOperator(this, await this.params.snapshot());
   }
 
-  /** @internal Appends H(theta) times `count` vectors that follow one another from the first on, to where the first product goes. */
+  /** @internal Appends out[i, :] = H(theta) · vectors[i, :] for `count` rows. */
   async appendHessianVector(
     list: CommandList,
     theta: DeviceBuffer,
-    vectors: DeviceVector,
-    products: DeviceVector,
+    vectors: DeviceBuffer,
+    out: DeviceBuffer,
     count: number,
   ): Promise<void> {
     const pieces = await this.#mean.pieces(`hvp${count}`);
     const scale = await this.#mean.scale(theta, null);
     const data = this.#mean.data.select(list, null);
-    const { buffer, offset } = products;
-    const rows = (share: number, i: number) => this.#mean.vectorOutputs(buffer, scale ?? share, i, offset);
-    const input = { buffer: vectors.buffer, byteOffset: 4 * vectors.offset };
-    this.#mean.call(list, pieces, theta, data, rows, [input]);
+    const rows = (share: number, i: number) => this.#mean.vectorOutputs(out, scale ?? share, i);
+    this.#mean.call(list, pieces, theta, data, rows, [{ buffer: vectors, byteOffset: 0 }]);
   }
 
   /** Frees the programs, the data and the parameters. */
   async dispose(): Promise<void> {
     await this.#mean.dispose();
-    this.#gradient?.dispose();
+    this.#oracles.dispose();
     this.params.dispose();
   }
 
@@ -230,57 +246,6 @@ export class Objective<P extends string = string, D extends string = string, C e
     for (const row of rows) checkInteger('example', row, 0, this.examples - 1);
     if (rows.length === 0) invalidArgument('batch', 'at least one example', rows);
     return rows instanceof Uint32Array ? rows : Uint32Array.from(rows);
-  }
-
-  #oracle(rows: Rows, exact: boolean): LossOracle {
-    return {
-      dimension: this.dimension,
-      losses: (points, signal) => this.#losses(points, rows, exact, signal),
-      gradient: (signal) => this.#lossAndGradient(rows, signal),
-    };
-  }
-
-  async #losses(points: readonly Point[], rows: Rows, exact: boolean, signal?: AbortSignal): Promise<Float64Array> {
-    if (!Array.isArray(points))
-      invalidArgument('points', 'an array of points, each an array of { direction, coefficient }', points);
-    points.forEach(checkPoint);
-    const pieces = await this.#mean.pieces('loss', rows?.length);
-    refuseAborted(signal);
-    const list = this.#mean.lossList(points.length);
-    const data = this.#mean.data.select(list, rows);
-    const { params } = this;
-    const lent = exact && !params.copy ? this.device.allocate(params.theta.byteLength) : null;
-    const copy = params.copy ?? lent;
-    let slots: Promise<Float64Array>;
-    try {
-      for (const [i, point] of points.entries()) {
-        const theta = copy ? params.displace(list, point, copy) : params.moveTo(list, point);
-        this.#mean.addLoss(list, pieces, theta, data, i * this.#mean.slotsOfLoss);
-      }
-      slots = this.device.submit(list, signal);
-    } finally {
-      // Freed once the work that was submitted is done.
-      lent?.dispose();
-    }
-    return this.#mean.lossesIn(await slots, rows);
-  }
-
-  async #lossAndGradient(rows: Rows, signal?: AbortSignal): Promise<{ loss: number; gradient: DeviceGradient }> {
-    const pieces = await this.#mean.pieces('gradient', rows?.length);
-    const scale = await this.#mean.scale(this.params.theta, rows, signal);
-    refuseAborted(signal);
-    this.#gradient ??= this.device.allocate(this.dimension * 4);
-    const gradient = this.#gradient;
-    const list = new CommandList(3);
-    const data = this.#mean.data.select(list, rows);
-    this.params.moveTo(list, []);
-    this.#mean.call(list, pieces, this.params.theta, data, (share, i) => [
-      { mode: 'addToSlot', slot: 0, weight: scale ?? share },
-      ...this.#mean.vectorOutputs(gradient, scale ?? share, i),
-    ]);
-    list.sums(gradient, 0, this.dimension, 1);
-    const [loss, , squaredNorm] = await this.device.submit(list, signal);
-    return { loss, gradient: { byteLength: gradient.byteLength, squaredNorm, buffer: gradient } };
   }
 }
 
@@ -325,9 +290,3 @@ const specsOf = (arrays: TypedArrays): Specs =>
   Object.fromEntries(
     Object.entries(arrays).map(([name, array]) => [name, { shape: array.shape, dtype: dtypeOf(array) }]),
   );
-
-/** Before anything is changed: an evaluation that will not take place moves no parameters. */
-function refuseAborted(signal?: AbortSignal): void {
-  if (signal?.aborted)
-    throw new ZerothError('ERR_ZEROTH_ABORTED', 'The operation was aborted.', { cause: signal.reason });
-}

@@ -1,5 +1,5 @@
 import { CommandList } from '../device/commands.ts';
-import type { LinearEstimate, LossCombination } from '../optimizers/linear-estimate.ts';
+import { counted, type LinearEstimate, type LossCombination } from '../optimizers/linear-estimate.ts';
 import type { Estimate, Point, Update } from '../optimizers/optimizer.ts';
 import type { Ahead } from '../params/ahead.ts';
 import type { Params } from '../params/params.ts';
@@ -107,12 +107,9 @@ export async function takeStretch(mean: Mean, params: Params, steps: readonly Pl
   return new Stretch(ahead, steps, lossesOf);
 }
 
-function addCombination(list: CommandList, out: number, { weights, divisor }: LossCombination, losses: number): void {
-  list.combine(
-    out,
-    weights.map((weight, i) => ({ weight, slot: losses + i })),
-    divisor,
-  );
+function addCombination(list: CommandList, out: number, combination: LossCombination, losses: number): void {
+  const terms = counted(combination).map(({ weight, i }) => ({ weight, slot: losses + i }));
+  list.combine(out, terms, combination.divisor);
 }
 
 /** Two at a time share a pass. */

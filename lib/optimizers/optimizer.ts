@@ -1,6 +1,7 @@
 import type { Direction } from '../random/direction.ts';
-import type { DenseGradient, Estimate, Point } from './estimate.ts';
-import type { Options } from './json.ts';
+import type { Estimate } from './estimate.ts';
+import type { Json, Options } from './json.ts';
+import type { StepOracle } from './oracle.ts';
 import type { LearningRate } from './step-size.ts';
 
 export type { DenseGradient, Estimate, Point, Term } from './estimate.ts';
@@ -12,25 +13,39 @@ export interface Moments {
   readonly s2: number;
 }
 
-/** What an estimator may ask of the thing that is being minimised. */
-export interface LossOracle {
-  readonly dimension: number;
-  /** L at each point, in one call to the device: `losses([[]])` is L(θ). */
-  losses(points: readonly Point[], signal?: AbortSignal): Promise<Float64Array>;
-  /** L(θ) and ∇L(θ). */
-  gradient(signal?: AbortSignal): Promise<{ loss: number; gradient: DenseGradient }>;
+/** What an estimator goes by in a step. */
+export interface EstimateRequest<S extends Json = Json> {
+  readonly oracle: StepOracle;
+  /** Steps done before this one: the first is 0. */
+  readonly step: number;
+  /** The i-th direction of this step, 0 ≤ i < 2^16, or of an earlier one. All that is random comes from here. */
+  readonly direction: Directions;
+  /** What it returned in the step before, or `init`; null where it keeps none. */
+  readonly state: S;
+  readonly signal?: AbortSignal;
 }
 
-/** How ĝ is made. Stateless: everything random comes from `direction`. */
-export interface Estimator {
+export type Directions = (i: number, step?: number) => Direction;
+
+/** An estimate with the state after it. */
+export interface StatefulEstimate<S extends Json = Json> {
+  readonly estimate: Estimate;
+  readonly state: S;
+}
+
+/**
+ * How ĝ is made: a pure function of what it is given. What it remembers is its state, plain JSON, and the vectors that it holds, both of
+ * which checkpoints save, so that a resumed run goes on exactly.
+ */
+export interface Estimator<S extends Json = Json> {
   readonly name: string;
   /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */
   readonly options?: Options;
   /**
-   * What one step asks of the oracle: so many losses, so many gradients. By it the monitor's interval is chosen. Default one loss, so that
+   * What one step asks of the oracle: so many losses, directional derivatives, gradients. By it the monitor's interval is chosen. Default one loss, so that
    * the monitor costs no more than it may.
    */
-  readonly cost?: { readonly losses?: number; readonly gradients?: number };
+  readonly cost?: { readonly losses?: number; readonly derivatives?: number; readonly gradients?: number };
   /** Smoothing μ, where the estimator has one. */
   readonly mu?: number;
   /**
@@ -38,11 +53,23 @@ export interface Estimator {
    * the edge of stability; curvature is measured all the same.
    */
   moments?(dimension: number): Moments | null;
+  /** Vectors that it holds beside θ, by name, each as long as θ and zero at first: `oracle.hold` fills them, points are taken at them. */
+  readonly vectors?: readonly string[];
+  /** State before the first step. Absent: it keeps none. @param dimension numbers that a direction has. */
+  init?(dimension: number): S;
   /**
+   * The estimate of a step; where there is an `init`, with the state after it.
+   *
    * One that is a linear function of losses is best made by `linearEstimator`: small models then take several steps in one submission.
-   * @param direction the i-th direction of this step.
    */
-  estimate(oracle: LossOracle, direction: (i: number) => Direction, signal?: AbortSignal): Promise<Estimate>;
+  estimate(request: EstimateRequest<S>): Promise<Estimate | StatefulEstimate<S>>;
+}
+
+/** An estimator that remembers nothing. */
+export interface StatelessEstimator extends Estimator {
+  readonly vectors?: never;
+  readonly init?: never;
+  estimate(request: EstimateRequest): Promise<Estimate>;
 }
 
 /**

@@ -2,6 +2,8 @@ import { checkOptions } from '../errors.ts';
 import type { NumberArray } from '../graph/host-array.ts';
 import { exactGradient } from './estimators/exact-gradient.ts';
 import { gaussianTwoPoint } from './estimators/gaussian-two-point.ts';
+import { rademacherTwoPoint } from './estimators/rademacher-two-point.ts';
+import { zoSvrg } from './estimators/zo-svrg.ts';
 import type { Estimator, LearningRate, Optimizer, UpdateRule } from './optimizer.ts';
 import { adamRule } from './rules/adam.ts';
 import { frozenAdam } from './rules/frozen-adam.ts';
@@ -126,6 +128,44 @@ export function frozenZoAdam(options: {
   checkOptions('frozenZoAdam: options', options, { lr: true, mu: true, beta1: true, preconditioner: true });
   const { lr, mu = 1e-3, beta1 = 0.9, preconditioner } = options;
   return recipe('frozen-zo-adam', lr, gaussianTwoPoint({ mu }), frozenAdam({ beta1, preconditioner }));
+}
+
+/**
+ * SPSA, simultaneous perturbation stochastic approximation: zeroth-order gradient descent along directions of signs.
+ *
+ * Spall's gains fall with the step, a/(A + k)^0.602 and c/k^0.101; here η may be a schedule, and μ, his c, is constant. Where its edge of stability
+ * lies depends on the diagonal of the Hessian: see `rademacherTwoPoint`.
+ *
+ *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u_i = ±1
+ *
+ * @param options.lr η. @param options.mu μ.
+ * @returns an optimizer without state.
+ * @example
+ * spsa({ lr: 0.05 }).estimator.name // 'rademacher-two-point'
+ * @see Spall, Multivariate stochastic approximation using a simultaneous perturbation gradient approximation, 1992.
+ */
+export function spsa(options: { lr: LearningRate; mu?: number }): Optimizer {
+  checkOptions('spsa: options', options, { lr: true, mu: true });
+  const { lr, mu = 1e-3 } = options;
+  return recipe('spsa', lr, rademacherTwoPoint({ mu }), plain());
+}
+
+/**
+ * ZO-SVRG: zeroth-order gradient descent whose noise a snapshot of the parameters reduces.
+ *
+ *     θ' = θ − η ĝ,   ĝ = [c_batch(θ; u) − c_batch(θ̃; u)] u + (1/q) Σ c_all(θ̃; u_i) u_i
+ *
+ * @param options.lr η. @param options.mu μ. @param options.every steps from one snapshot θ̃ to the next. Default 20.
+ * @param options.queries q, directions of a snapshot. Default 10.
+ * @returns an optimizer whose estimator holds one vector.
+ * @example
+ * zoSVRG({ lr: 0.01, queries: 4 }).estimator.options // { mu: 0.001, every: 20, queries: 4 }
+ * @see `zoSvrg`; Liu et al., arXiv 1805.10367.
+ */
+export function zoSVRG(options: { lr: LearningRate; mu?: number; every?: number; queries?: number }): Optimizer {
+  checkOptions('zoSVRG: options', options, { lr: true, mu: true, every: true, queries: true });
+  const { lr, ...rest } = options;
+  return recipe('zo-svrg', lr, zoSvrg(rest), plain());
 }
 
 /**

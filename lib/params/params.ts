@@ -3,9 +3,11 @@ import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkNumber, invalidArgument } from '../errors.ts';
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import type { DenseGradient, Estimate, Point, StateName, Update } from '../optimizers/optimizer.ts';
+import { type HeldPoint, isHeld } from '../optimizers/oracle.ts';
 import type { Direction } from '../random/direction.ts';
 import { Ahead, AheadVectors } from './ahead.ts';
 import { addOp, Changes, moving, type StateOf } from './changes.ts';
+import { Held } from './held.ts';
 import type { Layout } from './layout.ts';
 import { type MeasuredParams, measureVectors } from './measure.ts';
 import { type InitialStates, States } from './states.ts';
@@ -49,6 +51,7 @@ export class Params {
   readonly #states: States;
   readonly #state: StateOf;
   readonly #changes = new Changes();
+  readonly #held: Held;
   readonly #aheadVectors: AheadVectors;
   #ahead: Ahead | undefined;
   #passes = 0;
@@ -61,6 +64,7 @@ export class Params {
     this.#states = new States(device, layout.length);
     this.#state = (name) => this.#states.of(name);
     this.#aheadVectors = new AheadVectors(device);
+    this.#held = new Held(device, layout.length);
   }
 
   /** How steps displace. */
@@ -78,9 +82,9 @@ export class Params {
     return this.#passes;
   }
 
-  /** Bytes of θ, its state, the copies for displacements if there are any, and those to go back to. */
+  /** Bytes of θ, its state, the vectors that an estimator holds, the copies for displacements if there are any, and those to go back to. */
   get byteLength(): number {
-    const vectors = 1 + this.#states.buffers.size + (this.copy ? 1 : 0) + this.#aheadVectors.count;
+    const vectors = 1 + this.#states.buffers.size + (this.copy ? 1 : 0) + this.#aheadVectors.count + this.#held.count;
     return this.theta.byteLength * vectors;
   }
 
@@ -128,7 +132,7 @@ export class Params {
    */
   moveTo(list: CommandList, point: Point): DeviceBuffer {
     this.#comeBack();
-    for (const { coefficient } of point) checkNumber('coefficient of a displacement in place', coefficient, IN_PLACE);
+    checkInPlace(point);
     this.#pass(list, this.theta, this.#changes.advance(this.#state, moving(point)));
     return this.theta;
   }
@@ -147,6 +151,34 @@ export class Params {
     }
     if (ops.length > 0) ops.push({ kind: 'keep', terms: [], to: this.theta });
     this.#pass(list, into, [...ops, addOp(target)]);
+    return into;
+  }
+
+  /** Begins anew with the vectors that an estimator holds beside θ, all zero. */
+  useHeld(names: readonly string[]): void {
+    this.#held.use(names);
+  }
+
+  /** @internal Appends what copies θ as it is now into a held vector. @throws ERR_ZEROTH_ARGUMENT where there is no such vector. */
+  hold(list: CommandList, name: string): void {
+    const to = this.#held.of(name);
+    this.moveTo(list, []);
+    list.copy(this.theta, 0, to, 0, to.byteLength);
+  }
+
+  /** @internal Refuses a point at which nothing can be evaluated, before anything is changed. @throws ERR_ZEROTH_ARGUMENT */
+  checkReachable(point: Point | HeldPoint, inPlace: boolean): void {
+    if (isHeld(point)) this.#held.of(point.at);
+    else if (inPlace) checkInPlace(point);
+  }
+
+  /** @internal Appends what is needed for the returned vector to hold a held one, displaced. */
+  displaceHeld(list: CommandList, name: string, terms: Point): DeviceBuffer {
+    const from = this.#held.of(name);
+    const target = moving(terms);
+    if (target.length === 0) return from;
+    const into = this.copy ?? this.#held.scratch();
+    list.pass(from, into, this.length, [addOp(target)]);
     return into;
   }
 
@@ -222,25 +254,25 @@ export class Params {
   }
 
   /**
-   * Does what waits, which moves nothing by one bit, and returns the vectors that now hold θ and its states: for who reads them piece by
-   * piece before anything is changed.
+   * Does what waits, which moves nothing by one bit, and returns the vectors that now hold θ, its states and what an estimator holds
+   * (`held.` before its name): for who reads them piece by piece before anything is changed.
    */
-  async settle(): Promise<ReadonlyMap<'theta' | StateName, DeviceBuffer>> {
+  async settle(): Promise<ReadonlyMap<string, DeviceBuffer>> {
     await this.commit();
-    return this.#vectors();
+    return this.#allVectors();
   }
 
   /**
-   * Replaces θ and every state by vectors that come piece by piece.
+   * Replaces all vectors of `settle` by ones that come piece by piece.
    *
-   * @param lengths of the vectors, by name: `theta` and the states that there are.
+   * @param lengths of the vectors, by name: those that there are.
    * @throws ERR_ZEROTH_ARGUMENT, with nothing changed, for vectors that do not fit.
    */
   async replace(
     lengths: ReadonlyMap<string, number>,
     pieces: (name: string) => AsyncIterable<VectorPiece>,
   ): Promise<void> {
-    const vectors: ReadonlyMap<string, DeviceBuffer> = this.#vectors();
+    const vectors = this.#allVectors();
     const names = [...lengths.keys()];
     if (names.length !== vectors.size || names.some((name) => !vectors.has(name)))
       invalidArgument('stored vectors', `the vectors ${[...vectors.keys()].join(', ')}`, names);
@@ -256,6 +288,7 @@ export class Params {
     this.theta.dispose();
     this.copy?.dispose();
     this.#states.dispose();
+    this.#held.dispose();
     this.#aheadVectors.dispose();
     this.#ahead?.end();
     this.#ahead = undefined;
@@ -268,6 +301,10 @@ export class Params {
 
   #vectors(): Map<'theta' | StateName, DeviceBuffer> {
     return new Map<'theta' | StateName, DeviceBuffer>([['theta', this.theta], ...this.#states.buffers]);
+  }
+
+  #allVectors(): ReadonlyMap<string, DeviceBuffer> {
+    return new Map<string, DeviceBuffer>([...this.#vectors(), ...this.#held.named()]);
   }
 
   #pass(list: CommandList, to: DeviceBuffer, ops: readonly PassOp[]): void {
@@ -298,3 +335,7 @@ export class Params {
 
 /** A displacement in place must leave room for z, of which no element is beyond 7, and for the parameter itself. */
 const IN_PLACE = { min: -1e30, max: 1e30 } as const;
+
+function checkInPlace(point: Point): void {
+  for (const { coefficient } of point) checkNumber('coefficient of a displacement in place', coefficient, IN_PLACE);
+}

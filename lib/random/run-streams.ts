@@ -1,4 +1,4 @@
-import { checkInteger } from '../errors.ts';
+import { checkInteger, invalidArgument } from '../errors.ts';
 import { type Direction, stream } from './direction.ts';
 
 /** Runs that may share a seed, steps of a run, and vectors that a step may draw for one purpose. */
@@ -37,7 +37,13 @@ export function runIndex(purpose: RunPurpose, { run, step, index = 0 }: RunPlace
 
 export const runStream = (purpose: RunPurpose, place: RunPlace): bigint => stream(purpose, runIndex(purpose, place));
 
-/** The directions of a step, all normal. @returns a function of the index, 0 ≤ i < 2^16, which throws ERR_ZEROTH_ARGUMENT beyond. */
-export function stepDirections(seed: bigint, run: number, step: number): (i: number) => Direction {
-  return (i) => ({ distribution: 'normal', seed, stream: runStream('step', { run, step, index: i }) });
+/**
+ * The directions of a step, all normal. @returns a function of the index, 0 ≤ i < 2^16, and of an earlier step, if it is one of those;
+ * it throws ERR_ZEROTH_ARGUMENT beyond.
+ */
+export function stepDirections(seed: bigint, run: number, step: number): (i: number, then?: number) => Direction {
+  return (i, then = step) => {
+    if (then > step) invalidArgument('step of a direction', `one up to this, ${step}`, then);
+    return { distribution: 'normal', seed, stream: runStream('step', { run, step: then, index: i }) };
+  };
 }

@@ -18,13 +18,13 @@ import { checkedWatchState, type WatchState } from './watch-state.ts';
 /**
  * Two files, each replaced atomically:
  * - `checkpoint.safetensors`: the named weights as of the checkpoint, for any tool that reads safetensors;
- * - `state.safetensors`: what a resume needs and nothing else needs to understand: θ and the optimizer's state as vectors, and
+ * - `state.safetensors`: what a resume needs and nothing else needs to understand: θ, the update rule's state and what the estimator holds as vectors, and
  *   the step. It is the authority; a kill between the two writes leaves both valid.
  */
 const WEIGHTS_FILE = 'checkpoint.safetensors';
 const STATE_FILE = 'state.safetensors';
 
-const FORMAT = '4';
+const FORMAT = '5';
 
 export interface Checkpoint {
   readonly step: number;
@@ -33,6 +33,8 @@ export interface Checkpoint {
   /** Loss of the last step so far; absent where there was none, or none that is finite. */
   readonly lastLoss?: number;
   readonly stepSize: StoredStepSize;
+  /** The estimator's state; null where it keeps none. */
+  readonly estimator: Json;
   readonly watch: WatchState;
 }
 
@@ -57,7 +59,7 @@ const source = (buffer: DeviceBuffer, shape: readonly number[], first = 0): Tens
 
 /** Writes both files, from the device piece by piece. The parameters are not to be changed meanwhile. */
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, params: Params): Promise<void> {
-  const { step, identity, lastLoss, stepSize, watch } = checkpoint;
+  const { step, identity, lastLoss, stepSize, estimator, watch } = checkpoint;
   const vectors = await params.settle();
   const tensors = new Map([...vectors].map(([name, buffer]) => [name, source(buffer, [params.length])]));
   await saveSafetensors(join(folder, STATE_FILE), tensors, {
@@ -66,6 +68,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, par
     identity: JSON.stringify(identity),
     lastLoss: JSON.stringify(lastLoss ?? null),
     stepSize: JSON.stringify(stepSize),
+    estimator: JSON.stringify(estimator),
     watch: JSON.stringify(watch),
   });
   const weights = new Map(
@@ -146,6 +149,7 @@ function checkedRecord(file: string, metadata: Readonly<Record<string, string>>)
       identity: checkedIdentity(metadata.identity),
       lastLoss: lastLoss ?? undefined,
       stepSize: checkedStepSize(metadata.stepSize),
+      estimator: JSON.parse(metadata.estimator) as Json,
       watch: checkedWatchState(JSON.parse(metadata.watch)),
     };
   } catch (cause) {

@@ -87,12 +87,12 @@ export async function runEvent(
 
 /** The event with which a run goes on, at a step. */
 export function resumeEvent(
-  { device }: Objective,
+  { device, dimension }: Objective,
   optimizer: Optimizer,
   { steps, meta }: RunSettings,
   step: number,
 ): ResumeEvent {
-  const { stepSize } = describeOptimizer(optimizer);
+  const { stepSize } = describeOptimizer(optimizer, { dimension });
   const startedAt = new Date().toISOString();
   return { type: 'resume', step, startedAt, steps, stepSize, device: deviceFacts(device), meta };
 }

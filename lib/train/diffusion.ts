@@ -17,7 +17,7 @@ export type DiffusionState = { readonly xx: number; readonly xm: number; readonl
  *                                            E‖x'‖² = E‖x‖² − 2ηβ E⟨x, m⟩ + η² E‖m'‖²
  *
  * Curvature pulls back what this leaves free, in the few directions that have some. Frozen Adam's m/p counts with the mean of 1/p². Unknown
- * (null) with Adam, whose step depends on the noise itself, and with dense gradients of mini-batches, whose noise is not seen; an exact
+ * (null) with Adam, whose step depends on the noise itself, with estimators that keep a state, and with dense gradients of mini-batches, whose noise is not seen; an exact
  * gradient of all examples has none.
  */
 export class Diffusion {
@@ -32,8 +32,11 @@ export class Diffusion {
     readonly fullBatch: boolean;
     /** Frozen Adam's p. */
     readonly preconditioner?: Float32Array;
+    /** Whether the estimator keeps a state: the noise of one step may then be that of another, and is not known. */
+    readonly remembers?: boolean;
   }) {
-    const { dimension, fullBatch, preconditioner } = options;
+    const { dimension, fullBatch, preconditioner, remembers } = options;
+    if (remembers) this.#state = null;
     this.#dimension = dimension;
     this.#fullBatch = fullBatch;
     this.#inverseSquare = preconditioner ? meanInverseSquare(preconditioner) : 1;

@@ -1,8 +1,9 @@
 import type { Objective } from '../objective/objective.ts';
 import type { PlannedStep, Stretch } from '../objective/stretch.ts';
-import { estimateOf, linearOf } from '../optimizers/linear-estimate.ts';
-import type { Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
-import type { Direction } from '../random/direction.ts';
+import { askEstimator, initialState } from '../optimizers/estimator-state.ts';
+import type { Json } from '../optimizers/json.ts';
+import { directionsOfNorms, estimateOf, type LinearPlan, linearOf } from '../optimizers/linear-estimate.ts';
+import type { Directions, Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
 import { stepDirections } from '../random/run-streams.ts';
 import { sampleExamples } from './batch.ts';
 import type { RunSettings } from './options.ts';
@@ -28,6 +29,8 @@ export class Stepper {
   readonly #run: number;
   #stretch: Stretch | undefined;
   #length = 1;
+  /** The estimator's. */
+  #state: Json;
   /** Since the length was last chosen. */
   #spent = 0;
   #steps = 0;
@@ -45,9 +48,19 @@ export class Stepper {
     this.#settings = settings;
     this.#stepSizer = stepSizer;
     this.#run = run;
+    this.#state = initialState(optimizer.estimator, objective.dimension);
   }
 
-  directions(step: number): (i: number) => Direction {
+  /** The estimator's state after the last step, for a checkpoint. */
+  get state(): Json {
+    return this.#state;
+  }
+
+  restore(state: Json): void {
+    this.#state = state;
+  }
+
+  directions(step: number): Directions {
     return stepDirections(this.#settings.seed, this.#run, step);
   }
 
@@ -65,7 +78,7 @@ export class Stepper {
     const left = until - step;
     const ahead = Math.ceil(left / Math.ceil(left / this.#length));
     if (linear && ahead > 1) {
-      const planned = Array.from({ length: ahead }, (_, i) => this.#plan(step + i, linear));
+      const planned = await this.#plan(step, ahead, linear);
       const stretch = await this.#objective.takeSteps(planned);
       if (!stretch.over) {
         this.#stretch = stretch;
@@ -73,7 +86,11 @@ export class Stepper {
       }
       this.#disturbed();
     }
-    return estimator.estimate(this.#objective.oracleOfSteps(this.#rows(step)), this.directions(step));
+    const oracle = this.#objective.oracleOfSteps(this.#rows(step));
+    const request = { oracle, step, direction: this.directions(step), state: this.#state };
+    const { estimate, state } = await askEstimator(estimator, request);
+    this.#state = state;
+    return estimate;
   }
 
   /** Applies what the step measured. */
@@ -106,14 +123,18 @@ export class Stepper {
     return estimateOf(planned.estimate, losses);
   }
 
-  #plan(step: number, linear: NonNullable<ReturnType<typeof linearOf>>): PlannedStep {
+  async #plan(first: number, count: number, plan: LinearPlan): Promise<PlannedStep[]> {
     const { rule } = this.#optimizer;
-    return {
-      estimate: linear(this.directions(step)),
+    const { dimension } = this.#objective;
+    const steps = Array.from({ length: count }, (_, i) => first + i);
+    const asked = steps.flatMap((step) => directionsOfNorms(plan, this.directions(step)));
+    const norms = asked.length > 0 ? await this.#objective.norms(asked) : new Float64Array();
+    return steps.map((step, s) => ({
+      estimate: plan.linear(this.directions(step), (i) => norms[s * plan.norms + i], dimension),
       update: rule.update(step),
       lr: this.#stepSizer.expected(step),
       rows: this.#rows(step),
-    };
+    }));
   }
 
   #rows(step: number): Uint32Array | null {

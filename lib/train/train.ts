@@ -1,6 +1,7 @@
 import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
 import { least } from '../extremes.ts';
 import { Objective } from '../objective/objective.ts';
+import { vectorsOf } from '../optimizers/estimator-state.ts';
 import type { Estimate, Optimizer } from '../optimizers/optimizer.ts';
 import type { Identity, LoadedCheckpoint } from './checkpoint.ts';
 import { identityOf, resumeEvent, runEvent, type Settled } from './describe.ts';
@@ -110,6 +111,7 @@ class Run {
     this.#stepper = this.#newStepper();
     // What the optimizer says of itself is checked before anything is changed.
     this.#identity();
+    vectorsOf(optimizer.estimator);
   }
 
   async *events(): AsyncGenerator<TrainEvent, void> {
@@ -120,6 +122,7 @@ class Run {
     if (Object.keys(metrics).length > 0) this.#metrics = new Metrics(this.#objective, metrics);
     await this.#unlessAborted(() => this.#followed(signal));
     await this.#objective.params.useStates(rule.states, rule.initial);
+    this.#objective.params.useHeld(vectorsOf(this.#optimizer.estimator));
     yield* this.#open();
 
     while (this.#step < steps && !signal?.aborted && !this.#watch.trouble) {
@@ -215,6 +218,7 @@ class Run {
     this.#step = checkpoint.step;
     this.#lastLoss = checkpoint.lastLoss ?? null;
     this.#stepSizer.restore(checkpoint.stepSize);
+    this.#stepper.restore(checkpoint.estimator);
     this.#watch.restore(checkpoint.watch, this.#stepper.directions(Math.max(0, this.#step - 1)));
   }
 
@@ -299,6 +303,7 @@ class Run {
       identity: this.#identity(),
       lastLoss: this.#lastLoss ?? undefined,
       stepSize: this.#stepSizer.stored(this.#step),
+      estimator: this.#stepper.state,
       watch: this.#watch.stateAt(this.#step),
     };
     await this.#folder.save(checkpoint, params);

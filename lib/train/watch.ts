@@ -86,6 +86,7 @@ export class Watch {
       dimension: objective.dimension,
       fullBatch: isFullBatch(settings.batch, objective.examples),
       preconditioner: optimizer.rule.initial?.p,
+      remembers: optimizer.estimator.init !== undefined,
     });
   }
 

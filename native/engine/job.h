@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "backend.h"
-#include "engine/linear.h"
 
 namespace zeroth {
 
@@ -64,8 +63,8 @@ struct CombineCommand {
   std::optional<uint32_t> divisorSlot;
 };
 
-using Command = std::variant<PassCommand, CallCommand, CopyCommand, FillCommand, GatherRowsCommand, SumsCommand,
-                             CombineCommand, LinearCommand>;
+using Command =
+    std::variant<PassCommand, CallCommand, CopyCommand, FillCommand, GatherRowsCommand, SumsCommand, CombineCommand>;
 
 struct Job {
   size_t slots = 0;

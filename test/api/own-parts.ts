@@ -1,10 +1,9 @@
 // What somebody outside writes who needs more than there is: typed by the public API alone.
 import type {
   CurvatureReading,
-  Direction,
   Estimate,
+  EstimateRequest,
   Estimator,
-  LossOracle,
   Optimizer,
   Point,
   Schedule,
@@ -23,7 +22,7 @@ export function forwardDifferences({ queries, mu = 1e-3 }: { queries: number; mu
     options: { queries, mu },
     mu,
     moments: () => ({ s1: 1 + 1 / queries, s2: 1 / queries }),
-    async estimate(oracle: LossOracle, direction: (i: number) => Direction, signal?: AbortSignal): Promise<Estimate> {
+    async estimate({ oracle, direction, signal }: EstimateRequest): Promise<Estimate> {
       const directions = Array.from({ length: queries }, (_, i) => direction(i));
       const points: Point[] = [[], ...directions.map((one): Point => [{ direction: one, coefficient: mu }])];
       const [loss, ...losses] = await oracle.losses(points, signal);

@@ -173,7 +173,7 @@ describe('steps', () => {
     const far: Estimator = {
       name: 'far',
       moments: () => ({ s1: 2, s2: 1 }),
-      async estimate(oracle, direction) {
+      async estimate({ oracle, direction }) {
         const [loss] = await oracle.losses([[{ direction: direction(0), coefficient: 3e38 }]]);
         return { kind: 'directions', loss, terms: [] };
       },

@@ -6,6 +6,7 @@ import { add, gather, matmul, mean, mul, square, sum } from '../../lib/graph/ops
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import type { PlannedStep } from '../../lib/objective/stretch.ts';
+import { askEstimator } from '../../lib/optimizers/estimator-state.ts';
 import { gaussianTwoPoint } from '../../lib/optimizers/estimators/gaussian-two-point.ts';
 import { estimateOf, linearEstimator, linearOf } from '../../lib/optimizers/linear-estimate.ts';
 import type { Estimator, Optimizer, UpdateRule } from '../../lib/optimizers/optimizer.ts';
@@ -56,7 +57,7 @@ const optimizers: Record<string, Optimizer> = {
 const lrOf = ({ lr }: Optimizer, step: number): number => askStepSize(stepSizeOf(lr), null, { step }).lr / (1 + step);
 
 const plan = (optimizer: Optimizer, step: number, rows: Uint32Array | null = null): PlannedStep => ({
-  estimate: linearOf(optimizer.estimator)!(z(step)),
+  estimate: linearOf(optimizer.estimator)!.linear(z(step), () => Number.NaN, dimension),
   update: optimizer.rule.update(step),
   lr: lrOf(optimizer, step),
   rows,
@@ -85,7 +86,8 @@ async function oneByOne(
 ) {
   const losses: number[] = [];
   for (let step = from; step < to; step++) {
-    const estimate = await optimizer.estimator.estimate(objective.oracleOfSteps(rows[step] ?? null), z(step));
+    const oracle = objective.oracleOfSteps(rows[step] ?? null);
+    const { estimate } = await askEstimator(optimizer.estimator, { oracle, step, direction: z(step), state: null });
     await objective.params.apply(optimizer.rule.update(step), estimate, lrOf(optimizer, step));
     losses.push(estimate.loss);
   }

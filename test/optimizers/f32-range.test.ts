@@ -3,8 +3,13 @@ import { openDevice } from '../../lib/device/device.ts';
 import { mean, mul, square, type Tensor } from '../../lib/graph/ops.ts';
 import * as initialisers from '../../lib/nn/parameters.ts';
 import { compile } from '../../lib/objective/objective.ts';
+import { gaussianTwoPoint } from '../../lib/optimizers/estimators/gaussian-two-point.ts';
+import { oneSided } from '../../lib/optimizers/estimators/one-sided.ts';
+import { rademacherTwoPoint } from '../../lib/optimizers/estimators/rademacher-two-point.ts';
+import { sphereTwoPoint } from '../../lib/optimizers/estimators/sphere-two-point.ts';
+import { zoSvrg } from '../../lib/optimizers/estimators/zo-svrg.ts';
 import type { Estimate, Optimizer, Update } from '../../lib/optimizers/optimizer.ts';
-import { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
+import { adam, frozenZoAdam, gd, gdm, mezo, spsa, zoAdam, zoGD, zoGDM, zoSVRG } from '../../lib/optimizers/recipes.ts';
 import { adamRule } from '../../lib/optimizers/rules/adam.ts';
 import { frozenAdam } from '../../lib/optimizers/rules/frozen-adam.ts';
 import { polyakMomentum } from '../../lib/optimizers/rules/polyak-momentum.ts';
@@ -26,6 +31,8 @@ const ROUNDS_TO_ONE = [1 - 2 ** -25, 1 - 2 ** -30, 0.99999999, 1 - 2 ** -53];
 /** The smallest number of f32, what rounds to it, and what rounds to 0. */
 const SMALL = [2 ** -149, 1e-45];
 const ROUNDS_TO_ZERO = [2 ** -150, 1e-46, Number.MIN_VALUE];
+/** Of a smoothing μ. */
+const OUT_OF_RANGE = [0, 1e-46, 1e-31, 1e31, 1e300];
 const LARGE = 3.4028234663852886e38;
 const BEYOND = [3.4028235677973366e38, 1e39, 1e300];
 
@@ -71,8 +78,12 @@ describe('what f32 cannot hold is refused by', () => {
   });
 
   it('μ', () => {
-    for (const recipe of [zoGD, mezo, zoAdam])
-      for (const mu of [0, 1e-46, 1e-31, 1e31, 1e300]) expect(() => recipe({ lr: 0.1, mu })).toThrow(refusal('mu'));
+    for (const recipe of [zoGD, mezo, zoAdam, spsa, zoSVRG])
+      for (const mu of OUT_OF_RANGE) expect(() => recipe({ lr: 0.1, mu })).toThrow(refusal('mu'));
+    for (const estimator of [gaussianTwoPoint, rademacherTwoPoint, sphereTwoPoint, oneSided, zoSvrg]) {
+      for (const mu of OUT_OF_RANGE) expect(() => estimator({ mu })).toThrow(refusal('mu'));
+      for (const mu of [1e-30, 1, 1e30]) expect(estimator({ mu }).mu).toBe(mu);
+    }
   });
 
   it('a preconditioner, whose inverse has to be finite, too', () => {

@@ -1,4 +1,7 @@
-import type { DenseGradient, Estimate, LossOracle, Optimizer, Point, Update } from '../../lib/optimizers/optimizer.ts';
+import { askEstimator, initialState } from '../../lib/optimizers/estimator-state.ts';
+import type { Json } from '../../lib/optimizers/json.ts';
+import type { DenseGradient, Directions, Estimate, Optimizer, Point, Update } from '../../lib/optimizers/optimizer.ts';
+import { type HeldPoint, isHeld, type StepOracle } from '../../lib/optimizers/oracle.ts';
 import type { Direction } from '../../lib/random/direction.ts';
 import { seeded } from '../stability/seeded.ts';
 
@@ -15,7 +18,9 @@ export function materialise(direction: Direction, dimension: number): Float64Arr
   const key = Number((direction.seed * 0x9e3779b1n + direction.stream * 0x85ebca77n) & 0xffffffffn);
   const { uniform, normal } = seeded(key ^ (key >>> 15));
   uniform();
-  last = { direction, z: Float64Array.from({ length: dimension }, normal) };
+  const sign = () => (uniform() < 0.5 ? 1 : -1);
+  const draw = direction.distribution === 'rademacher' ? sign : normal;
+  last = { direction, z: Float64Array.from({ length: dimension }, draw) };
   return last.z;
 }
 
@@ -23,12 +28,15 @@ export function materialise(direction: Direction, dimension: number): Float64Arr
  * What a device does, in f64 and plain sight: holds θ and the states of an update rule, evaluates a loss at displaced points, applies
  * updates. Written from the formulas in the `Update` type.
  */
-export class SimulatedDevice implements LossOracle {
+export class SimulatedDevice implements StepOracle {
   readonly dimension: number;
   readonly theta: Float64Array;
   readonly m: Float64Array;
   readonly v: Float64Array;
   evaluations = 0;
+  readonly held = new Map<string, Float64Array>();
+  /** The estimator's state, of `step`. */
+  state: Json | undefined;
   readonly #loss: (theta: Float64Array) => number;
   readonly #gradient: (theta: Float64Array) => Float64Array;
 
@@ -53,11 +61,29 @@ export class SimulatedDevice implements LossOracle {
     );
   }
 
-  async losses(points: readonly Point[]): Promise<Float64Array> {
+  get all(): this {
+    return this;
+  }
+
+  async hold(name: string): Promise<void> {
+    this.held.set(name, this.theta.slice());
+  }
+
+  async norms(directions: readonly Direction[]): Promise<Float64Array> {
+    return Float64Array.from(directions, (one) => Math.hypot(...materialise(one, this.dimension)));
+  }
+
+  async derivatives(directions: readonly Direction[]): Promise<{ loss: number; derivatives: Float64Array }> {
+    const gradient = this.#gradient(this.theta);
+    const along = (one: Direction) => materialise(one, this.dimension).reduce((sum, z, i) => sum + z * gradient[i], 0);
+    return { loss: this.#loss(this.theta), derivatives: Float64Array.from(directions, along) };
+  }
+
+  async losses(points: readonly (Point | HeldPoint)[]): Promise<Float64Array> {
     this.evaluations += points.length;
     return Float64Array.from(points, (point) => {
-      const at = this.theta.slice();
-      for (const { direction, coefficient } of point) {
+      const at = (isHeld(point) ? this.held.get(point.at)! : this.theta).slice();
+      for (const { direction, coefficient } of isHeld(point) ? point.terms : point) {
         const z = materialise(direction, this.dimension);
         for (let i = 0; i < at.length; i++) at[i] += coefficient * z[i];
       }
@@ -108,8 +134,12 @@ export class SimulatedDevice implements LossOracle {
   }
 
   /** One step of an optimizer with a constant step size. */
-  async step(optimizer: Optimizer, step: number, direction: (i: number) => Direction): Promise<Estimate> {
-    const estimate = await optimizer.estimator.estimate(this, direction);
+  async step(optimizer: Optimizer, step: number, direction: Directions): Promise<Estimate> {
+    const { estimator } = optimizer;
+    this.state ??= initialState(estimator, this.dimension);
+    const request = { oracle: this, step, direction, state: this.state };
+    const { estimate, state } = await askEstimator(estimator, request);
+    this.state = state;
     this.apply(optimizer.rule.update(step), estimate, optimizer.lr as number, optimizer.rule.initial?.p);
     return estimate;
   }

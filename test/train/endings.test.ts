@@ -424,7 +424,7 @@ describe('a run that goes nowhere', () => {
     const sometimes: Estimator = {
       name: 'sometimes',
       moments: () => ({ s1: 1, s2: 0 }),
-      estimate: async (_, direction) => {
+      estimate: async ({ direction }) => {
         const { stream } = direction(0);
         const coefficient = (stream >> 16n) % 4n === 0n ? 1e-3 : 0;
         return { kind: 'directions', loss: 1, terms: [{ direction: direction(0), coefficient }] };
@@ -551,7 +551,7 @@ describe('a run whose weights diffuse', () => {
       lr: 0.05,
       estimator: {
         name: 'averaged',
-        async estimate(oracle, direction) {
+        async estimate({ oracle, direction }) {
           const [terms, mu] = [[] as Term[], 1e-3];
           let loss = 0;
           for (let i = 0; i < q; i++) {

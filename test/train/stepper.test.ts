@@ -6,11 +6,13 @@ import { openDevice } from '../../lib/device/device.ts';
 import { mean, square } from '../../lib/graph/ops.ts';
 import { compile, Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
+import { linearOf } from '../../lib/optimizers/linear-estimate.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { frozenZoAdam, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import type { TrainEvent } from '../../lib/train/events.ts';
 import type { TrainOptions } from '../../lib/train/options.ts';
 import { train } from '../../lib/train/train.ts';
+import { allEstimators } from '../optimizers/all-estimators.ts';
 import { smallProblem } from './small-problem.ts';
 
 const device = openDevice({ threads: 2 });
@@ -73,6 +75,11 @@ const optimizers: Record<string, Optimizer> = {
   zoGDM: zoGDM({ lr: 0.002 }),
   zoAdam: zoAdam({ lr: 0.005 }),
   frozenZoAdam: frozenZoAdam({ lr: 0.02, preconditioner: new Float32Array(6 * 8 + 8 + 8 * 3).fill(2) }),
+  ...Object.fromEntries(
+    Object.entries(allEstimators)
+      .filter(([, make]) => linearOf(make()))
+      .map(([name, make]) => [name, { ...zoGDM({ lr: 0.002 }), estimator: make() }]),
+  ),
   'zoGD, a function of the step': zoGD({ lr: (step) => 0.02 / (1 + step / 100) }),
 };
 

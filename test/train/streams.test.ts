@@ -50,9 +50,9 @@ function recording(streams: bigint[], drawn: readonly number[]): Optimizer {
   const estimator: Estimator = {
     ...two,
     name: 'recording',
-    estimate(oracle, direction, signal) {
-      for (const i of drawn) streams.push(direction(i).stream);
-      return two.estimate(oracle, direction, signal);
+    estimate(request) {
+      for (const i of drawn) streams.push(request.direction(i).stream);
+      return two.estimate(request);
     },
   };
   return { name: 'recording', estimator, rule: plain(), lr: 0 };

@@ -128,7 +128,7 @@ describe('an end', () => {
     const abort = new AbortController();
     const spoilt: Estimator = {
       name: 'spoilt',
-      estimate: async (_, direction) => {
+      estimate: async ({ direction }) => {
         abort.abort();
         return {
           kind: 'directions',

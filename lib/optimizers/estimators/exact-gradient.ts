@@ -1,4 +1,4 @@
-import type { Estimator } from '../optimizer.ts';
+import type { StatelessEstimator } from '../optimizer.ts';
 
 /**
  * The gradient itself, by back-propagation.
@@ -11,12 +11,12 @@ import type { Estimator } from '../optimizer.ts';
  * @example
  * exactGradient().moments(100) // { s1: 1, s2: 0 }
  */
-export function exactGradient(): Estimator {
+export function exactGradient(): StatelessEstimator {
   return {
     name: 'exact-gradient',
     cost: { gradients: 1 },
     moments: () => ({ s1: 1, s2: 0 }),
-    async estimate(oracle, _direction, signal) {
+    async estimate({ oracle, signal }) {
       const { loss, gradient } = await oracle.gradient(signal);
       return { kind: 'dense', loss, gradient };
     },

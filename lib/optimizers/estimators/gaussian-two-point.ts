@@ -1,6 +1,7 @@
-import { checkNumber, checkOptions } from '../../errors.ts';
+import { checkOptions } from '../../errors.ts';
 import { linearEstimator } from '../linear-estimate.ts';
-import type { Estimator } from '../optimizer.ts';
+import type { StatelessEstimator } from '../optimizer.ts';
+import { centralDifference, checkSmoothing } from './difference.ts';
 
 /**
  * Central difference of the loss along one Gaussian direction.
@@ -20,19 +21,10 @@ import type { Estimator } from '../optimizer.ts';
  * gaussianTwoPoint({ mu: 1e-3 }).moments(100) // { s1: 2, s2: 1 }
  * @see Nesterov and Spokoiny, Random gradient-free minimization of convex functions, 2017; Song et al., arXiv 2604.14669, eq. 2.
  */
-export function gaussianTwoPoint(options: { mu?: number } = {}): Estimator {
+export function gaussianTwoPoint(options: { mu?: number } = {}): StatelessEstimator {
   checkOptions('gaussianTwoPoint: options', options, { mu: true });
-  const { mu: smoothing = 1e-3 } = options;
-  // The device adds μ in f32: one that is 0 or infinite there moves nothing, or everything away.
-  const mu = checkNumber('mu', smoothing, { min: 1e-30, max: 1e30 });
+  const mu = checkSmoothing(options.mu ?? 1e-3);
   const moments = () => ({ s1: 2, s2: 1 });
   const fields = { name: 'gaussian-two-point', options: { mu }, mu, cost: { losses: 2 }, moments };
-  return linearEstimator(fields, (direction) => {
-    const u = direction(0);
-    return {
-      points: [[{ direction: u, coefficient: mu }], [{ direction: u, coefficient: -mu }]],
-      loss: { weights: [1, 1], divisor: 2 },
-      terms: [{ direction: u, coefficient: { weights: [1, -1], divisor: 2 * mu } }],
-    };
-  });
+  return linearEstimator(fields, (direction) => centralDifference(direction(0), mu));
 }
