@@ -5,10 +5,10 @@ import { ZerothError } from './errors.ts';
 
 type ArrayOf<A> = { new (elements: number): A; readonly BYTES_PER_ELEMENT: number };
 
-/** Memory of the machine, or of the container that this process runs in. */
 let available: number | undefined;
 
-function availableBytes(): number {
+/** Memory of the machine, or of the container that this process runs in. */
+export function availableBytes(): number {
   // 0, or more than there is, where nothing constrains the process.
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   available ??= Math.min(totalmem(), constrained);

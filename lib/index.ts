@@ -15,7 +15,7 @@ export {
   type SpectrumEstimate,
 } from './curvature/lanczos-quadrature.ts';
 export type { LinearOperator } from './curvature/operator.ts';
-export { preconditionedOperator } from './curvature/preconditioned-operator.ts';
+export { type PreconditionedOperator, preconditionedOperator } from './curvature/preconditioned-operator.ts';
 export { type TopEigenvalues, type TopEigenvaluesOptions, topEigenvalues } from './curvature/top-eigenvalues.ts';
 export { type Cifar10Options, cifar10Data } from './data/cifar10.ts';
 export type { Dataset, LabelledData } from './data/dataset.ts';

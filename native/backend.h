@@ -95,6 +95,24 @@ struct Sums {
   double sum = 0, squares = 0;
 };
 
+// A vector of f32 that begins at an element of a buffer.
+struct VectorRef {
+  BufferRef buffer;
+  size_t offset = 0;
+};
+
+// Linear combinations of vectors, element by element: output a = (Σ coefficients[a][i] · input i) · factor, summed in
+// f64 in this order and rounded once; then its scalar products with vectors. All outputs of an element are made before
+// any is written, so outputs may be inputs.
+struct LinearOp {
+  size_t count = 0;  // elements of each vector
+  std::vector<VectorRef> inputs;
+  std::vector<VectorRef> outputs;    // one without a buffer only gives its scalar products
+  std::vector<double> coefficients;  // outputs × inputs
+  VectorRef factor;                  // may be without a buffer: 1
+  std::vector<VectorRef> with;       // read as they are when the outputs are written
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -116,6 +134,8 @@ class Backend {
                     float scale) = 0;
   // Over elements [offset, offset + count).
   virtual Sums sums(const Buffer& of, size_t offset, size_t count) = 0;
+  // Returns outputs × with scalar products, in f64.
+  virtual std::vector<double> linear(const LinearOp& op) = 0;
   // One pass over memory: out = ops(in); out may be in.
   virtual void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) = 0;
   // `threads` is what each of the program's kernels may use.

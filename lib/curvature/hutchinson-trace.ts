@@ -1,17 +1,15 @@
-import { checkInteger, checkNumber, checkOptions, type Names } from '../errors.ts';
+import { checkInteger, checkOptions, type Names } from '../errors.ts';
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
-import { hostArray } from '../host-memory.ts';
 import { checkIndex, stream } from '../random/direction.ts';
-import { PhiloxStream } from '../random/philox.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
-import { applyChecked, checkOperator } from './apply.ts';
+import { checkFinite, checkOperator } from './checks.ts';
+import { inSpace } from './host-operator.ts';
 import type { LinearOperator } from './operator.ts';
-import { dot } from './vectors.ts';
 
 export interface HutchinsonOptions {
   /** Number of probes, at least 2. Default 64. */
   readonly probes?: number;
-  /** Probes an apply. Default 16. */
+  /** Probes an apply, in the memory of as many vectors and their products. Default 16; of Hessians fewer where 32 vectors exceed 256 MiB. */
   readonly batch?: number;
   /** Seed of the default probes, 0 ≤ seed < 2^64. Default 0. */
   readonly seed?: Seed;
@@ -62,46 +60,46 @@ export async function hutchinsonTrace(
   const dimension = checkOperator(operator);
   checkOptions('options', options, OPTIONS);
   const probes = checkInteger('probes', options.probes ?? 64, 2);
-  const batch = checkInteger('batch', options.batch ?? 16, 1);
+  const within = inSpace(operator);
+  const { space } = within;
+  const batch = Math.min(probes, checkInteger('batch', options.batch ?? within.batch, 1));
   const seed = checkSeed(options.seed ?? 0);
   const firstStream = checkIndex('firstStream', options.firstStream ?? 0);
-  const probe = options.probe ?? ((i: number) => rademacherProbe(dimension, seed, firstStream + BigInt(i)));
+  const { probe } = options;
+  const what = `a batch of ${batch} probes of ${dimension} numbers`;
+  space.require(2 * batch, { what, remedy: 'use a smaller batch' });
+  const z = space.allocate(batch, { what, remedy: 'use a smaller batch' });
+  const products = space.allocate(batch, { what: `the products of ${what}`, remedy: 'use a smaller batch' });
 
   // Welford's running mean and sum of squared deviations.
   let mean = 0;
   let spread = 0;
-  for (let first = 0; first < probes; first += batch) {
-    const count = Math.min(batch, probes - first);
-    const vectors = hostArray(
-      Float32Array,
-      count * dimension,
-      `a batch of ${count} probes of ${dimension} numbers`,
-      'use a smaller batch',
-    );
-    for (let i = 0; i < count; i++) {
-      const expected = { length: dimension, expected: `${dimension} numbers` };
-      vectors.set(f32Vector(`probe(${first + i})`, await probe(first + i), expected), i * dimension);
+  try {
+    for (let first = 0; first < probes; first += batch) {
+      const count = Math.min(batch, probes - first);
+      const [from, to] = [z.vectors.slice(0, count), products.vectors.slice(0, count)];
+      const work = space.work();
+      for (const [i, vector] of from.entries()) {
+        if (!probe) {
+          const index = firstStream + BigInt(first + i);
+          work.fill(vector, { distribution: 'rademacher', seed, stream: stream('probe', index) });
+          continue;
+        }
+        const expected = { length: dimension, expected: `${dimension} numbers` };
+        await space.write([vector], f32Vector(`probe(${first + i})`, await probe(first + i), expected));
+      }
+      await within.append(work, from, to);
+      for (const [i, vector] of from.entries()) work.combine({ terms: [[vector, 1]], with: [to[i]] });
+      for (const [i, sum] of (await work.run(options.signal)).entries()) {
+        const value = checkFinite(sum);
+        const deviation = value - mean;
+        mean += deviation / (first + i + 1);
+        spread += deviation * (value - mean);
+      }
     }
-    const products = await applyChecked(operator, vectors, count, options.signal);
-    for (let i = 0; i < count; i++) {
-      const row = [i * dimension, (i + 1) * dimension] as const;
-      const value = checkNumber('probe', dot(vectors.subarray(...row), products.subarray(...row)));
-      const deviation = value - mean;
-      mean += deviation / (first + i + 1);
-      spread += deviation * (value - mean);
-    }
+  } finally {
+    z.dispose();
+    products.dispose();
   }
   return { trace: mean, standardError: Math.sqrt(spread / (probes - 1) / probes), hvps: probes };
-}
-
-/** Signs from the bits of a stream, lowest bit first, 32 elements a word. */
-function rademacherProbe(dimension: number, seed: bigint, index: bigint): Float32Array {
-  const random = new PhiloxStream(seed, stream('probe', index));
-  const z = new Float32Array(dimension);
-  for (let first = 0; first < dimension; first += 32) {
-    const bits = random.uint32();
-    const end = Math.min(32, dimension - first);
-    for (let i = 0; i < end; i++) z[first + i] = (bits >>> i) & 1 ? 1 : -1;
-  }
-  return z;
 }

@@ -2,16 +2,17 @@ import { checkInteger, checkNumber, checkOptions, type Names } from '../errors.t
 import { least } from '../extremes.ts';
 import { checkIndex } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
-import { checkOperator } from './apply.ts';
+import { checkOperator } from './checks.ts';
+import { inSpace } from './host-operator.ts';
 import { lanczos } from './lanczos.ts';
 import { type LanczosMatrix, negativePartBounds } from './negative-part.ts';
 import type { LinearOperator } from './operator.ts';
+import { defaultBasisBudget, rayleigh } from './search.ts';
 import { StartVectors } from './start-vectors.ts';
 import { gaussQuadrature } from './symmetric-eigen.ts';
-import { rayleigh } from './top-eigenvalues.ts';
 
 export interface LanczosQuadratureOptions {
-  /** Iterations that are made in any case, as far as the dimension allows: they narrow the bounds on the negative trace. Default 20. */
+  /** Iterations that are made in any case, as far as dimension and budget allow: they narrow the bounds on the negative trace. Default 20. */
   readonly iterations?: number;
   /** Go on until the residual of the largest eigenvalue is below this times the largest |eigenvalue| seen. Default 1e-3. */
   readonly tolerance?: number;
@@ -21,6 +22,12 @@ export interface LanczosQuadratureOptions {
   readonly seed?: Seed;
   /** Index of the start vector's stream. Default 0. */
   readonly firstStream?: number | bigint;
+  /**
+   * Bytes for the Lanczos basis, a vector an iteration. Beyond, the search for the largest eigenvalue is restarted, and the bounds on the negative
+   * trace and the smallest eigenvalue are those of the iterations before. Default 1 GiB, or a quarter of the machine's memory where that is less; 12
+   * vectors are the least, whatever the budget.
+   */
+  readonly basisBudget?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -30,6 +37,7 @@ const OPTIONS: Names<LanczosQuadratureOptions> = {
   maxIterations: true,
   seed: true,
   firstStream: true,
+  basisBudget: true,
   signal: true,
 };
 
@@ -53,12 +61,13 @@ export interface SpectrumEstimate {
 /**
  * Both ends of the spectrum of a symmetric operator and the sum of its negative eigenvalues, from one Lanczos run.
  *
- * For a start vector q, uniform on the unit sphere of dimension d, d qᵀf(H)q has mean tr f(H), here with f(λ) = max(−λ, 0), and a variance
+ * For a random start vector q of unit length, d qᵀf(H)q has mean tr f(H), here with f(λ) = max(−λ, 0), and a variance
  * of at most 2‖f(H)‖_F²: small, where the negative eigenvalues are small and many. The coefficients of a Lanczos run fix qᵀf(H)q up
  * to an interval. Its ends are found by letting the next, unknown coefficient take every value; the estimate is its middle.
  *
  * @param operator symmetric.
- * @throws ERR_ZEROTH_ARGUMENT for options out of range; ERR_ZEROTH_DIVERGED for products that are not finite; ERR_ZEROTH_ABORTED.
+ * @throws ERR_ZEROTH_ARGUMENT for options out of range; ERR_ZEROTH_DIVERGED for products that are not finite; ERR_ZEROTH_MEMORY;
+ *   ERR_ZEROTH_ABORTED.
  * @example
  * const { lambdaMax, lambdaMin, negativeTrace } = await lanczosQuadrature(hessian, { seed: 1n })
  * @see Golub and Meurant, Matrices, Moments and Quadrature, 2010, chapter 6; Ubaru, Chen and Saad, Fast estimation of tr(f(A)) via
@@ -71,24 +80,30 @@ export async function lanczosQuadrature(
   const dimension = checkOperator(operator);
   checkOptions('options', options, OPTIONS);
   const maxIterations = checkInteger('maxIterations', options.maxIterations ?? 64, 1);
-  const minIterations = checkInteger('iterations', options.iterations ?? Math.min(20, maxIterations), 1, maxIterations);
+  const krylovIterations = checkInteger(
+    'iterations',
+    options.iterations ?? Math.min(20, maxIterations),
+    1,
+    maxIterations,
+  );
   const starts = new StartVectors({
-    dimension,
     seed: checkSeed(options.seed ?? 0),
     firstStream: checkIndex('firstStream', options.firstStream ?? 0),
-    given: undefined,
   });
   const { signal } = options;
   const tolerance = checkNumber('tolerance', options.tolerance ?? 1e-3, { above: 0 });
-  const found = await lanczos(operator, starts, { count: 1, tolerance, minIterations, maxIterations, signal });
-  const top = await rayleigh(operator, found.vectors, 1, signal);
-  const krylov = lanczosMatrix(found.columns);
+  const basisBudget = checkInteger('basisBudget', options.basisBudget ?? defaultBasisBudget(), 1);
+  const within = inSpace(operator);
+  const search = { count: 1, tolerance, minIterations: 1, krylovIterations, maxIterations, basisBudget, signal };
+  const found = await lanczos(within, starts, search);
+  const [top] = await rayleigh(within, found, signal).finally(() => found.dispose());
+  const krylov = lanczosMatrix(found.krylov);
   const lowest = smallestRitz(krylov);
   const part = negativePartBounds(krylov);
   return {
-    lambdaMax: top.values[0],
-    lambdaMaxResidual: top.residuals[0],
-    lambdaMin: Math.min(lowest.value, top.values[0]),
+    lambdaMax: top.value,
+    lambdaMaxResidual: top.residual,
+    lambdaMin: Math.min(lowest.value, top.value),
     lambdaMinResidual: lowest.residual,
     negativeTrace: (dimension * (part.least + part.most)) / 2,
     negativeTraceStdErr: Math.hypot(

@@ -1,106 +1,170 @@
-import { checkHostBytes } from '../host-memory.ts';
-import { applyChecked } from './apply.ts';
-import type { LinearOperator } from './operator.ts';
+import { Basis } from './basis.ts';
+import { checkFinite } from './checks.ts';
+import type { Found, SearchOptions } from './search.ts';
+import type { Coefficient, SpaceOperator, Work } from './space.ts';
 import type { StartVectors } from './start-vectors.ts';
 import { symmetricEigen } from './symmetric-eigen.ts';
-import { addScaled, dot, norm, scale } from './vectors.ts';
-
-export interface SearchOptions {
-  readonly count: number;
-  readonly tolerance: number;
-  /** Do not trust a small residual before. */
-  readonly minIterations: number;
-  readonly maxIterations: number;
-  readonly signal?: AbortSignal;
-}
 
 /** What is left of a vector after orthogonalisation is rounding noise of f32 products below this fraction of its length. */
 const NEGLIGIBLE = 1e-7;
 
+/** Column j: coefficients of H q_j on the basis up to what q_j added to it. */
+type Columns = readonly (readonly number[])[];
+
+export interface LanczosFound<V> extends Found<V> {
+  /** Of the Krylov space of the start alone: all of it, or up to where the basis was first cut back. */
+  readonly krylov: Columns;
+}
+
 /**
- * Block Lanczos with full reorthogonalisation. With block size 1 it is the classical method.
+ * Block Lanczos with full reorthogonalisation; with block size 1 it is the classical method. Where the basis would outgrow its budget, it is
+ * restarted from the best Ritz vectors and what the space reaches outside of itself (thick restart), which goes on as if the
+ * space had been that large.
  *
  * The orthonormal basis Q grows by a block an iteration; C holds the coefficients of H Q in Q, from which Rayleigh–Ritz takes the eigenpairs.
- * What H Q has outside Q is the next block times its coefficients R, so ‖R s‖ is the residual of a Ritz pair at no cost.
+ * What H Q has outside Q is the next block times its coefficients R, so ‖R s‖ is the residual of a Ritz pair at no cost. Kept Ritz vectors
+ * y = Q s have H y = θ y + (next block) R s: columns like any other.
  *
- * @returns `count × dimension` unit Ritz vectors, the products taken, and the coefficients: column j holds those of H q_j on the basis up
- *   to what q_j added to it.
+ * @returns `count` unit Ritz vectors.
+ * @see Wu and Simon, Thick-restart Lanczos method for large symmetric eigenvalue problems, 2000.
  */
-export async function lanczos(
-  operator: LinearOperator,
+export async function lanczos<V>(
+  operator: SpaceOperator<V>,
   starts: StartVectors,
-  { count, tolerance, minIterations, maxIterations, signal }: SearchOptions,
-): Promise<{ vectors: Float32Array; hvps: number; columns: readonly (readonly number[])[] }> {
-  const d = operator.dimension;
-  const basis: Float32Array[] = [];
-  const remedy = 'ask for fewer eigenvalues or iterations (count, maxIterations), or use method power';
-  /** Column j: coefficients of H q_j on the basis known at the time. */
-  const columns: number[][] = [];
-  checkHostBytes(`Lanczos for ${count} eigenvalues of ${d} numbers`, 3 * count * d * 4, remedy);
-  while (basis.length < count) {
-    const candidate = starts.next();
-    orthogonalise(candidate, basis, []);
-    const length = norm(candidate);
-    if (length > NEGLIGIBLE) basis.push(unit(candidate, length));
-  }
-
-  for (let iteration = 1; ; iteration++) {
-    const done = columns.length;
-    const size = basis.length;
-    // The basis with its next block; the block in one piece, its products, and one of them in f64.
-    const vectors32 = Math.min(2 * size - done, d) + 2 * (size - done) + 2;
-    checkHostBytes(`Lanczos with ${size} basis vectors of ${d} numbers`, vectors32 * d * 4 + size * size * 24, remedy);
-    const products = await applyChecked(operator, packed(basis.slice(done), d), size - done, signal);
-    for (let j = done; j < size; j++) {
-      const product = Float64Array.from(products.subarray((j - done) * d, (j - done + 1) * d));
-      const whole = norm(product);
-      const column: number[] = new Array(basis.length).fill(0);
-      orthogonalise(product, basis, column);
-      const length = norm(product);
-      if (length > NEGLIGIBLE * whole && basis.length < d) {
-        basis.push(unit(product, length));
-        column.push(length);
+  { count, tolerance, minIterations, krylovIterations = 1, maxIterations, basisBudget, signal }: SearchOptions,
+): Promise<LanczosFound<V>> {
+  const { space, dimension } = operator;
+  // A block an iteration, and that of the start.
+  const basis = new Basis(space, count, Math.min(maxIterations, dimension) + 1, basisBudget, {
+    what: `Lanczos for ${count} eigenvalues of ${dimension} numbers`,
+    remedy: 'ask for fewer eigenvalues (count), or use method power',
+  });
+  try {
+    const least = Math.max(minIterations, Math.min(krylovIterations, basis.blocks - 1));
+    await startBasis(operator, basis, starts, count, signal);
+    let columns: number[][] = [];
+    let krylov: Columns | undefined;
+    let hvps = 0;
+    let magnitude = 0;
+    let ritz: { values: Float64Array; vectors: Float64Array } | undefined;
+    for (let iteration = 1; ; iteration++) {
+      if (basis.full && ritz) {
+        krylov ??= columns;
+        columns = await restart(operator, basis, columns, ritz, count);
       }
-      columns.push(column);
-    }
+      const done = columns.length;
+      const size = basis.vectors.length;
+      const block = basis.vectors.slice(done);
+      const products = basis.open().slice(0, block.length);
+      let work = space.work();
+      await operator.append(work, block, products);
+      for (const product of products) {
+        // The next of the block waits for this one, which may turn out to be nothing.
+        const to = products[basis.vectors.length - size];
+        const { column, whole, left } = await orthogonalise(work, product, basis.vectors, to, signal);
+        if (left > NEGLIGIBLE * whole && basis.vectors.length < dimension) {
+          basis.vectors.push(to);
+          column.push(left);
+        }
+        columns.push(column);
+        work = space.work();
+      }
+      hvps += block.length;
 
-    const { values, vectors } = symmetricEigen(projected(columns, size), size);
-    const magnitude = Math.max(Math.abs(values[0]), Math.abs(values[size - 1]));
-    let residual = 0;
-    for (let i = 0; i < count; i++) {
-      residual = Math.max(residual, outside(columns, done, size, vectors.subarray(i * size, (i + 1) * size)));
+      ritz = symmetricEigen(projected(columns, size), size);
+      magnitude = Math.max(magnitude, Math.abs(ritz.values[0]), Math.abs(ritz.values[size - 1]));
+      let residual = 0;
+      for (let i = 0; i < count; i++) {
+        const s = ritz.vectors.subarray(i * size, (i + 1) * size);
+        residual = Math.max(residual, length(outside(columns, size, s)));
+      }
+      const converged = iteration >= least && residual <= tolerance * magnitude;
+      if (converged || basis.vectors.length === size || iteration === maxIterations) {
+        const found = await ritzVectors(operator, basis, ritz.vectors.subarray(0, count * size), size);
+        return { ...found, hvps, krylov: krylov ?? columns, dispose: () => basis.dispose() };
+      }
     }
-    const converged = iteration >= minIterations && residual <= tolerance * magnitude;
-    if (converged || basis.length === size || iteration === maxIterations) {
-      return { vectors: combined(basis, vectors, count, size, d), hvps: size, columns };
-    }
+  } catch (error) {
+    basis.dispose();
+    throw error;
   }
 }
 
-/** Removes from w its part in the basis, twice, because once is not enough in finite precision; adds the coefficients to `column`. */
-function orthogonalise(w: Float64Array, basis: readonly Float32Array[], column: number[]): void {
-  for (let pass = 0; pass < 2; pass++) {
-    for (const [i, q] of basis.entries()) {
-      const coefficient = dot(q, w);
-      addScaled(w, -coefficient, q);
-      column[i] = (column[i] ?? 0) + coefficient;
+async function startBasis<V>(
+  { space }: SpaceOperator<V>,
+  basis: Basis<V>,
+  starts: StartVectors,
+  count: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const block = basis.open();
+  const [scratch] = basis.open();
+  while (basis.vectors.length < count) {
+    const candidate = block[basis.vectors.length];
+    await starts.next(space, candidate, scratch, signal);
+    if (basis.vectors.length > 0) {
+      const { left } = await orthogonalise(space.work(), candidate, basis.vectors, candidate, signal);
+      if (!(left > NEGLIGIBLE)) continue;
     }
+    basis.vectors.push(candidate);
   }
+  basis.cut(1, { waits: false });
 }
 
-function unit(w: Float64Array, length: number): Float32Array {
-  scale(w, 1 / length);
-  return Float32Array.from(w);
+/**
+ * Removes from w its part in the basis, twice, because once is not enough in finite precision, and puts what is left, scaled to unit length,
+ * into `to`. All in the work that is given, which is run.
+ *
+ * @returns the coefficients on the basis, the length of w, and that of what was left of it.
+ * @see Giraud, Langou and Rozložník, The loss of orthogonality in the Gram–Schmidt orthogonalization process, 2005.
+ */
+async function orthogonalise<V>(
+  work: Work<V>,
+  w: V,
+  basis: readonly V[],
+  to: V,
+  signal?: AbortSignal,
+): Promise<{ column: number[]; whole: number; left: number }> {
+  const without = (first: number): [V, Coefficient][] => basis.map((q, i) => [q, { factor: -1, result: first + i }]);
+  const once = work.combine({ terms: [[w, 1]], with: [...basis, w] });
+  const twice = work.combine({ to: w, terms: [[w, 1], ...without(once)], with: basis });
+  const rest = work.combine({ to: w, terms: [[w, 1], ...without(twice)], with: [w] });
+  work.combine({ to, terms: [[w, { factor: 1, result: rest, inverseRoot: true }]] });
+  const results = await work.run(signal);
+  return {
+    column: basis.map((_, i) => results[once + i] + results[twice + i]),
+    whole: Math.sqrt(checkFinite(results[once + basis.length])),
+    left: Math.sqrt(results[rest]),
+  };
 }
 
-function packed(vectors: readonly Float32Array[], d: number): Float32Array {
-  const all = new Float32Array(vectors.length * d);
-  for (const [i, vector] of vectors.entries()) all.set(vector, i * d);
-  return all;
+/** Cuts the basis back to the best half of its Ritz vectors and the block that waits. @returns the columns of those. */
+async function restart<V>(
+  { space }: SpaceOperator<V>,
+  basis: Basis<V>,
+  columns: Columns,
+  { values, vectors }: { values: Float64Array; vectors: Float64Array },
+  width: number,
+): Promise<number[][]> {
+  const size = columns.length;
+  const waiting = basis.vectors.slice(size);
+  const blocks = Math.max(1, Math.floor((basis.blocks - 2) / 2));
+  const kept = Math.min(size, blocks * width);
+  const of = basis.vectors.slice(0, size);
+  const to = basis.cut(blocks, { waits: true }).slice(0, kept);
+  const work = space.work();
+  work.transform(to, of, vectors.subarray(0, kept * size));
+  await work.run();
+  basis.vectors = [...to, ...waiting];
+  return to.map((_, i) => {
+    const column: number[] = new Array(kept).fill(0);
+    column[i] = values[i];
+    return [...column, ...outside(columns, size, vectors.subarray(i * size, (i + 1) * size))];
+  });
 }
 
 /** QᵀHQ of the first `size` vectors. Both triangles were measured; their mean is symmetric. */
-function projected(columns: readonly number[][], size: number): Float64Array {
+function projected(columns: Columns, size: number): Float64Array {
   const matrix = new Float64Array(size * size);
   for (let j = 0; j < size; j++) {
     for (let i = 0; i < size; i++) {
@@ -112,28 +176,32 @@ function projected(columns: readonly number[][], size: number): Float64Array {
   return matrix;
 }
 
-/** ‖H Q s − Q (QᵀHQ) s‖: only the last block reaches outside the basis. */
-function outside(columns: readonly number[][], from: number, size: number, s: Float64Array): number {
+/** H Q s − Q (QᵀHQ) s in the vectors beyond the basis. */
+function outside(columns: Columns, size: number, s: Float64Array): number[] {
   const parts: number[] = [];
-  for (let j = from; j < size; j++) {
-    for (let i = size; i < columns[j].length; i++) parts[i - size] = (parts[i - size] ?? 0) + columns[j][i] * s[j];
+  for (const [j, column] of columns.entries()) {
+    for (let i = size; i < column.length; i++) parts[i - size] = (parts[i - size] ?? 0) + column[i] * s[j];
   }
-  return Math.sqrt(parts.reduce((sum, part) => sum + part * part, 0));
+  return parts;
 }
 
-function combined(
-  basis: readonly Float32Array[],
-  vectors: Float64Array,
-  count: number,
+const length = (parts: readonly number[]): number => Math.sqrt(parts.reduce((sum, part) => sum + part * part, 0));
+
+/** The Ritz vectors of these coefficients, a row each, in place of the basis, scaled to unit length. */
+async function ritzVectors<V>(
+  { space }: SpaceOperator<V>,
+  basis: Basis<V>,
+  coefficients: Float64Array,
   size: number,
-  d: number,
-): Float32Array {
-  const result = new Float32Array(count * d);
-  for (let i = 0; i < count; i++) {
-    const ritz = new Float64Array(d);
-    for (let j = 0; j < size; j++) addScaled(ritz, vectors[i * size + j], basis[j]);
-    scale(ritz, 1 / norm(ritz));
-    result.set(ritz, i * d);
+): Promise<{ vectors: V[]; spare: readonly V[] }> {
+  const of = basis.vectors.slice(0, size);
+  const vectors = basis.cut(1, { waits: false });
+  const work = space.work();
+  work.transform(vectors, of, coefficients);
+  for (const vector of vectors) {
+    const square = work.combine({ terms: [[vector, 1]], with: [vector] });
+    work.combine({ to: vector, terms: [[vector, { factor: 1, result: square, inverseRoot: true }]] });
   }
-  return result;
+  await work.run();
+  return { vectors, spare: basis.open() };
 }

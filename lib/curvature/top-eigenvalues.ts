@@ -2,12 +2,14 @@ import { checkInteger, checkNumber, checkOptions, invalidArgument, type Names } 
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import { checkIndex } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
-import { applyChecked, checkOperator } from './apply.ts';
+import { checkOperator } from './checks.ts';
+import { inSpace } from './host-operator.ts';
 import { lanczos } from './lanczos.ts';
 import type { LinearOperator } from './operator.ts';
 import { powerIteration } from './power-iteration.ts';
+import { defaultBasisBudget, rayleigh } from './search.ts';
 import { StartVectors } from './start-vectors.ts';
-import { addScaled, dot, norm } from './vectors.ts';
+import { dot } from './vectors.ts';
 
 export interface TopEigenvaluesOptions {
   /** How many eigenvalues, with multiplicity. Default 1. */
@@ -24,6 +26,13 @@ export interface TopEigenvaluesOptions {
   readonly seed?: Seed;
   /** Index of the first start vector's stream. Default 0. */
   readonly firstStream?: number | bigint;
+  /**
+   * Bytes for the Lanczos basis, `count` vectors an iteration; where it would outgrow them, it is restarted from its best half. Default 1 GiB, or
+   * a quarter of the machine's memory where that is less; 12 vectors, and 6 an eigenvalue, are the least, whatever the budget.
+   */
+  readonly basisBudget?: number;
+  /** Whether to return the eigenvectors. Default true. Those of a Hessian then leave the device; nothing else of their length does. */
+  readonly vectors?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -35,13 +44,15 @@ const OPTIONS: Names<TopEigenvaluesOptions> = {
   maxIterations: true,
   seed: true,
   firstStream: true,
+  basisBudget: true,
+  vectors: true,
   signal: true,
 };
 
 export interface TopEigenvalues {
   /** The largest algebraic eigenvalues, in descending order: Rayleigh quotients of `vectors`. */
   readonly values: number[];
-  /** `count × dimension`, row-major: a unit vector for each value. */
+  /** `count × dimension`, row-major: a unit vector for each value. Empty where they were not wanted. */
   readonly vectors: Float32Array;
   /** ‖Hv − λv‖ / ‖v‖ of each pair, from a product taken for the purpose. H has an eigenvalue this close to λ. */
   readonly residuals: number[];
@@ -53,8 +64,8 @@ export interface TopEigenvalues {
  * The largest algebraic eigenvalues of a symmetric operator, with honest residuals.
  *
  * Lanczos: block Krylov space of `count` start vectors, so that an eigenvalue of multiplicity up to `count` is found as often as it occurs;
- * full reorthogonalisation, f64 coefficients. It keeps its f32 basis: (maxIterations + 1) · count · dimension · 4 bytes at most. With `count`
- * equal to the dimension it yields the whole spectrum.
+ * full reorthogonalisation, f64 coefficients. It keeps its f32 basis, (maxIterations + 1) · count · dimension · 4 bytes at most, within
+ * `basisBudget`, beyond which it is restarted. With `count` equal to the dimension it yields the whole spectrum.
  * Power iteration converges to the largest |λ|; when that is negative, or it does not settle, it goes on with H + |λ| I.
  *
  * The result may not have converged: read `residuals`. It is deterministic in the operator, the seed and the start.
@@ -65,7 +76,8 @@ export interface TopEigenvalues {
  *   ERR_ZEROTH_MEMORY for a basis that outgrows the machine; ERR_ZEROTH_ABORTED.
  * @example
  * const { values, residuals } = await topEigenvalues(hessian, { count: 2, seed: 1n })
- * @see Golub and Underwood, The block Lanczos method, 1977; Parlett, The Symmetric Eigenvalue Problem, chapters 11 and 13.
+ * @see Golub and Underwood, The block Lanczos method, 1977; Wu and Simon, Thick-restart Lanczos, 2000;
+ *   Parlett, The Symmetric Eigenvalue Problem, chapters 11 and 13.
  */
 export async function topEigenvalues(
   operator: LinearOperator,
@@ -80,17 +92,41 @@ export async function topEigenvalues(
   const tolerance = checkNumber('tolerance', options.tolerance ?? 1e-3, { above: 0 });
   const maxIterations = checkInteger('maxIterations', options.maxIterations ?? (method === 'power' ? 500 : 64), 1);
   const starts = new StartVectors({
-    dimension,
     seed: checkSeed(options.seed ?? 0),
     firstStream: checkIndex('firstStream', options.firstStream ?? 0),
     given: checkStart(options.start, count, dimension),
   });
+  const basisBudget = checkInteger('basisBudget', options.basisBudget ?? defaultBasisBudget(), 1);
+  if (options.vectors !== undefined && typeof options.vectors !== 'boolean')
+    invalidArgument('vectors', 'true or false', options.vectors);
   const minIterations = options.start === undefined ? 1 : iterationsToNotice(dimension, method);
   const { signal } = options;
 
+  const within = inSpace(operator);
   const search = method === 'power' ? powerIteration : lanczos;
-  const found = await search(operator, starts, { count, tolerance, minIterations, maxIterations, signal });
-  return { ...(await rayleigh(operator, found.vectors, count, signal)), hvps: found.hvps + count };
+  const found = await search(within, starts, {
+    count,
+    tolerance,
+    minIterations,
+    maxIterations,
+    basisBudget,
+    signal,
+  });
+  try {
+    const pairs = await rayleigh(within, found, signal);
+    const vectors = new Float32Array(options.vectors === false ? 0 : count * dimension);
+    if (vectors.length > 0) {
+      for (const [i, { vector }] of pairs.entries()) vectors.set(await within.space.read([vector]), i * dimension);
+    }
+    return {
+      values: pairs.map(({ value }) => value),
+      vectors,
+      residuals: pairs.map(({ residual }) => residual),
+      hvps: found.hvps + count,
+    };
+  } finally {
+    found.dispose();
+  }
 }
 
 /**
@@ -111,21 +147,4 @@ function checkStart(start: TopEigenvaluesOptions['start'], count: number, dimens
   if (!Number.isInteger(rows) || rows < 1 || rows > count) invalidArgument('start', expected, start);
   if (!Number.isFinite(dot(vectors, vectors))) invalidArgument('start', 'finite values', start);
   return vectors;
-}
-
-/** λ and the residual of each vector from one fresh product, in descending order of λ. */
-export async function rayleigh(operator: LinearOperator, vectors: Float32Array, count: number, signal?: AbortSignal) {
-  const d = operator.dimension;
-  const products = await applyChecked(operator, vectors, count, signal);
-  const pairs = Array.from({ length: count }, (_, i) => {
-    const v = vectors.subarray(i * d, (i + 1) * d);
-    const product = Float64Array.from(products.subarray(i * d, (i + 1) * d));
-    const value = dot(v, product) / dot(v, v);
-    addScaled(product, -value, v);
-    return { value, vector: v, residual: norm(product) / norm(v) };
-  });
-  pairs.sort((a, b) => b.value - a.value);
-  const sorted = new Float32Array(count * d);
-  for (const [i, { vector }] of pairs.entries()) sorted.set(vector, i * d);
-  return { values: pairs.map((pair) => pair.value), vectors: sorted, residuals: pairs.map((pair) => pair.residual) };
 }

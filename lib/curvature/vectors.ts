@@ -1,7 +1,7 @@
-/** f64 sums over f32 or f64 vectors. Four running sums: independent additions pipeline, and the error grows slower. */
-export type Vector = Float32Array | Float64Array;
+/** Sums over f32 vectors in f64. */
 
-export function dot(a: Vector, b: Vector): number {
+/** Four running sums: independent additions pipeline, and the error grows slower. */
+export function dot(a: Float32Array, b: Float32Array): number {
   const n = a.length;
   const whole = n - (n % 4);
   let s0 = 0;
@@ -18,15 +18,7 @@ export function dot(a: Vector, b: Vector): number {
   return s0 + s1 + (s2 + s3);
 }
 
-export function norm(a: Vector): number {
-  return Math.sqrt(dot(a, a));
-}
-
-/** y ← y + factor x. */
-export function addScaled(y: Vector, factor: number, x: Vector): void {
-  for (let i = 0; i < y.length; i++) y[i] += factor * x[i];
-}
-
-export function scale(y: Vector, factor: number): void {
-  for (let i = 0; i < y.length; i++) y[i] *= factor;
+/** sum ← sum + factor · x. */
+export function addScaled(sum: Float64Array, factor: number, x: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] += factor * x[i];
 }

@@ -1,7 +1,7 @@
 import type { Direction, Distribution } from '../random/direction.ts';
 
 /** Numbers of native/engine/job.cpp. */
-const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5, sums: 6, combine: 7 } as const;
+const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5, sums: 6, combine: 7, linear: 8 } as const;
 const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3, keep: 4, resume: 5 } as const;
 const OUTPUT_MODE = { addToSlot: 1, store: 2, accumulate: 3 } as const;
 const DISTRIBUTION: Record<Distribution, number> = { normal: 0, rademacher: 1, uniform: 2 };
@@ -64,6 +64,35 @@ export type OutputBinding =
       readonly rowStride: number;
       readonly weight: number;
     };
+
+/** A vector of f32 that begins at an element of a buffer. */
+export interface DeviceVector {
+  readonly buffer: BufferHandle;
+  readonly offset: number;
+}
+
+/** `factor`; with a slot, factor · result[slot], or factor / √result[slot], which of a vector of zeros is 0. */
+export interface VectorCoefficient {
+  readonly factor: number;
+  readonly slot?: number;
+  readonly inverseRoot?: boolean;
+}
+
+/** Linear combinations of vectors of the same length, and their scalar products. */
+export interface LinearCombinations {
+  /** Elements of each vector. */
+  readonly count: number;
+  readonly of: readonly DeviceVector[];
+  /** An output each: where it goes (null: nowhere), and a coefficient for each vector. Outputs may be among the inputs. */
+  readonly outputs: readonly {
+    readonly to: DeviceVector | null;
+    readonly coefficients: readonly VectorCoefficient[];
+  }[];
+  /** Multiplies every output, element by element. */
+  readonly factor?: DeviceVector;
+  /** Of each output with each of these the scalar product is taken, as they are once the outputs are written. */
+  readonly with: readonly DeviceVector[];
+}
 
 /** Commands for the device, run in order by one submission: the narrow boundary between the languages. */
 export class CommandList {
@@ -158,8 +187,34 @@ export class CommandList {
     return this;
   }
 
+  /** Outputs are summed in f64 and rounded once. result[slot + i · with.length + j] += output i · with[j], in f64. */
+  linear({ count, of, outputs, factor, with: others }: LinearCombinations, slot: number): this {
+    this.#words.push(COMMAND.linear, count);
+    this.#vectors(of);
+    this.#vectors(outputs.map(({ to }) => to));
+    for (const { coefficients } of outputs) {
+      for (const { factor, slot, inverseRoot } of coefficients)
+        this.#words.push(factor, slotOrNone(slot), inverseRoot ? 1 : 0);
+    }
+    this.#words.push(factor?.buffer.id ?? 0, factor?.offset ?? 0);
+    this.#vectors(others);
+    this.#words.push(slot);
+    return this;
+  }
+
+  /** The first of so many more results. */
+  addSlots(count: number): number {
+    this.#words[0] += count;
+    return this.#words[0] - count;
+  }
+
   encode(): Float64Array {
     return new Float64Array(this.#words);
+  }
+
+  #vectors(vectors: readonly (DeviceVector | null)[]): void {
+    this.#words.push(vectors.length);
+    for (const vector of vectors) this.#words.push(vector?.buffer.id ?? 0, vector?.offset ?? 0);
   }
 
   #direction({ distribution, seed, stream }: Direction): void {

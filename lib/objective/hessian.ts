@@ -1,39 +1,48 @@
-import type { LinearOperator } from '../curvature/operator.ts';
-import { CommandList } from '../device/commands.ts';
+import { applyToArrays } from '../curvature/host-operator.ts';
+import type { SpaceOperator } from '../curvature/space.ts';
+import type { CommandList, DeviceVector } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkInteger } from '../errors.ts';
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
+import { DeviceSpace, type DeviceWork, type HeldVector } from './device-space.ts';
 
-/** Vectors that share one evaluation of the primal work. */
+/** Vectors that share one evaluation of the primal work, where they and their products take no more than so many bytes. */
 const BATCH = 16;
+const BATCH_BYTES = 2 ** 28;
 
 /** What has a Hessian: an objective. */
 interface Differentiable {
   readonly dimension: number;
   readonly device: Device;
   lossAt(theta: DeviceBuffer, signal?: AbortSignal): Promise<number>;
-  /** Products of the full-batch Hessian at theta with `count` vectors. */
+  /** Products of the full-batch Hessian at theta with `count` vectors that follow one another, to where the first product goes. */
   appendHessianVector(
     list: CommandList,
     theta: DeviceBuffer,
-    vectors: DeviceBuffer,
-    products: DeviceBuffer,
+    vectors: DeviceVector,
+    products: DeviceVector,
     count: number,
   ): Promise<void>;
 }
 
 /**
  * The exact Hessian of an objective at fixed parameters, as products with vectors: jvp(grad(loss)), batched over the vectors and
- * accumulated over micro-batches of examples.
+ * accumulated over micro-batches of examples. What measures it keeps its vectors on the device.
  */
-export class HessianOperator implements LinearOperator {
+export class HessianOperator implements SpaceOperator<HeldVector> {
   readonly dimension: number;
+  /** @internal */
+  readonly space: DeviceSpace;
+  /** Vectors that are multiplied at a time: 16, or fewer where 32 take more than 256 MiB. */
+  readonly batch: number;
   readonly #objective: Differentiable;
   readonly #theta: DeviceBuffer;
 
   /** @internal Use `Objective.hessian`. Takes ownership of `theta`. */
   constructor(objective: Differentiable, theta: DeviceBuffer) {
     this.dimension = objective.dimension;
+    this.space = new DeviceSpace(objective.device, objective.dimension);
+    this.batch = Math.max(1, Math.min(BATCH, Math.floor(BATCH_BYTES / (8 * objective.dimension))));
     this.#objective = objective;
     this.#theta = theta;
   }
@@ -52,27 +61,15 @@ export class HessianOperator implements LinearOperator {
     checkInteger('count', count, 1);
     const expected = `${count} × ${this.dimension} numbers`;
     const rhs = f32Vector('vectors', vectors, { length: count * this.dimension, expected });
-    const products = new Float32Array(rhs.length);
-    const { device } = this.#objective;
-    const rows = Math.min(BATCH, count);
-    const input = device.allocate(rows * this.dimension * 4);
-    const output = device.allocate(rows * this.dimension * 4);
-    try {
-      for (let first = 0; first < count; first += rows) {
-        const batch = Math.min(rows, count - first);
-        const start = first * this.dimension;
-        const end = start + batch * this.dimension;
-        await input.write(rhs.subarray(start, end));
-        const list = new CommandList();
-        await this.#objective.appendHessianVector(list, this.#theta, input, output, batch);
-        await device.submit(list, signal);
-        products.set(await output.readF32(0, batch * this.dimension), start);
-      }
-    } finally {
-      input.dispose();
-      output.dispose();
+    return applyToArrays(this, rhs, count, signal);
+  }
+
+  /** @internal */
+  async append(work: DeviceWork, from: readonly HeldVector[], to: readonly HeldVector[]): Promise<void> {
+    for (let first = 0; first < from.length; first += this.batch) {
+      const count = Math.min(this.batch, from.length - first);
+      await this.#objective.appendHessianVector(work.list, this.#theta, from[first], to[first], count);
     }
-    return products;
   }
 
   dispose(): void {

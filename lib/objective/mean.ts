@@ -1,4 +1,4 @@
-import { CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
+import { type BufferHandle, CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { MAX_F32, ZerothError } from '../errors.ts';
 import type { Layout } from '../params/layout.ts';
@@ -137,12 +137,12 @@ export class Mean {
     }
   }
 
-  /** Outputs, one a parameter tensor, that make up rows of flat vectors. The first piece stores, the others accumulate. */
-  vectorOutputs(buffer: DeviceBuffer, weight: number, piece: number): OutputBinding[] {
+  /** Outputs, one a parameter tensor, that make up rows of flat vectors, from element `first` on. The first piece stores, the others accumulate. */
+  vectorOutputs(buffer: BufferHandle, weight: number, piece: number, first = 0): OutputBinding[] {
     return this.#layout.tensors.map(({ offset, size }) => ({
       mode: piece > 0 ? 'accumulate' : 'store',
       buffer,
-      offset,
+      offset: first + offset,
       rowLength: size,
       rowStride: this.#layout.length,
       weight,

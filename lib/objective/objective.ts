@@ -1,4 +1,4 @@
-import type { CommandList } from '../device/commands.ts';
+import type { CommandList, DeviceVector } from '../device/commands.ts';
 import { Device, type DeviceBuffer } from '../device/device.ts';
 import { checkInteger, checkOptions, invalidArgument } from '../errors.ts';
 import { dtypeOf, type HostArray } from '../graph/host-array.ts';
@@ -214,19 +214,21 @@ export class Objective<P extends string = string, D extends string = string, C e
     return new HessianOperator(this, await this.params.snapshot());
   }
 
-  /** @internal Appends out[i, :] = H(theta) · vectors[i, :] for `count` rows. */
+  /** @internal Appends H(theta) times `count` vectors that follow one another from the first on, to where the first product goes. */
   async appendHessianVector(
     list: CommandList,
     theta: DeviceBuffer,
-    vectors: DeviceBuffer,
-    out: DeviceBuffer,
+    vectors: DeviceVector,
+    products: DeviceVector,
     count: number,
   ): Promise<void> {
     const pieces = await this.#mean.pieces(`hvp${count}`);
     const scale = await this.#mean.scale(theta, null);
     const data = this.#mean.data.select(list, null);
-    const rows = (share: number, i: number) => this.#mean.vectorOutputs(out, scale ?? share, i);
-    this.#mean.call(list, pieces, theta, data, rows, [{ buffer: vectors, byteOffset: 0 }]);
+    const { buffer, offset } = products;
+    const rows = (share: number, i: number) => this.#mean.vectorOutputs(buffer, scale ?? share, i, offset);
+    const input = { buffer: vectors.buffer, byteOffset: 4 * vectors.offset };
+    this.#mean.call(list, pieces, theta, data, rows, [input]);
   }
 
   /** Frees the programs, the data and the parameters. */

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cpu/executor.h"
+#include "cpu/linear.h"
 #include "cpu/memory.h"
 #include "cpu/sums.h"
 #include "cpu/update.h"
@@ -144,6 +145,17 @@ class CpuBackend : public Backend {
 
   Sums sums(const Buffer& of, size_t offset, size_t count) override {
     return zeroth::sums(floats(of) + offset, count, &team_);
+  }
+
+  std::vector<double> linear(const LinearOp& op) override {
+    const auto at = [](const VectorRef& vector) {
+      return vector.buffer ? floats(*vector.buffer) + vector.offset : nullptr;
+    };
+    LinearVectors vectors{op.count, {}, {}, op.coefficients.data(), at(op.factor), {}};
+    for (const VectorRef& input : op.inputs) vectors.inputs.push_back(at(input));
+    for (const VectorRef& output : op.outputs) vectors.outputs.push_back(at(output));
+    for (const VectorRef& with : op.with) vectors.with.push_back(at(with));
+    return zeroth::linear(vectors, &team_, isa_, &stopFlag());
   }
 
   void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) override {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend.h"
+#include "engine/linear.h"
 
 namespace zeroth {
 
@@ -63,8 +64,8 @@ struct CombineCommand {
   std::optional<uint32_t> divisorSlot;
 };
 
-using Command =
-    std::variant<PassCommand, CallCommand, CopyCommand, FillCommand, GatherRowsCommand, SumsCommand, CombineCommand>;
+using Command = std::variant<PassCommand, CallCommand, CopyCommand, FillCommand, GatherRowsCommand, SumsCommand,
+                             CombineCommand, LinearCommand>;
 
 struct Job {
   size_t slots = 0;

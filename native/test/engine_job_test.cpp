@@ -1,4 +1,5 @@
 // Jobs: every refusal of the decoder, and what still runs after an abort or a failure, on a backend that only records.
+#include <cmath>
 #include <limits>
 #include <string>
 #include <utility>
@@ -47,6 +48,11 @@ class FakeBackend : public Backend {
     note("sums");
     return {static_cast<double>(offset), static_cast<double>(count)};
   }
+  std::vector<double> linear(const LinearOp& op) override {
+    coefficients = op.coefficients;
+    note("linear" + std::to_string(op.outputs.size()));
+    return std::vector<double>(op.outputs.size() * op.with.size(), 0.25);
+  }
   void pass(const Buffer&, Buffer&, size_t, const std::vector<PassOp>& ops) override {
     if (!ops.front().fed.empty()) fed.push_back(ops.front().terms.front().coefficient);
     note("pass" + std::to_string(ops.size()));
@@ -63,7 +69,8 @@ class FakeBackend : public Backend {
   }
 
   std::string log;
-  std::vector<float> fed;  // first coefficients of the passes that are fed
+  std::vector<double> coefficients;  // of the last linear combination
+  std::vector<float> fed;            // first coefficients of the passes that are fed
   Direction last{};
   std::string failsAt, stopsAt;
   std::atomic<bool>* abortsAt = nullptr;  // raised by the first copy
@@ -143,10 +150,14 @@ const Words gatherJob{0, 5, 1, 2, 16, 2, 3, 0};
 const Words sumsJob{3, 6, 1, 4, 12, 1};
 // slots; command, out, terms, [weight, slot] ×2, divisor, divisor's slot and 1
 const Words combineJob{4, 7, 3, 2, 1, 0, -1, 1, 0.5, 3};
+// slots; command, count, inputs, [buffer, offset] ×2, outputs, [buffer, offset] ×2, [coefficient, slot, inverse root]
+// ×4, factor, its offset, vectors of products, [buffer, offset], slot
+const Words linearJob{3,    8, 8, 2, 1, 0, 2,    8, 2, 1, 0, 0, 0, 1, 0, 0,
+                      -0.5, 2, 1, 2, 1, 0, 0.25, 0, 0, 3, 4, 1, 1, 0, 1};
 
 void wholeJobsDecode() {
-  for (const Words& words :
-       {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, Words{0}, Words{3} + plainPass}) {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob, Words{0},
+                             Words{3} + plainPass}) {
     CHECK(refusal(words).empty(), "%s", refusal(words).c_str());
   }
   const Job job = decodeJob(fillJob.data(), fillJob.size(), registry);
@@ -156,7 +167,7 @@ void wholeJobsDecode() {
 }
 
 void anythingThatEndsTooSoonIsRefused() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob}) {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob}) {
     for (size_t length = 0; length < words.size(); ++length) {
       // A command's first word gone leaves a shorter, whole job.
       const bool whole = length == 1;
@@ -168,10 +179,12 @@ void anythingThatEndsTooSoonIsRefused() {
 
 /** No word of any job may be a NaN, infinite, negative where it counts, or beyond what it counts. */
 void everyWordIsChecked() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob}) {
+  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob}) {
     for (size_t i = 0; i < words.size(); ++i) {
       for (double value : {nan, infinity, -infinity, 1e300}) {
-        const bool slotNumber = (words == callJob && i == 10) || (words == combineJob && (i == 4 || i == 6 || i == 8));
+        const bool slotNumber = (words == callJob && i == 10) ||
+                                (words == combineJob && (i == 4 || i == 6 || i == 8)) ||
+                                (words == linearJob && i >= 13 && i < 25 && (i - 13) % 3 == 0);
         const bool wideWeight = slotNumber && value == 1e300;  // slots are f64
         CHECK(refusal(with(words, i, value)).empty() == wideWeight, "command %g, word %zu = %g", words[1], i, value);
       }
@@ -188,7 +201,7 @@ void refusalsSayWhatIsWrong() {
   expectRefusal({-1}, "result slots");
   expectRefusal({1048577}, "result slots: expected an integer from 0 to 1048576, received 1048577");
   expectRefusal({0, 0}, "unknown command");
-  expectRefusal({0, 8}, "command");
+  expectRefusal({0, 9}, "command");
   expectRefusal({0, 1.5}, "received 1.5");
   // Passes.
   expectRefusal(with(adamJob, 2, 9), "does not exist");
@@ -279,6 +292,24 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(sumsJob, 0, 1), "a slot beyond the declared results");
   for (size_t i : {2, 5, 7}) expectRefusal(with(combineJob, i, 4), "a slot beyond the declared results");
   expectRefusal(with(combineJob, 9, 5), "a slot beyond the declared results");
+  // Linear combinations.
+  expectRefusal(with(linearJob, 2, 17), "vector: elements 0 to 17 of a buffer of 16");
+  for (size_t offset : {5, 7, 10, 26, 29})
+    expectRefusal(with(linearJob, offset, 9), "vector: elements 9 to 17 of a buffer of 16");
+  expectRefusal(with(linearJob, 3, 100), "inputs exceeds the job's length");
+  expectRefusal({1, 8, 8, 0, 1, 2, 0, 0, 0, 0, 0}, "a combination without vectors");
+  expectRefusal({1, 8, 8, 1, 1, 0, 0, 0, 0, 0, 0}, "a combination without vectors");
+  expectRefusal(with(linearJob, 17, 4), "a slot beyond the declared results");
+  expectRefusal(with(linearJob, 18, 2), "inverse root");
+  // Two products fit from slot 1 on, and not from slot 2.
+  for (double slot : {2.0, 3.0, 4.0}) expectRefusal(with(linearJob, 30, slot), "a slot beyond the declared results");
+  for (size_t offset : {5, 7, 26, 29}) {
+    const double buffer = linearJob[offset - 1];
+    const Words apart = with(with(linearJob, 9, buffer), 10, linearJob[offset]);
+    if (offset != 7) CHECK(refusal(apart).empty(), "%s", refusal(apart).c_str());
+    expectRefusal(with(apart, 10, linearJob[offset] == 8 ? 7 : linearJob[offset] + 1), "overlaps one that is read");
+  }
+  expectRefusal(with(with(linearJob, 11, 1), 12, 0), "two vectors are written to the same elements");
 }
 
 const Words pass = plainPass, fill(fillJob.begin() + 1, fillJob.end()), copy(copyJob.begin() + 1, copyJob.end()),
@@ -391,6 +422,33 @@ void slotsFeedThePassesThatFollow() {
   CHECK(combine.divisor == 0.5 && combine.divisorSlot == 2u);
 }
 
+void slotsFeedLinearCombinations() {
+  // The sums are 2 and 8; the products, of two outputs with one vector each, are added from slot 1 on.
+  const Words linear(linearJob.begin() + 1, linearJob.end());
+  for (const auto& [inverse, coefficient] : {std::pair{1.0, -0.5 / std::sqrt(8.0)}, {0.0, -0.5 * 8.0}}) {
+    FakeBackend backend;
+    Words job{3};
+    for (const Words& command : {sums, with(linear, 17, inverse)}) job = job + command;
+    std::vector<double> slots;
+    const std::atomic<bool> aborted{false};
+    CHECK(runJob(backend, decodeJob(job.data(), job.size(), registry), aborted, slots));
+    CHECK(backend.log == "sums linear2", "%s", backend.log.c_str());
+    CHECK(backend.coefficients == (std::vector<double>{1, coefficient, 4, 0.25}), "%g", backend.coefficients[1]);
+    CHECK(slots == (std::vector<double>{2, 8.25, 0.25}));
+  }
+  // There is no unit vector beside one of zeros.
+  FakeBackend zero;
+  std::vector<double> slots;
+  const std::atomic<bool> aborted{false};
+  runJob(zero, decodeJob(linearJob.data(), linearJob.size(), registry), aborted, slots);
+  CHECK(zero.coefficients[1] == 0);
+  // Not a pass: after an abort it does not run.
+  FakeBackend stopped;
+  const std::atomic<bool> before{true};
+  CHECK(!runJob(stopped, decodeJob(linearJob.data(), linearJob.size(), registry), before, slots));
+  CHECK(stopped.log.empty());
+}
+
 /** What comes after would be made of numbers that are none. */
 void aFedJobEndsWhereItCannotGoOn() {
   for (double divisor : {0.0, 1e-300}) {
@@ -435,6 +493,7 @@ int main() {
   passesStillRunAfterAnAbort();
   passesStillRunAfterAFailure();
   slotsFeedThePassesThatFollow();
+  slotsFeedLinearCombinations();
   aFedJobEndsWhereItCannotGoOn();
   aJobIsRefusedWhole();
   nothingRunsOnceTheBackendIsStopped();

@@ -5,7 +5,7 @@ import { packageRoot } from '../../lib/device/native.ts';
 
 /** Machinery that the API hands around inside: nobody makes one, and nobody has to name one. */
 const MACHINERY =
-  'CommandList DeviceHandle DeviceProgram DISTRIBUTIONS Graph Node PendingAdd PendingUpdate PURPOSE Tree WatchState'.split(
+  'CommandList DeviceHandle DeviceProgram DISTRIBUTIONS Graph HeldVector Node PendingAdd PendingUpdate PURPOSE SpaceOperator Tree WatchState'.split(
     ' ',
   );
 

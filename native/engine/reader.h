@@ -1,0 +1,126 @@
+// The words of a job, one after the other, each held to what it may be.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "engine/job.h"
+
+namespace zeroth {
+
+constexpr double kMaxSafeInteger = 9007199254740991.0;
+
+inline std::string show(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
+
+class Reader {
+ public:
+  Reader(const double* words, size_t length, const Registry& registry)
+      : words_(words), length_(length), registry_(registry) {}
+
+  bool done() const { return at_ == length_; }
+
+  double number() {
+    if (at_ >= length_) throw CommandError("job: it ends inside a command");
+    return words_[at_++];
+  }
+
+  double finite(const char* what) {
+    const double value = number();
+    if (!std::isfinite(value)) {
+      throw CommandError(std::string("job: ") + what + ": expected a finite number, received " + show(value));
+    }
+    return value;
+  }
+
+  // Beyond the range of f32 the conversion would be undefined, and infinite at best.
+  float finiteFloat(const char* what) {
+    const double value = finite(what);
+    if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
+      throw CommandError(std::string("job: ") + what + ": expected a number in the range of f32, received " +
+                         show(value));
+    }
+    return static_cast<float>(value);
+  }
+
+  uint64_t integer(const char* what, double max = kMaxSafeInteger) {
+    const double value = number();
+    if (!(value >= 0 && value <= max && value == std::floor(value))) {
+      throw CommandError(std::string("job: ") + what + ": expected an integer from 0 to " + show(max) + ", received " +
+                         show(value));
+    }
+    return static_cast<uint64_t>(value);
+  }
+
+  uint32_t word(const char* what) { return static_cast<uint32_t>(integer(what, 4294967295.0)); }
+
+  // A count of items that each take at least one word: never more than what is left, so it is safe to reserve.
+  size_t count(const char* what) {
+    const uint64_t value = integer(what);
+    if (value > length_ - at_) throw CommandError(std::string("job: ") + what + " exceeds the job's length");
+    return static_cast<size_t>(value);
+  }
+
+  BufferRef buffer() { return registry_.buffer(word("buffer")); }
+
+  BufferRef bufferOrNull() {
+    const uint32_t id = word("buffer");
+    return id == 0 ? nullptr : registry_.buffer(id);
+  }
+
+  // The number that was read last.
+  double last() const { return words_[at_ - 1]; }
+
+  uint32_t slot(const char* what, size_t slots) {
+    const uint32_t slot = word(what);
+    if (slot >= slots) throw CommandError(std::string("job: ") + what + " beyond the declared results");
+    return slot;
+  }
+
+  // 0 for none, else a slot and 1.
+  std::optional<uint32_t> slotOrNone(size_t slots) {
+    const uint32_t next = word("slot");
+    if (next == 0) return std::nullopt;
+    if (next > slots) throw CommandError("job: a slot beyond the declared results");
+    return next - 1;
+  }
+
+  ExecutableRef program() { return registry_.program(word("program")); }
+
+  Direction direction() {
+    Direction direction;
+    const uint64_t distribution = integer("distribution", 2);
+    direction.distribution = static_cast<Distribution>(distribution);
+    direction.seed = pair("seed");
+    direction.stream = pair("stream");
+    return direction;
+  }
+
+ private:
+  uint64_t pair(const char* what) {
+    const uint64_t low = word(what);
+    return low | (static_cast<uint64_t>(word(what)) << 32);
+  }
+
+  const double* words_;
+  size_t length_;
+  const Registry& registry_;
+  size_t at_ = 0;
+};
+
+// offset + count elements of `size` bytes lie inside the buffer; safe against overflow.
+inline void checkExtent(const Buffer& buffer, uint64_t offset, uint64_t count, uint64_t size, const char* what) {
+  const uint64_t capacity = buffer.bytes() / size;
+  if (offset > capacity || count > capacity - offset) {
+    throw CommandError(std::string("job: ") + what + ": elements " + std::to_string(offset) + " to " +
+                       std::to_string(offset + count) + " of a buffer of " + std::to_string(capacity));
+  }
+}
+
+}  // namespace zeroth
