@@ -207,3 +207,8 @@ export function max(x: Node, axes: readonly number[]): Node {
 export function matmul(a: Node, b: Node, transposeA = false, transposeB = false): Node {
   return make('matmul', [a, b], { transposeA, transposeB });
 }
+
+/** x − log Σ exp(x) along an axis. */
+export function logSoftmax(x: Node, axis: number): Node {
+  return make('logSoftmax', [x], { axis });
+}

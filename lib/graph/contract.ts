@@ -1,5 +1,5 @@
 import { checkOptions } from '../errors.ts';
-import { canonicalAxes, commonShape, nodeOf, refuse, stretch } from './broadcasting.ts';
+import { canonicalAxes, canonicalAxis, commonShape, nodeOf, refuse, stretch } from './broadcasting.ts';
 import * as $ from './build.ts';
 import { type Node, sizeOf } from './node.ts';
 import { sameShape } from './ops/shape.ts';
@@ -53,8 +53,8 @@ export function logSumExp(x: Tensor, axis = -1, options: ReductionOptions = {}):
 
 /** x − logSumExp(x). */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  const shifted = sub(x, stopGradient(max(x, axis, { keepDims: true })));
-  return sub(shifted, log(sum(exp(shifted), axis, { keepDims: true })));
+  const node = nodeOf('logSoftmax', x);
+  return new Tensor($.logSoftmax(node, canonicalAxis('logSoftmax', node, axis)));
 }
 
 /** exp(x) / Σ exp(x) along an axis, without overflow. */

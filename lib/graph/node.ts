@@ -79,6 +79,10 @@ export interface Attributes {
    * (it is then shared by the whole batch). A transposed operand is stored [...batch, k, m] or [...batch, n, k].
    */
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
+
+  // Composites: made of the others, and one instruction where a device has it.
+  /** x − log Σ exp(x) along an axis. */
+  logSoftmax: { readonly axis: number };
 }
 
 export type Primitive = keyof Attributes;

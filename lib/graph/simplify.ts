@@ -1,7 +1,6 @@
 import { constant, originOf, remake } from './build.ts';
 import type { Graph, Node } from './node.ts';
 import { elementwiseRow, mapOps } from './ops/map-ops.ts';
-import { opOf } from './ops/table.ts';
 import { algebra } from './rewrites/algebra.ts';
 import { constantOf } from './rewrites/pattern.ts';
 import { sharing } from './rewrites/sharing.ts';
@@ -76,10 +75,11 @@ function rewrite(node: Node): Node | undefined {
 
 /** An elementwise operation on constants is a constant. */
 function foldConstants(node: Node): Node | undefined {
-  if (!elementwiseRow(node)) return undefined;
+  const row = elementwiseRow(node);
+  if (!row) return undefined;
   const values = node.inputs.map(constantOf).filter((value) => value !== undefined);
   if (values.length < node.inputs.length) return undefined;
-  const [value] = opOf(node).reference(
+  const [value] = row.reference(
     node,
     values.map((x) => Float64Array.of(x)),
   );

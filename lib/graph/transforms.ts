@@ -1,8 +1,9 @@
 import { ZerothError } from '../errors.ts';
 import { add, originOf } from './build.ts';
+import { expansionOf } from './expand.ts';
 import type { Node } from './node.ts';
 import type { MaybeZero } from './ops/op.ts';
-import { opOf } from './ops/table.ts';
+import { isComposite, opOf } from './ops/table.ts';
 import { withOrigin } from './where.ts';
 
 /**
@@ -56,7 +57,7 @@ export function pushForward(
     if (incoming.every((t) => t === undefined)) continue;
     tangentOf.set(
       node,
-      withOrigin(originOf(node), () => opOf(node).jvp(node, incoming)),
+      withOrigin(originOf(node), () => tangentThrough(node, incoming)),
     );
   }
   return outputs.map((node) => tangentOf.get(node));
@@ -84,7 +85,7 @@ export function pullBack(
     if (cotangent === undefined || roots.has(node)) continue;
     withOrigin(originOf(node), () => {
       const wanted = node.inputs.map((x) => active.has(x) && x.dtype === 'f32');
-      const parts = opOf(node).vjp(node, cotangent, wanted);
+      const parts = cotangentsThrough(node, cotangent, wanted);
       node.inputs.forEach((x, i) => {
         if (wanted[i]) accumulate(x, parts[i]);
       });
@@ -110,10 +111,33 @@ export function batched(
     const which = node.inputs.map((x) => batchOf.has(x));
     batchOf.set(
       node,
-      withOrigin(originOf(node), () => opOf(node).batch(node, operands, which, size)),
+      withOrigin(originOf(node), () => batchThrough(node, operands, which, size)),
     );
   }
   return outputs.map((node) => ({ node: batchOf.get(node) ?? node, batched: batchOf.has(node) }));
+}
+
+// A composite's rules are those of its expansion, seen as a function of the composite's operands.
+
+function tangentThrough(node: Node, tangents: readonly MaybeZero[]): MaybeZero {
+  const row = opOf(node);
+  return isComposite(row) ? pushForward([expansionOf(node)!], node.inputs, tangents)[0] : row.jvp(node, tangents);
+}
+
+function cotangentsThrough(node: Node, cotangent: Node, wanted: readonly boolean[]): readonly MaybeZero[] {
+  const row = opOf(node);
+  if (!isComposite(row)) return row.vjp(node, cotangent, wanted);
+  // An operand that stands in two places has one cotangent, for both.
+  const operands = [...new Set(node.inputs)];
+  const found = pullBack([expansionOf(node)!], operands, [cotangent]);
+  return node.inputs.map((x, i) => (node.inputs.indexOf(x) === i ? found[operands.indexOf(x)] : undefined));
+}
+
+function batchThrough(node: Node, operands: readonly Node[], which: readonly boolean[], size: number): Node {
+  const row = opOf(node);
+  if (!isComposite(row)) return row.batch(node, operands, which, size);
+  const chosen = <T>(list: readonly T[]) => list.filter((_, i) => which[i]);
+  return batched([expansionOf(node)!], chosen(node.inputs), chosen(operands), size)[0].node;
 }
 
 /** Every node that `outputs` need, operands first; refuses an input that is not among `inputs`. */

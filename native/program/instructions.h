@@ -167,6 +167,21 @@ struct Iota {
   }
 };
 
-using Instruction = std::variant<Map, Reduce, MapSum, Matmul, Gather, ScatterAdd, Iota>;
+// destination[i, :] = source[i, :] − max − log Σ exp(source[i, :] − max), the largest and the sum of each row.
+struct LogSoftmax {
+  static constexpr uint32_t kOpcode = 8;
+  uint64_t rows = 0, width = 0;
+  Ref dst, src;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& v) {
+    v.size("rows", self.rows);
+    v.size("width", self.width);
+    v.write("destination", self.dst, DType::f32, dense(self.rows, self.width));
+    v.read("source", self.src, DType::f32, dense(self.rows, self.width));
+  }
+};
+
+using Instruction = std::variant<Map, Reduce, MapSum, Matmul, Gather, ScatterAdd, Iota, LogSoftmax>;
 
 }  // namespace zeroth

@@ -287,4 +287,16 @@ export const samples: { readonly [P in Primitive]: readonly Sample[] } = {
         ),
     },
   ],
+  logSoftmax: [
+    {
+      operands: [v([2, 4])],
+      build: (x) => $.logSoftmax(x, 1),
+      naive: (x) => x.map((a, i) => a - Math.log([0, 1, 2, 3].reduce((s, j) => s + Math.exp(x[4 * (i >> 2) + j]), 0))),
+    },
+    {
+      operands: [v([3, 2])],
+      build: (x) => $.logSoftmax(x, 0),
+      naive: (x) => x.map((a, i) => a - Math.log([0, 2, 4].reduce((s, j) => s + Math.exp(x[(i % 2) + j]), 0))),
+    },
+  ],
 };

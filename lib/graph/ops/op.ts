@@ -1,6 +1,12 @@
 import { broadcast, constant, mul } from '../build.ts';
 import type { Node, Primitive } from '../node.ts';
 
+/** What there is to know about an operation that is made of simpler ones: its derivatives, its batching and its value are theirs. */
+export interface Composite<P extends Primitive = Primitive> {
+  /** The value in other operations on the operands; other composites may be among them. */
+  expand(node: Node<P>): Node;
+}
+
 /** A symbolic zero is `undefined`: it costs nothing, and no rule ever sees only zeros. */
 export type MaybeZero = Node | undefined;
 

@@ -213,6 +213,12 @@ const matmul: ShapeRule<'matmul'> = ([a, b], { transposeA, transposeB }, reject)
   return { shape: [...(batchA.length > 0 ? batchA : batchB), m, n], dtype: 'f32' };
 };
 
+const logSoftmax: ShapeRule<'logSoftmax'> = ([x], { axis }, reject) => {
+  checkFloat([x], reject);
+  if (!increasing([axis], x.shape.length)) reject(`expected an axis below ${x.shape.length}, received ${axis}`);
+  return { shape: x.shape, dtype: 'f32' };
+};
+
 /** Total by type: an operation whose result has no shape does not compile. */
 export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
   input,
@@ -255,4 +261,5 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
   sum: reduction,
   max: reduction,
   matmul,
+  logSoftmax,
 };

@@ -100,6 +100,28 @@ export const instructions = {
     },
   }),
 
+  /** destination[i, :] = source[i, :] − max − log Σ exp(source[i, :] − max), the largest and the sum of each row. */
+  logSoftmax: row({
+    opcode: 8,
+    fields: {
+      rows: size,
+      width: size,
+      destination: write('f32', 'rows', 'width'),
+      source: read('f32', 'rows', 'width'),
+    },
+    run: ({ rows, width }, { destination, source }) => {
+      for (let i = 0; i < rows; i++) {
+        const x = source.subarray(i * width, (i + 1) * width);
+        const most = x.reduce((a, b) => Math.max(a, b));
+        const total = x.reduce((sum, value) => sum + Math.exp(value - most), 0);
+        destination.set(
+          x.map((value) => value - most - Math.log(total)),
+          i * width,
+        );
+      }
+    },
+  }),
+
   /** destination[o, i, j] = i */
   iota: row({
     opcode: 7,

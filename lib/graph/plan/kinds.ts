@@ -1,4 +1,5 @@
 import type { Node, Primitive } from '../node.ts';
+import type { CompositePrimitive } from '../ops/composite.ts';
 import type { Elementwise, ScalarCall } from '../ops/elementwise.ts';
 import { elementwiseRow } from '../ops/map-ops.ts';
 
@@ -15,7 +16,9 @@ type Kind = 'elementwise' | 'constant' | 'view' | 'source' | 'result';
 export type ViewPrimitive = 'reshape' | 'broadcast' | 'transpose' | 'slice';
 export type ViewNode = { [P in ViewPrimitive]: Node<P> }[ViewPrimitive];
 
-const KINDS: { readonly [P in Exclude<Primitive, Elementwise>]: P extends ViewPrimitive ? 'view' : Kind } = {
+const KINDS: {
+  readonly [P in Exclude<Primitive, Elementwise | CompositePrimitive>]: P extends ViewPrimitive ? 'view' : Kind;
+} = {
   input: 'source',
   constant: 'constant',
   iota: 'source',
@@ -33,7 +36,9 @@ const KINDS: { readonly [P in Exclude<Primitive, Elementwise>]: P extends ViewPr
 };
 
 export function kindOf(node: Node): Kind {
-  return elementwiseRow(node) ? 'elementwise' : KINDS[node.op as Exclude<Primitive, Elementwise>];
+  if (elementwiseRow(node)) return 'elementwise';
+  // A composite that is still one has an instruction.
+  return KINDS[node.op as keyof typeof KINDS] ?? 'result';
 }
 
 export const isElementwise = (node: Node): boolean => kindOf(node) === 'elementwise';

@@ -1,4 +1,5 @@
 import { type DType, type Node, type Primitive, sizeOf } from '../node.ts';
+import type { CompositePrimitive } from '../ops/composite.ts';
 import type { Elementwise } from '../ops/elementwise.ts';
 import { stridesOf } from '../ops/strided.ts';
 import { partEnds } from '../ops/structural.ts';
@@ -40,6 +41,8 @@ interface Lowering<P extends Primitive> {
   steps(node: Node<P>, context: Context, part: number): Step[];
   /** How many parts are made apart, in any number. Default 1. */
   parts?(node: Node<P>): number;
+  /** Of a composite: whether there is an instruction for this one. What has none is expanded. */
+  supports?(node: Node<P>): boolean;
 }
 
 const dense = (operand: Node, dtype: DType = operand.dtype): Taken<true> => ({
@@ -68,10 +71,10 @@ const reduce = (node: Node<'sum'> | Node<'max'>, { whole, destination }: Context
   });
 };
 
-/** Total by type: every primitive that is neither fused nor a view. */
+/** Total by type: every primitive that is neither fused nor a view. Composites are here where they have an instruction. */
 export const lowerings: {
-  readonly [P in Exclude<Primitive, Elementwise | ViewPrimitive | 'constant'>]: Lowering<P>;
-} = {
+  readonly [P in Exclude<Primitive, Elementwise | ViewPrimitive | CompositePrimitive | 'constant'>]: Lowering<P>;
+} & { readonly [P in CompositePrimitive]?: Lowering<P> } = {
   input: { takes: () => [], steps: () => [] },
 
   iota: {
@@ -122,6 +125,18 @@ export const lowerings: {
       if (!indices || !updates) return [];
       const size = { rows: shape[0], width: sizeOf(shape.slice(1)), count: sizeOf(i.shape) };
       return single({ kind: 'scatterAdd', ...size, indices: indices.place, updates: updates.place, destination });
+    },
+  },
+
+  logSoftmax: {
+    supports: ({ shape, attributes: { axis } }) => axis === shape.length - 1,
+    takes: ({ inputs: [x] }) => [dense(x)],
+    steps: ({ shape, inputs: [x] }, { whole, destination }) => {
+      const source = whole(dense(x));
+      const width = shape[shape.length - 1];
+      return source
+        ? single({ kind: 'logSoftmax', rows: sizeOf(shape) / width, width, destination, source: source.place })
+        : [];
     },
   },
 

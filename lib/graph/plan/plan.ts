@@ -1,9 +1,11 @@
 import { ZerothError } from '../../errors.ts';
 import type { Graph, Node, Shape } from '../node.ts';
 import { sizeOf } from '../node.ts';
+import { type CompositePrimitive, compositeOps } from '../ops/composite.ts';
 import { shapeText } from '../ops/shape.ts';
 import { simplify } from '../simplify.ts';
 import { type Arena, allocate } from './arena.ts';
+import { expandComposites } from './composites.ts';
 import { encode } from './encode.ts';
 import { chooseStored } from './fuse.ts';
 import type { Instruction } from './instruction.ts';
@@ -60,15 +62,20 @@ export interface Plan {
  *
  * @param options.inputs for each graph input, in order, where it is when the program runs. Inputs of one slot have one dtype.
  * @param options.outputs how each graph output is delivered: in its own dtype, or f64 for a scalar, such as a loss. Default: scalars f64.
+ * @param options.fused composites that the device computes by one instruction. Default: all that there is an instruction for.
  * @throws ERR_ZEROTH_ARGUMENT where the bindings do not fit the graph.
  */
 export function plan(
   graph: Graph,
-  options: { readonly inputs: readonly InputBinding[]; readonly outputs?: readonly StorageType[] },
+  options: {
+    readonly inputs: readonly InputBinding[];
+    readonly outputs?: readonly StorageType[];
+    readonly fused?: readonly CompositePrimitive[];
+  },
 ): Plan {
   const { slots, places } = bindInputs(graph, options.inputs);
   const dtypes = outputTypes(graph, options.outputs);
-  const legal = legalize(simplify(graph));
+  const legal = legalize(simplify(expandComposites(graph, options.fused ?? FUSED)));
   const stored = new Stored();
   const outputs = placeOutputs(legal, dtypes, stored);
   const targets = outputs.map(({ node }) => node);
@@ -85,6 +92,8 @@ export function plan(
   const drafts = [shared.schedule, thorough].map((order) => layOut({ problem: shared.problem, schedule: order }));
   return finish(drafts[1].arena.bytes < drafts[0].arena.bytes ? drafts[1] : drafts[0], slots, outputs);
 }
+
+const FUSED = Object.keys(compositeOps) as CompositePrimitive[];
 
 /** What the trials of `shareKernels` may look at; programs of a few hundred instructions use half of it. */
 const SHARING = 400_000;

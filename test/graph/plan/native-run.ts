@@ -1,6 +1,7 @@
 import { CommandList, type OutputBinding } from '../../../lib/device/commands.ts';
 import type { Device, DeviceBuffer } from '../../../lib/device/device.ts';
 import type { Graph } from '../../../lib/graph/node.ts';
+import type { Plan } from '../../../lib/graph/plan/plan.ts';
 import { planOf } from './support.ts';
 
 /** Runs a graph on a device: one array an output, scalars (f64) as arrays of one number. Inputs are rounded to their dtype. */
@@ -8,8 +9,8 @@ export async function runNative(
   device: Device,
   graph: Graph,
   inputs: readonly (Float64Array | Float32Array | Int32Array)[],
+  made: Plan = planOf(graph),
 ): Promise<(Float64Array | Float32Array)[]> {
-  const made = planOf(graph);
   const program = await device.load(made.bytes);
   const uploaded: DeviceBuffer[] = [];
   for (const [i, values] of inputs.entries()) {

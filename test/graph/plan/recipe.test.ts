@@ -44,7 +44,7 @@ describe('a binary operation added by the recipe', () => {
     }
     const load = (file: string) => import(join(copy, 'graph', file));
     const $: typeof Build = await load('build.ts');
-    const table: { opOf: typeof import('../../../lib/graph/ops/table.ts').opOf } = await load('ops/table.ts');
+    const transforms: typeof import('../../../lib/graph/transforms.ts') = await load('transforms.ts');
     const compile: { plan: typeof plan } = await load('plan/plan.ts');
     const interpreter: { runProgramReference: typeof runProgramReference } = await load('plan/interpret.ts');
     const reference: { evaluateReference: typeof evaluateReference } = await load('reference.ts');
@@ -52,7 +52,7 @@ describe('a binary operation added by the recipe', () => {
     const [x, y] = [$.input('x', [5]), $.input('y', [5])];
     const atan2 = (a: Node, b: Node) => $.make('atan2' as Primitive, [a, b], {} as never);
     const angle = atan2(x, y);
-    const tangent = table.opOf(angle).jvp(angle, [y, x]);
+    const [tangent] = transforms.pushForward([angle], [x, y], [y, x]);
     const outputs = [angle, atan2(y, x), atan2($.neg(x), $.exp(y)), atan2(x, x), $.add(angle, atan2(y, x)), tangent!];
     const graph: Graph = { inputs: [x as Node<'input'>, y as Node<'input'>], outputs };
     const a = Float64Array.of(0.5, -1, 2, -3, 0.25);
