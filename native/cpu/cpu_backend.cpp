@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "cpu/delivery.h"
 #include "cpu/executor.h"
 #include "cpu/linear.h"
 #include "cpu/memory.h"
@@ -43,22 +44,6 @@ class CpuExecutable : public Executable {
   std::vector<const void*> bindings;
 };
 
-// Rows of `value` go to their places in the binding's buffer, times weight.
-void scatterRows(const float* value, uint64_t count, const OutputBinding& binding) {
-  const size_t length = binding.rowLength;
-  const float weight = static_cast<float>(binding.weight);
-  const bool accumulate = binding.mode == OutputBinding::Mode::accumulate;
-  for (uint64_t row = 0; row < count / length; ++row) {
-    float* const to = floats(*binding.buffer) + binding.offset + row * binding.rowStride;
-    const float* const from = value + row * length;
-    if (accumulate) {
-      for (size_t i = 0; i < length; ++i) to[i] += weight * from[i];
-    } else {
-      for (size_t i = 0; i < length; ++i) to[i] = weight * from[i];
-    }
-  }
-}
-
 UpdateOp updateOf(const PassOp& op) {
   Gradient gradient;
   gradient.terms = op.terms;
@@ -91,19 +76,44 @@ void bind(const Call& call) {
   }
 }
 
-void deliver(const Call& call, std::vector<double>& slots) {
-  const auto& executable = static_cast<const CpuExecutable&>(*call.program);
-  for (size_t i = 0; i < call.outputs.size(); ++i) {
-    const OutputBinding& output = call.outputs[i];
-    const void* const value = executable.executor.output(i);
-    if (output.mode == OutputBinding::Mode::addToSlot) {
-      double number;  // an output may be an input, and that lie at any multiple of 4 bytes
-      std::memcpy(&number, value, sizeof number);
-      slots[output.slot] += output.weight * number;
-    } else {
-      scatterRows(static_cast<const float*>(value), executable.executor.program().outputs[i].count, output);
+Delivery deliveryOf(const void* value, uint64_t count, const OutputBinding& output) {
+  const bool accumulate = output.mode == OutputBinding::Mode::accumulate;
+  return {static_cast<const float*>(value),
+          count,
+          floats(*output.buffer),
+          output.offset,
+          output.rowLength,
+          output.rowStride,
+          static_cast<float>(output.weight),
+          accumulate};
+}
+
+// In order. What goes to buffers is collected, and shared by the team.
+void deliverOutputs(const std::vector<Call>& group, std::vector<double>& slots, Team* team) {
+  std::vector<Delivery> collected;
+  for (const Call& call : group) {
+    const cpu::Executor& executor = static_cast<const CpuExecutable&>(*call.program).executor;
+    for (size_t i = 0; i < call.outputs.size(); ++i) {
+      const OutputBinding& output = call.outputs[i];
+      const Output& declared = executor.program().outputs[i];
+      // One that is an input may lie where another goes: it has its turn.
+      const bool isInput = declared.ref.space != 0;
+      if (isInput) {
+        deliver(collected, team);
+        collected.clear();
+      }
+      if (output.mode == OutputBinding::Mode::addToSlot) {
+        double number;  // an output may be an input, and that lie at any multiple of 4 bytes
+        std::memcpy(&number, executor.output(i), sizeof number);
+        slots[output.slot] += output.weight * number;
+      } else if (isInput) {
+        deliver({deliveryOf(executor.output(i), declared.count, output)}, nullptr);
+      } else {
+        collected.push_back(deliveryOf(executor.output(i), declared.count, output));
+      }
     }
   }
+  deliver(collected, team);
 }
 
 class CpuBackend : public Backend {
@@ -192,7 +202,7 @@ class CpuBackend : public Backend {
       if (failure) std::rethrow_exception(failure);
     }
     if (!complete) return false;
-    for (const Call& call : group) deliver(call, slots);
+    deliverOutputs(group, slots, &team_);
     return true;
   }
 

@@ -37,6 +37,39 @@ void numbersAreDeliveredFromAnyMultipleOfFourBytes() {
   }
 }
 
+/** An input that is an output is delivered as it is when its turn has come, and a vector of 40,000 goes by shares. */
+void anOutputThatIsAnInputIsDeliveredInItsTurn() {
+  constexpr uint32_t n = 40000;
+  test::ProgramBuilder builder;
+  const test::At x = builder.input(test::DType::f32, n);
+  const test::At made = builder.allocate(n);
+  builder.iota(test::DType::f32, 1, n, 1, made);
+  builder.output(test::DType::f32, n, x);
+  builder.output(test::DType::f32, n, made);
+  builder.output(test::DType::f32, n, x);
+  const test::Words words = builder.words();
+  const std::vector<float> ones(n, 1.0f);
+  for (int threads : {1, 2, 3}) {
+    const auto backend = makeCpuBackend(threads);
+    const ExecutableRef program = backend->load(test::bytesOf(words), words.size() * 4, threads);
+    const BufferRef input = backend->allocate(n * 4), before = backend->allocate(n * 4),
+                    after = backend->allocate(n * 4 + 4096 * 4);
+    backend->write(*input, 0, ones.data(), n * 4);
+    std::vector<double> slots;
+    const std::atomic<bool> aborted{false};
+    const auto to = [](const BufferRef& buffer, size_t offset) {
+      return OutputBinding{OutputBinding::Mode::store, 0, buffer, offset, n, n, 3};
+    };
+    CHECK(backend->call({Call{program, {{input, 0}}, {to(before, 0), to(input, 0), to(after, 4096)}}}, slots, aborted));
+    std::vector<float> one(n), two(n);
+    backend->read(*before, 0, one.data(), n * 4);
+    backend->read(*after, 4096 * 4, two.data(), n * 4);
+    size_t wrong = 0;
+    for (uint32_t i = 0; i < n; ++i) wrong += one[i] != 3 || two[i] != 9 * static_cast<float>(i);
+    CHECK(wrong == 0, "%zu elements, %d threads", wrong, threads);
+  }
+}
+
 void memoryIsAlignedAndZeroFilled() {
   for (size_t bytes : {0, 1, 63, 64, 65, 1000, 1 << 20}) {
     const cpu::ZeroedBlock block(bytes);
@@ -61,6 +94,7 @@ void memoryBeyondEverythingIsAnError() {
 
 int main() {
   numbersAreDeliveredFromAnyMultipleOfFourBytes();
+  anOutputThatIsAnInputIsDeliveredInItsTurn();
   memoryIsAlignedAndZeroFilled();
   memoryBeyondEverythingIsAnError();
   return test::summary("cpu_backend_test");
