@@ -9,9 +9,8 @@ let available: number | undefined;
 
 /** Memory of the machine, or of the container that this process runs in. */
 export function availableBytes(): number {
-  // 0, or more than there is, where nothing constrains the process.
-  const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
-  available ??= Math.min(totalmem(), constrained);
+  // Constrained: 0, or more than there is, where nothing constrains the process.
+  available ??= Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
   return available;
 }
 
