@@ -113,7 +113,10 @@ export interface UpdateRule {
   readonly initial?: { readonly p?: Float32Array };
   /** The update of step `step` (the first is 0). */
   update(step: number): Update;
-  /** The diagonal of P that update number `steps` (counted from 1) divided by, from the state after it; absent where there is none. */
+  /**
+   * The diagonal of P that update number `steps` (counted from 1) divided by, from the state after it; absent where there is none. Element by
+   * element: of large models it is asked for pieces, of the same elements of each state.
+   */
   preconditioner?(state: { v?: Float32Array; p?: Float32Array }, steps: number): Float64Array;
 }
 

@@ -230,6 +230,28 @@ export class Params {
   }
 
   /**
+   * State vectors as of now, some elements of all of them at a time: in JavaScript's memory there is never more than a piece of each. No update
+   * may be done before the last.
+   */
+  async *statePieces<Name extends StateName>(
+    names: readonly Name[],
+    length = STATE_PIECE,
+  ): AsyncGenerator<{ offset: number; states: Record<Name, Float32Array> }> {
+    const { theta, states } = await this.#materialise();
+    theta.dispose();
+    try {
+      const buffers = names.map((name) => [name, states.get(name) ?? this.#states.of(name)] as const);
+      for (let offset = 0; offset < this.length; offset += length) {
+        const count = Math.min(length, this.length - offset);
+        const read = buffers.map(async ([name, buffer]) => [name, await buffer.readF32(offset, count)] as const);
+        yield { offset, states: Object.fromEntries(await Promise.all(read)) as Record<Name, Float32Array> };
+      }
+    } finally {
+      for (const copy of states.values()) copy.dispose();
+    }
+  }
+
+  /**
    * Replaces θ, all of it or one tensor by name, after the updates that wait: what they do to the states holds.
    * @param values of so many numbers, finite; a Float32Array must not change until the promise settles.
    */
@@ -332,6 +354,9 @@ export class Params {
     return { theta, states };
   }
 }
+
+/** 4 MiB. */
+const STATE_PIECE = 2 ** 20;
 
 /** A displacement in place must leave room for z, of which no element is beyond 7, and for the parameter itself. */
 const IN_PLACE = { min: -1e30, max: 1e30 } as const;

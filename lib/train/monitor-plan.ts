@@ -34,8 +34,8 @@ const DERIVATIVE = 2;
 const GRADIENT = 2.5;
 const PRODUCT = 6;
 const PRODUCT_OF_MANY = 5;
-/** What a measurement does to its vectors between the products, a parameter, in examples (2 µs, where a loss took 30 ps a parameter and example). */
-const VECTOR_EXAMPLES = 70_000;
+/** What a measurement does to its vectors between the products, a parameter, in examples (0.2 µs, where a loss took 30 ps a parameter and example). */
+const VECTOR_EXAMPLES = 7000;
 /** Parameters times examples of a loss that costs no more than to ask for it. */
 const LEAST_LOSS = 700_000;
 /** Products, one at a time, by which a measurement usually finds the ends of the spectrum. */
@@ -46,10 +46,12 @@ const SHARE = 0.1;
 const PROBES_SET = 64;
 const PROBES_AUTO = 16;
 
-/** Vectors as long as θ that a measurement keeps: sixteen probes and their products, a Krylov basis. */
-const VECTORS = 32 + 65;
-/** Bytes of such vectors beyond which nobody is measured unasked. */
+/** The least that a measurement keeps, in vectors as long as θ: θ itself, a Krylov basis that is cut back, a preconditioner and what it scales. */
+const VECTORS = 1 + 12 + 2;
+/** Bytes of such vectors beyond which nobody is measured unasked. With budgets of half of that, no measurement takes more before. */
 const UNASKED_BYTES = 2 ** 30;
+/** Bytes of a measurement's basis beyond which it is cut back: the same on every machine, and so are the numbers. */
+export const BASIS_BUDGET = UNASKED_BYTES / 2;
 
 /** Checks `monitorEvery` and `probes` as far as they are given. */
 export function checkMonitorOptions(monitorEvery: unknown, probes: unknown): void {

@@ -1,11 +1,13 @@
 import { hutchinsonTrace } from '../curvature/hutchinson-trace.ts';
 import { lanczosQuadrature } from '../curvature/lanczos-quadrature.ts';
-import { preconditionedOperator } from '../curvature/preconditioned-operator.ts';
+import type { LinearOperator } from '../curvature/operator.ts';
+import { type DiagonalPiece, preconditionedByPieces } from '../curvature/preconditioned-operator.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
 import { type RunPurpose, runIndex } from '../random/run-streams.ts';
 import { edgeOfStability } from '../stability/edge.ts';
 import type { MonitorEvent } from './events.ts';
+import { BASIS_BUDGET } from './monitor-plan.ts';
 
 /** What the monitor knows of a monitor event. */
 export type Measurement = Omit<MonitorEvent, 'squaredNorm' | 'diffusion' | 'metrics'>;
@@ -49,14 +51,18 @@ export class Monitor {
     const { probes, seed, run, batch } = this.#options;
     const { dimension, examples } = this.#objective;
     const hessian = await this.#objective.hessian();
+    const held: { dispose(): void }[] = [hessian];
     try {
-      const operator = rule.preconditioned
-        ? preconditionedOperator(hessian, await this.#preconditioner(step))
-        : hessian;
+      let operator: LinearOperator = hessian;
+      if (rule.preconditioned) {
+        const preconditioned = await preconditionedByPieces(hessian, this.#preconditioner(step));
+        held.push(preconditioned);
+        operator = preconditioned;
+      }
       const loss = await hessian.loss(signal);
       const streamsOf = (purpose: RunPurpose) => ({ seed, firstStream: runIndex(purpose, { run, step }), signal });
       const trace = await hutchinsonTrace(operator, { probes, ...streamsOf('probe') });
-      const ends = { tolerance: TOP_TOLERANCE, ...streamsOf('lanczos') };
+      const ends = { tolerance: TOP_TOLERANCE, basisBudget: BASIS_BUDGET, ...streamsOf('lanczos') };
       const { hvps, ...spectrum } = await lanczosQuadrature(operator, ends);
       const curvature = { trace: trace.trace, traceStdErr: trace.standardError, ...spectrum };
       return {
@@ -70,18 +76,17 @@ export class Monitor {
         hvps: trace.hvps + hvps,
       };
     } finally {
-      hessian.dispose();
+      for (const one of held) one.dispose();
     }
   }
 
-  async #preconditioner(step: number): Promise<Float64Array> {
+  /** The diagonal of P, from the states as they are now; of no state is there more than a piece in JavaScript's memory. */
+  async *#preconditioner(step: number): AsyncGenerator<DiagonalPiece> {
     const { rule } = this.#optimizer;
-    const { params } = this.#objective;
-    const state = {
-      ...(rule.states.includes('v') && { v: await params.readState('v') }),
-      ...(rule.states.includes('p') && { p: await params.readState('p') }),
-    };
     if (!rule.preconditioner) throw new Error(`update rule ${rule.name} is preconditioned but has no preconditioner`);
-    return rule.preconditioner(state, step);
+    const names = (['v', 'p'] as const).filter((name) => rule.states.includes(name));
+    for await (const { offset, states } of this.#objective.params.statePieces(names)) {
+      yield { offset, values: rule.preconditioner(states, step) };
+    }
   }
 }

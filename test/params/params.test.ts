@@ -207,6 +207,31 @@ describe('params', () => {
     for (let e = 0; e < LENGTH; e++) expect(Math.abs(moment[e] - m[e])).toBeLessThan(2e-6);
   });
 
+  it('reads states in pieces: those that reading them whole gives, whatever waits, and none of it is left behind', async () => {
+    const params = await fresh();
+    await params.useStates(['m', 'v']);
+    for (let i = 0; i < 3; i++) {
+      await step(params, i, { kind: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 1e-3, t: i + 1 }, 0.05);
+      const [m, v] = [await params.readState('m'), await params.readState('v')];
+      const held = device.memory().bufferBytes;
+      for (const length of [1, 333, LENGTH, 2 * LENGTH]) {
+        const read = { m: new Float32Array(LENGTH), v: new Float32Array(LENGTH) };
+        for await (const { offset, states } of params.statePieces(['m', 'v'], length)) {
+          expect(states.m.length).toBe(Math.min(length, LENGTH - offset));
+          read.m.set(states.m, offset);
+          read.v.set(states.v, offset);
+        }
+        expect(read).toEqual({ m, v });
+        for await (const { states } of params.statePieces(['v'], length)) {
+          expect(Object.keys(states)).toEqual(['v']);
+          break;
+        }
+      }
+      expect(device.memory().bufferBytes).toBe(held);
+    }
+    await expect(params.statePieces(['p']).next()).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
+  });
+
   it('reads tensors by name and refuses unknown ones', async () => {
     const params = await fresh();
     expect(await params.read('b')).toEqual((await params.read()).subarray(990));

@@ -223,7 +223,7 @@ describe('train', () => {
   it.each<[string, TrainOptions, RegExp]>([
     ['seed', { steps: 9, seed: 1 }, /seed was "0" and is "1"/],
     ['batch', { steps: 9, batch: 8 }, /batch was "full" and is 8/],
-    ['monitor', { steps: 9, monitorEvery: 2 }, /monitor.every was 970 and is 2/],
+    ['monitor', { steps: 9, monitorEvery: 2 }, /monitor.every was 940 and is 2/],
     ['number of probes', { steps: 9, probes: 2 }, /monitor.probes was 16 and is 2/],
   ])('refuses to resume with another %s, which would be another trajectory or log', async (_, options, message) => {
     await run(zoGD({ lr: 0.02 }), { steps: 3, out: folder });
