@@ -18,7 +18,7 @@ export function median(values) {
 }
 
 /** Median seconds of `work`, after one run that does not count. */
-async function timed(work, repeats) {
+export async function timed(work, repeats) {
   await work();
   const seconds = [];
   for (let i = 0; i < repeats; i++) {
@@ -46,7 +46,7 @@ export function syntheticData(features, classes, examples) {
   return { x: { shape: [examples, features], data: x }, y: { shape: [examples], data: y } };
 }
 
-const sortingProblem = () => supervised(sortingMlp(), sortingMlpData({ seed: 0n }), squaredLoss);
+export const sortingProblem = () => supervised(sortingMlp(), sortingMlpData({ seed: 0n }), squaredLoss);
 const mlpProblem = () => supervised(mlp({ sizes: [3072, 256, 256, 4] }), syntheticData(3072, 4, 1000), squaredLoss);
 
 const perturbation = () =>

@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { arch, cpus, totalmem } from 'node:os';
 import { cases, median, withDevice } from './cases.js';
+import { curvatureOfLarge, curvatureOfSmall } from './curvature.js';
 import { peakMemory } from './memory.js';
 import { findPython, runPeer } from './peer.js';
 import { planningTimes } from './planning.js';
@@ -62,6 +63,17 @@ if ('peak memory'.includes(wanted)) {
   );
 }
 
+let curvature;
+if ('curvature'.includes(wanted)) {
+  const [small, large] = [await curvatureOfSmall(), curvatureOfLarge()];
+  curvature = { small, large };
+  console.log(`${small.name.padEnd(52)} ${duration(small.seconds)}`);
+  console.log(
+    `${large.name.padEnd(52)} ${duration(large.seconds)}   ${large.products} products; ${large.vectors.toFixed(1)} vectors ` +
+      `(target ≤ ${large.targetVectors}) beside arenas of ${large.arenaVectors.toFixed(1)}; the process grew by ${large.processVectors.toFixed(1)}`,
+  );
+}
+
 let planning;
 if ('planning'.includes(wanted)) {
   planning = await planningTimes();
@@ -89,7 +101,7 @@ const environment = {
 };
 const file = new URL('results/bench.json', import.meta.url);
 mkdirSync(new URL('.', file), { recursive: true });
-writeFileSync(file, `${JSON.stringify({ environment, results, memory, planning }, null, 2)}\n`);
+writeFileSync(file, `${JSON.stringify({ environment, results, memory, curvature, planning }, null, 2)}\n`);
 console.log(
   `\n${environment.cpu}, ${environment.cores} cores, ${environment.isa}; written to bench/results/bench.json`,
 );
