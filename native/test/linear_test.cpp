@@ -64,11 +64,13 @@ Made make(const Case& one, Team* team, Isa isa, bool inPlace) {
   return made;
 }
 
+bool sameBits(const void* a, const void* b, size_t bytes) { return bytes == 0 || std::memcmp(a, b, bytes) == 0; }
+
 bool same(const Made& a, const Made& b) {
   bool equal = a.products.size() == b.products.size() &&
-               std::memcmp(a.products.data(), b.products.data(), a.products.size() * sizeof(double)) == 0;
+               sameBits(a.products.data(), b.products.data(), a.products.size() * sizeof(double));
   for (size_t i = 0; i < a.outputs.size(); ++i) {
-    equal = equal && std::memcmp(a.outputs[i].data(), b.outputs[i].data(), a.outputs[i].size() * sizeof(float)) == 0;
+    equal = equal && sameBits(a.outputs[i].data(), b.outputs[i].data(), a.outputs[i].size() * sizeof(float));
   }
   return equal;
 }
