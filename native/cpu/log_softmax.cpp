@@ -12,9 +12,6 @@ namespace {
 constexpr size_t kTile = 1024;  // elements
 constexpr size_t kShort = 128;  // rows up to here are gone through column by column: they do not wait for one another
 
-// The larger one, or NaN.
-float larger(float a, float b) { return a > b || a != a ? a : b; }
-
 class LogSoftmaxKernel : public Kernel {
  public:
   LogSoftmaxKernel(const LogSoftmax& softmax, int threads)
@@ -57,6 +54,7 @@ class LogSoftmaxKernel : public Kernel {
     subtract(y, y, numbers, count);
   }
 
+  // Where a row has a NaN, this may be another number: the sum is NaN all the same.
   void largest(const float* x, float* most, size_t count) const {
     const size_t width = softmax_.width;
     if (width > kShort) {
@@ -65,7 +63,10 @@ class LogSoftmaxKernel : public Kernel {
     }
     for (size_t r = 0; r < count; ++r) most[r] = x[r * width];
     for (size_t j = 1; j < width; ++j) {
-      for (size_t r = 0; r < count; ++r) most[r] = larger(most[r], x[r * width + j]);
+      for (size_t r = 0; r < count; ++r) {
+        const float element = x[r * width + j];
+        most[r] = element > most[r] ? element : most[r];
+      }
     }
   }
 

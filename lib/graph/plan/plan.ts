@@ -19,6 +19,25 @@ import type { StorageType } from './schema.ts';
 import { type Draft, shareKernels } from './share.ts';
 import { type Buffer, type Place, type PlannedOutput, placeOutputs, Stored } from './storage.ts';
 
+// Words of this folder, in the order in which a plan is made:
+//   stored      a value that has memory of its own. All others are views, or are computed inside the kernels that use them.
+//   view        a value that is another's memory, read with other strides; its base is what lies below all its views, and
+//               its path the views between.
+//   chain       the register program of one map kernel: it reads leaves and computes its targets. A target that is a stored
+//               value, and goes to its own memory, is a root.
+//   atom        a size and a stride. An axis of a view is a list of them, for a reshape may merge axes whose strides do not.
+//   access      how an operand that an instruction takes whole may lie in memory: dense, or matrices.
+//   unit        a part of the work of one stored value (of a concatenation, each operand), lowered by itself.
+//   step        an instruction between buffers, placed neither in time nor in the arena.
+//   buffer      the memory of one stored value, or a program input (which has a slot); a place is an element of a buffer.
+//   job         a step as the scheduler sees it: numbers of buffers that it reads and writes. `after` are jobs that write to
+//               the same buffer before it; a reuse is a write that may take over the memory of a read that ends there.
+//   footprint   the arena buffers of a step, each once.
+//   draft       a problem with an order; a layout is a draft with a place for each buffer.
+//   block       buffers that follow one another in one piece of the arena, each by a reuse of the one before.
+//   allowance   work that a search may still do, counted and not timed.
+//   ref         where an operand is in the finished program: a space (the arena or an input) and an offset in words.
+
 /** Where a graph input is found when the program runs. */
 export interface InputBinding {
   /** The program input that holds it. */
