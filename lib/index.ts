@@ -50,6 +50,7 @@ export { oneSided } from './optimizers/estimators/one-sided.ts';
 export { rademacherTwoPoint } from './optimizers/estimators/rademacher-two-point.ts';
 export { sphereTwoPoint } from './optimizers/estimators/sphere-two-point.ts';
 export { type SvrgState, zoSvrg } from './optimizers/estimators/zo-svrg.ts';
+export { inSpace } from './optimizers/in-space.ts';
 export type { Json, Options } from './optimizers/json.ts';
 export {
   type Linear,
@@ -74,12 +75,25 @@ export type {
   UpdateRule,
 } from './optimizers/optimizer.ts';
 export type { HeldPoint, Oracle, StepOracle } from './optimizers/oracle.ts';
-export { adam, frozenZoAdam, gd, gdm, mezo, spsa, zoAdam, zoGD, zoGDM, zoSVRG } from './optimizers/recipes.ts';
+export {
+  adam,
+  frozenZoAdam,
+  gd,
+  gdm,
+  mezo,
+  type QueryOptions,
+  spsa,
+  zoAdam,
+  zoGD,
+  zoGDM,
+  zoSVRG,
+} from './optimizers/recipes.ts';
 export { adamRule } from './optimizers/rules/adam.ts';
 export { frozenAdam } from './optimizers/rules/frozen-adam.ts';
 export { plain } from './optimizers/rules/plain.ts';
 export { polyakMomentum } from './optimizers/rules/polyak-momentum.ts';
 export * as schedules from './optimizers/schedules.ts';
+export type { SpaceSpec, TensorSpace } from './optimizers/space-spec.ts';
 export type { CurvatureReading, LearningRate, Schedule, StepInfo, StepSize } from './optimizers/step-size.ts';
 export type { Layout, TensorSlot } from './params/layout.ts';
 export type { MeasuredParams, VectorSums } from './params/measure.ts';
@@ -99,6 +113,7 @@ export type { InitialStates } from './params/states.ts';
 export { type Direction, type Distribution, type Purpose, stream } from './random/direction.ts';
 export { PhiloxStream } from './random/philox.ts';
 export type { Seed } from './random/seed.ts';
+export type { Mask, PlacedSegment, Segment, Space } from './random/space.ts';
 export { type ReportOptions, writePlots, writeReport } from './report/report.ts';
 export type { RunSummary } from './report/summary.ts';
 export {

@@ -129,9 +129,9 @@ class Backend {
   virtual void copy(const Buffer& from, size_t fromByte, Buffer& to, size_t toByte, size_t bytes) = 0;
   // Row i of `to` becomes row rows[i] of `from`.
   virtual void gatherRows(const Buffer& from, size_t rowBytes, Buffer& to, const std::vector<uint32_t>& rows) = 0;
-  // to[offset + i] = scale · z(direction)[first + i]
-  virtual void fill(Buffer& to, size_t offset, const Direction& direction, uint64_t first, size_t count,
-                    float scale) = 0;
+  // to[offset + i] = scale · z(direction)[first + i], in a space unless it is null.
+  virtual void fill(Buffer& to, size_t offset, const Direction& direction, const Space* space, uint64_t first,
+                    size_t count, float scale) = 0;
   // Over elements [offset, offset + count).
   virtual Sums sums(const Buffer& of, size_t offset, size_t count) = 0;
   // Returns outputs × with scalar products, in f64.

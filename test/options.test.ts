@@ -124,6 +124,7 @@ describe('an unknown name among options is refused, with the known ones', () => 
       ...['ZerothError', 'PhiloxStream', 'accuracy', 'exactGradient', 'linear', 'linearParameters', 'loadCheckpoint'],
       ...[
         'forwardGradient',
+        'inSpace',
         'loadSafetensors',
         'meanOfQueries',
         'openSafetensors',

@@ -1,4 +1,5 @@
 import { invalidArgument } from '../errors.ts';
+import type { Space } from '../random/space.ts';
 import { applyToArrays, inSpace } from './host-operator.ts';
 import type { LinearOperator } from './operator.ts';
 import type { Block, MemoryPurpose, SpaceOperator, VectorSpace, Work } from './space.ts';
@@ -47,6 +48,19 @@ export async function preconditionedByPieces(
     preconditioned.dispose();
     throw error;
   }
+}
+
+/**
+ * S H S for the scales S of a space of directions, up to the signs of its rows and columns, which change no eigenvalue and no trace: the
+ * curvature that an estimator in that space meets. What the space leaves out has eigenvalues 0.
+ */
+export function operatorInSpace(operator: LinearOperator, space: Space): PreconditionedOperator {
+  return new Preconditioned(inSpace(operator), async (vectors, to) => {
+    const work = vectors.work();
+    // ±S: a direction of signs in the space.
+    work.fill(to, { distribution: 'rademacher', seed: 0n, stream: 0n, space });
+    await work.run();
+  });
 }
 
 /** @throws ERR_ZEROTH_ARGUMENT */

@@ -1,7 +1,18 @@
 import type { Direction, Distribution } from '../random/direction.ts';
+import { type Space, thresholdOf } from '../random/space.ts';
 
 /** Numbers of native/engine/job.cpp. */
-const COMMAND = { pass: 1, call: 2, copy: 3, fill: 4, gatherRows: 5, sums: 6, combine: 7, linear: 8 } as const;
+const COMMAND = {
+  pass: 1,
+  call: 2,
+  copy: 3,
+  fill: 4,
+  gatherRows: 5,
+  sums: 6,
+  combine: 7,
+  linear: 8,
+  space: 9,
+} as const;
 const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3, keep: 4, resume: 5 } as const;
 const OUTPUT_MODE = { addToSlot: 1, store: 2, accumulate: 3 } as const;
 const DISTRIBUTION: Record<Distribution, number> = { normal: 0, rademacher: 1, uniform: 2 };
@@ -97,6 +108,8 @@ export interface LinearCombinations {
 /** Commands for the device, run in order by one submission: the narrow boundary between the languages. */
 export class CommandList {
   #words: number[] = [0];
+  /** Numbers of the spaces that were given, from 1. */
+  readonly #spaces = new Map<Space, number>();
 
   /** @param slots how many numbers the job returns. */
   constructor(slots = 0) {
@@ -105,6 +118,7 @@ export class CommandList {
 
   /** One pass over memory: `to` = ops(`from`), element by element. */
   pass(from: BufferHandle, to: BufferHandle, count: number, ops: readonly PassOp[]): this {
+    for (const { terms } of ops) for (const { direction } of terms) this.#declare(direction);
     this.#words.push(COMMAND.pass, from.id, to.id, count, ops.length);
     for (const op of ops) {
       this.#words.push(UPDATE_KIND[op.kind], op.terms.length);
@@ -155,6 +169,7 @@ export class CommandList {
 
   /** to[offset + i] = scale · z(direction)[first + i], i < count (in elements). */
   fill(to: BufferHandle, offset: number, direction: Direction, first: number, count: number, scale = 1): this {
+    this.#declare(direction);
     this.#words.push(COMMAND.fill, to.id, offset);
     this.#direction(direction);
     this.#words.push(first, count, scale);
@@ -217,12 +232,27 @@ export class CommandList {
     for (const vector of vectors) this.#words.push(vector?.buffer.id ?? 0, vector?.offset ?? 0);
   }
 
-  #direction({ distribution, seed, stream }: Direction): void {
-    this.#words.push(DISTRIBUTION[distribution]);
-    for (const value of [seed, stream]) {
-      WORDS.setBigUint64(0, value, true);
-      this.#words.push(WORDS.getUint32(0, true), WORDS.getUint32(4, true));
+  #direction({ distribution, seed, stream, space }: Direction): void {
+    this.#words.push(DISTRIBUTION[distribution] + (space ? 4 * (this.#spaces.get(space) ?? 0) : 0));
+    this.#word64(seed);
+    this.#word64(stream);
+  }
+
+  /** Says what the space of a direction is, before the command that has the first direction in it. */
+  #declare({ space }: Direction): void {
+    if (!space || this.#spaces.has(space)) return;
+    this.#spaces.set(space, this.#spaces.size + 1);
+    this.#words.push(COMMAND.space, space.segments.length);
+    for (const { offset, count, scale, mask } of space.segments) {
+      this.#words.push(offset, count, scale, mask ? 1 : 0, mask ? thresholdOf(mask) : 0);
+      this.#word64(mask?.seed ?? 0n);
+      this.#word64(mask?.stream ?? 0n);
     }
+  }
+
+  #word64(value: bigint): void {
+    WORDS.setBigUint64(0, value, true);
+    this.#words.push(WORDS.getUint32(0, true), WORDS.getUint32(4, true));
   }
 }
 

@@ -2,13 +2,16 @@ import type { CommandList, DeviceVector } from '../device/commands.ts';
 import { Device, type DeviceBuffer } from '../device/device.ts';
 import { checkInteger, checkOptions, invalidArgument } from '../errors.ts';
 import { dtypeOf, type HostArray } from '../graph/host-array.ts';
-import type { Point } from '../optimizers/optimizer.ts';
+import type { Estimator, Point } from '../optimizers/optimizer.ts';
 import type { HeldPoint, Oracle, StepOracle } from '../optimizers/oracle.ts';
+import type { SpaceSpec } from '../optimizers/space-spec.ts';
 import { createParams } from '../params/initialise.ts';
 import { Layout } from '../params/layout.ts';
 import type { DeviceGradient, Displacement, Params } from '../params/params.ts';
+import { bindSpace } from '../params/space.ts';
 import type { Direction } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
+import type { Space } from '../random/space.ts';
 import { checkMean } from './check-mean.ts';
 import { Compiler, type Specs } from './compile.ts';
 import { DeviceData } from './device-data.ts';
@@ -70,6 +73,7 @@ export class Objective<P extends string = string, D extends string = string, C e
   #hasHessian = false;
   readonly #budget: number;
   readonly #oracles: Oracles;
+  readonly #spaces = new WeakMap<SpaceSpec, Space>();
   readonly #oracle: ObjectiveOracle;
 
   /** @internal Use `compile`. */
@@ -131,9 +135,33 @@ export class Objective<P extends string = string, D extends string = string, C e
     return this.#oracles.of(this.#checkedRows(rows), true);
   }
 
+  /**
+   * What a specification means for the tensors of this problem: a space, for directions of one's own (`{ …, space }`). The same
+   * specification always gives the same space.
+   * @throws ERR_ZEROTH_ARGUMENT for a name that matches no tensor, or a space that leaves all of them out.
+   */
+  space(spec: SpaceSpec): Space {
+    const known = this.#spaces.get(spec);
+    if (known) return known;
+    const space = bindSpace(spec, this.params.layout);
+    this.#spaces.set(spec, space);
+    return space;
+  }
+
+  /** @internal The space of an estimator's directions; undefined where that is all parameters, as they are. */
+  spaceOf({ space: spec }: Pick<Estimator, 'space'>): Space | undefined {
+    const space = spec && this.space(spec);
+    return space?.isWhole ? undefined : space;
+  }
+
+  /** @internal Numbers that the directions of an estimator have. */
+  dimensionOf(estimator: Pick<Estimator, 'space'>): number {
+    return this.spaceOf(estimator)?.dimension ?? this.dimension;
+  }
+
   /** @internal What the steps of a run ask, of all examples or some: displaced in place where `displacement` says so. */
-  oracleOfSteps(rows: Rows): StepOracle {
-    return this.#oracles.ofStep(rows && this.#checkedRows(rows));
+  oracleOfSteps(rows: Rows, dimension?: number): StepOracle {
+    return this.#oracles.ofStep(rows && this.#checkedRows(rows), dimension);
   }
 
   /** @internal Whether steps can be taken several at a time: where displaced parameters have vectors of their own. */

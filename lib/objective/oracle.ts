@@ -5,7 +5,7 @@ import type { Point } from '../optimizers/optimizer.ts';
 import { type HeldPoint, isHeld, type Oracle, type StepOracle } from '../optimizers/oracle.ts';
 import type { DeviceGradient, Params } from '../params/params.ts';
 import { checkPoint } from '../params/update.ts';
-import { checkDirection, type Direction } from '../random/direction.ts';
+import { checkDirection, checkSpaceOf, type Direction } from '../random/direction.ts';
 import type { Mean, Rows } from './mean.ts';
 
 /** Elements of a direction that are made at a time where its norm is asked. */
@@ -32,10 +32,10 @@ export class Oracles {
     this.#mean = mean;
   }
 
-  /** @param exact whether displaced parameters go into a copy even where steps displace in place. */
-  of(rows: Rows, exact: boolean): ObjectiveOracle {
+  /** @param dimension of the directions. @param exact whether displaced parameters go into a copy even where steps displace in place. */
+  of(rows: Rows, exact: boolean, dimension = this.#params.length): ObjectiveOracle {
     return {
-      dimension: this.#params.length,
+      dimension,
       losses: (points, signal) => this.#losses(points, rows, exact, signal),
       norms: (directions, signal) => this.#norms(directions, signal),
       derivatives: (directions, signal) => this.#derivatives(directions, rows, signal),
@@ -44,9 +44,9 @@ export class Oracles {
   }
 
   /** What a step of a run may ask: displaced in place where `displacement` says so. */
-  ofStep(rows: Rows): StepOracle {
-    const oracle = this.of(rows, false);
-    const all = rows ? this.of(null, false) : oracle;
+  ofStep(rows: Rows, dimension?: number): StepOracle {
+    const oracle = this.of(rows, false, dimension);
+    const all = rows ? this.of(null, false, dimension) : oracle;
     return { ...oracle, all, hold: (name) => this.#hold(name) };
   }
 
@@ -92,12 +92,13 @@ export class Oracles {
   }
 
   async #norms(directions: readonly Direction[], signal?: AbortSignal): Promise<Float64Array> {
-    checkDirections(directions);
+    checkDirections(directions, this.#params.length);
     refuseAborted(signal);
     const { length } = this.#params;
     this.#chunk ??= this.#device.allocate(Math.min(CHUNK, length) * 4);
     const list = new CommandList(2 * directions.length);
-    for (const [i, direction] of directions.entries()) {
+    for (const [i, given] of directions.entries()) {
+      const direction = given.space ? { ...given, space: given.space.unscaled } : given;
       for (let first = 0; first < length; first += CHUNK) {
         const count = Math.min(CHUNK, length - first);
         list.fill(this.#chunk, 0, direction, first, count).sums(this.#chunk, 0, count, 2 * i);
@@ -112,7 +113,7 @@ export class Oracles {
     rows: Rows,
     signal?: AbortSignal,
   ): Promise<{ loss: number; derivatives: Float64Array }> {
-    checkDirections(directions);
+    checkDirections(directions, this.#params.length);
     if (directions.length === 0) invalidArgument('directions', 'at least one', directions);
     const pieces = await this.#mean.pieces('derivative', rows?.length);
     refuseAborted(signal);
@@ -154,9 +155,12 @@ export class Oracles {
   }
 }
 
-function checkDirections(directions: readonly Direction[]): void {
+function checkDirections(directions: readonly Direction[], length: number): void {
   if (!Array.isArray(directions)) invalidArgument('directions', 'an array of directions', directions);
-  directions.forEach(checkDirection);
+  for (const direction of directions) {
+    checkDirection(direction);
+    checkSpaceOf(direction, length);
+  }
 }
 
 /** Before anything is changed: an evaluation that will not take place moves no parameters. */

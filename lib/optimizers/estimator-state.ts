@@ -19,6 +19,13 @@ export function vectorsOf({ name, vectors = [] }: Estimator): readonly string[] 
 export async function askEstimator(estimator: Estimator, request: EstimateRequest): Promise<StatefulEstimate> {
   const answer = await estimator.estimate(request);
   const stateful = 'estimate' in answer;
+  const { kind } = stateful ? answer.estimate : answer;
+  if (estimator.space && kind === 'dense')
+    invalidArgument(
+      `estimate of ${estimator.name} in a space`,
+      'one made of directions: a dense one moves all parameters',
+      kind,
+    );
   if (stateful !== (estimator.init !== undefined)) {
     const expected = stateful
       ? 'an `init` beside it, that gives the first'

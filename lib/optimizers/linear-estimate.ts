@@ -69,6 +69,7 @@ const FIELDS: Names<Omit<StatelessEstimator, 'estimate' | 'vectors' | 'init'>> =
   options: true,
   cost: true,
   mu: true,
+  space: true,
   moments: true,
 };
 

@@ -2,6 +2,7 @@ import type { Direction } from '../random/direction.ts';
 import type { Estimate } from './estimate.ts';
 import type { Json, Options } from './json.ts';
 import type { StepOracle } from './oracle.ts';
+import type { SpaceSpec } from './space-spec.ts';
 import type { LearningRate } from './step-size.ts';
 
 export type { DenseGradient, Estimate, Point, Term } from './estimate.ts';
@@ -48,14 +49,16 @@ export interface Estimator<S extends Json = Json> {
   readonly cost?: { readonly losses?: number; readonly derivatives?: number; readonly gradients?: number };
   /** Smoothing μ, where the estimator has one. */
   readonly mu?: number;
+  /** The space of all its directions: `inSpace` says it. Default: all parameters. */
+  readonly space?: SpaceSpec;
   /**
-   * Its half of the stability theory, for a problem of this many parameters. Absent or null: not known, and then nothing is claimed about
+   * Its half of the stability theory, for a problem of this many parameters (those of its space). Absent or null: not known, and then nothing is claimed about
    * the edge of stability; curvature is measured all the same.
    */
   moments?(dimension: number): Moments | null;
   /** Vectors that it holds beside θ, by name, each as long as θ and zero at first: `oracle.hold` fills them, points are taken at them. */
   readonly vectors?: readonly string[];
-  /** State before the first step. Absent: it keeps none. @param dimension numbers that a direction has. */
+  /** State before the first step. Absent: it keeps none. @param dimension numbers that a direction has: those of its space. */
   init?(dimension: number): S;
   /**
    * The estimate of a step; where there is an `init`, with the state after it.

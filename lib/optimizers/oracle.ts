@@ -15,11 +15,11 @@ export const isHeld = (point: Point | HeldPoint): point is HeldPoint =>
 
 /** What may be asked of the thing that is being minimised. */
 export interface Oracle {
-  /** Numbers that a direction has: all parameters. */
+  /** Numbers that a direction has: all parameters, or those of the estimator's space. */
   readonly dimension: number;
   /** L at each point, in one call to the device: `losses([[]])` is L(θ). */
   losses(points: readonly (Point | HeldPoint)[], signal?: AbortSignal): Promise<Float64Array>;
-  /** ‖z‖ of each direction, in f64. */
+  /** ‖z‖ of each direction, in f64; of one in a space, of the elements that the space has, before they are scaled. */
   norms(directions: readonly Direction[], signal?: AbortSignal): Promise<Float64Array>;
   /** L(θ) and ⟨∇L(θ), z⟩ of each direction, exactly: one forward-mode evaluation a direction, which takes no memory of back-propagation. */
   derivatives(

@@ -1,20 +1,38 @@
-import { checkOptions } from '../errors.ts';
+import { checkOptions, type Names } from '../errors.ts';
 import type { NumberArray } from '../graph/host-array.ts';
 import { exactGradient } from './estimators/exact-gradient.ts';
 import { gaussianTwoPoint } from './estimators/gaussian-two-point.ts';
+import { meanOfQueries } from './estimators/mean-of-queries.ts';
 import { rademacherTwoPoint } from './estimators/rademacher-two-point.ts';
 import { zoSvrg } from './estimators/zo-svrg.ts';
+import { inSpace } from './in-space.ts';
 import type { Estimator, LearningRate, Optimizer, UpdateRule } from './optimizer.ts';
 import { adamRule } from './rules/adam.ts';
 import { frozenAdam } from './rules/frozen-adam.ts';
 import { plain } from './rules/plain.ts';
 import { polyakMomentum } from './rules/polyak-momentum.ts';
+import type { SpaceSpec } from './space-spec.ts';
 import { stepSizeOf } from './step-size.ts';
 
 /*
  * Each recipe is an estimator times an update rule. All take `lr`, η ≥ 0 or a step size (η = 0 moves nothing: it is how drift is
  * measured), and throw ERR_ZEROTH_ARGUMENT for a number out of range. Zeroth-order recipes take `mu`, the smoothing μ > 0, default 1e-3.
  */
+
+/** What recipes of one kind of difference take beside. */
+export interface QueryOptions {
+  /** Differences of a step, along directions of their own, whose mean is taken (`meanOfQueries`). Default 1. */
+  readonly queries?: number;
+  /** Which tensors directions move, and how far (`inSpace`). Default all of them. */
+  readonly space?: SpaceSpec;
+}
+
+const QUERIES: Names<QueryOptions> = { queries: true, space: true };
+
+function several(estimator: Estimator, { queries = 1, space }: QueryOptions): Estimator {
+  const mean = queries === 1 ? estimator : meanOfQueries(estimator, queries);
+  return space ? inSpace(mean, space) : mean;
+}
 
 function recipe(name: string, lr: LearningRate, estimator: Estimator, rule: UpdateRule): Optimizer {
   // A function is first called when it is used: a run checks what it says.
@@ -31,15 +49,16 @@ function recipe(name: string, lr: LearningRate, estimator: Estimator, rule: Upda
  *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u ~ N(0, I)
  *
  * @param options.lr η. @param options.mu μ.
+ * @param options.queries, options.space see `QueryOptions`.
  * @returns an optimizer without state.
  * @example
  * stabilityLimit(zoGD({ lr: 0.05 })) // 40
  * @see Song et al., arXiv 2604.14669, eqs 2–3.
  */
-export function zoGD(options: { lr: LearningRate; mu?: number }): Optimizer {
-  checkOptions('zoGD: options', options, { lr: true, mu: true });
+export function zoGD(options: { lr: LearningRate; mu?: number } & QueryOptions): Optimizer {
+  checkOptions('zoGD: options', options, { ...QUERIES, lr: true, mu: true });
   const { lr, mu = 1e-3 } = options;
-  return recipe('zo-gd', lr, gaussianTwoPoint({ mu }), plain());
+  return recipe('zo-gd', lr, several(gaussianTwoPoint({ mu }), options), plain());
 }
 
 /**
@@ -53,15 +72,16 @@ export function zoGD(options: { lr: LearningRate; mu?: number }): Optimizer {
  *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u ~ N(0, I)
  *
  * @param options.lr η, their `learning_rate`. Default 1e-5. @param options.mu μ, their `zo_eps`. Default 1e-3.
+ * @param options.queries, options.space see `QueryOptions`.
  * @returns an optimizer without state.
  * @example
  * stabilityLimit(mezo()) // 200000
  * @see Malladi et al., Fine-tuning language models with just forward passes, arXiv 2305.17333, algorithm 1.
  */
-export function mezo(options: { lr?: LearningRate; mu?: number } = {}): Optimizer {
-  checkOptions('mezo: options', options, { lr: true, mu: true });
+export function mezo(options: { lr?: LearningRate; mu?: number } & QueryOptions = {}): Optimizer {
+  checkOptions('mezo: options', options, { ...QUERIES, lr: true, mu: true });
   const { lr = 1e-5, mu = 1e-3 } = options;
-  return recipe('mezo', lr, gaussianTwoPoint({ mu }), plain());
+  return recipe('mezo', lr, several(gaussianTwoPoint({ mu }), options), plain());
 }
 
 /**
@@ -72,15 +92,16 @@ export function mezo(options: { lr?: LearningRate; mu?: number } = {}): Optimize
  *     m' = β m + c u,   θ' = θ − η m'
  *
  * @param options.lr η. @param options.mu μ. @param options.beta momentum 0 ≤ β < 1. Default 0.9.
+ * @param options.queries, options.space see `QueryOptions`.
  * @returns an optimizer with one state vector.
  * @example
  * stabilityLimit(zoGDM({ lr: 0.005, beta: 0.9 })) // 40 (up to rounding)
  * @see Song et al., arXiv 2604.14669, eqs 4–5.
  */
-export function zoGDM(options: { lr: LearningRate; mu?: number; beta?: number }): Optimizer {
-  checkOptions('zoGDM: options', options, { lr: true, mu: true, beta: true });
+export function zoGDM(options: { lr: LearningRate; mu?: number; beta?: number } & QueryOptions): Optimizer {
+  checkOptions('zoGDM: options', options, { ...QUERIES, lr: true, mu: true, beta: true });
   const { lr, mu = 1e-3, beta = 0.9 } = options;
-  return recipe('zo-gdm', lr, gaussianTwoPoint({ mu }), polyakMomentum({ beta }));
+  return recipe('zo-gdm', lr, several(gaussianTwoPoint({ mu }), options), polyakMomentum({ beta }));
 }
 
 /**
@@ -91,21 +112,18 @@ export function zoGDM(options: { lr: LearningRate; mu?: number; beta?: number })
  *     m' = β1 m + (1 − β1) ĝ,   ν' = β2 ν + (1 − β2) ĝ⊙ĝ,   θ' = θ − η P'⁻¹ m',   ĝ = c u
  *
  * @param options.lr η. @param options.mu μ. @param options.beta1 Default 0.9. @param options.beta2 Default 0.999. @param options.epsilon Default 1e-8.
+ * @param options.queries, options.space see `QueryOptions`.
  * @returns an optimizer with two state vectors.
  * @example
  * stabilityLimit(zoAdam({ lr: 0.001 })) // 2000
  * @see `adamRule` for P; Song et al., arXiv 2604.14669, eqs 6–9.
  */
-export function zoAdam(options: {
-  lr: LearningRate;
-  mu?: number;
-  beta1?: number;
-  beta2?: number;
-  epsilon?: number;
-}): Optimizer {
-  checkOptions('zoAdam: options', options, { lr: true, mu: true, beta1: true, beta2: true, epsilon: true });
+export function zoAdam(
+  options: { lr: LearningRate; mu?: number; beta1?: number; beta2?: number; epsilon?: number } & QueryOptions,
+): Optimizer {
+  checkOptions('zoAdam: options', options, { ...QUERIES, lr: true, mu: true, beta1: true, beta2: true, epsilon: true });
   const { lr, mu = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  return recipe('zo-adam', lr, gaussianTwoPoint({ mu }), adamRule({ beta1, beta2, epsilon }));
+  return recipe('zo-adam', lr, several(gaussianTwoPoint({ mu }), options), adamRule({ beta1, beta2, epsilon }));
 }
 
 /**
@@ -139,15 +157,16 @@ export function frozenZoAdam(options: {
  *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u_i = ±1
  *
  * @param options.lr η. @param options.mu μ.
+ * @param options.queries, options.space see `QueryOptions`.
  * @returns an optimizer without state.
  * @example
  * spsa({ lr: 0.05 }).estimator.name // 'rademacher-two-point'
  * @see Spall, Multivariate stochastic approximation using a simultaneous perturbation gradient approximation, 1992.
  */
-export function spsa(options: { lr: LearningRate; mu?: number }): Optimizer {
-  checkOptions('spsa: options', options, { lr: true, mu: true });
+export function spsa(options: { lr: LearningRate; mu?: number } & QueryOptions): Optimizer {
+  checkOptions('spsa: options', options, { ...QUERIES, lr: true, mu: true });
   const { lr, mu = 1e-3 } = options;
-  return recipe('spsa', lr, rademacherTwoPoint({ mu }), plain());
+  return recipe('spsa', lr, several(rademacherTwoPoint({ mu }), options), plain());
 }
 
 /**

@@ -4,7 +4,7 @@ import { checkNumber, invalidArgument } from '../errors.ts';
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import type { DenseGradient, Estimate, Point, StateName, Update } from '../optimizers/optimizer.ts';
 import { type HeldPoint, isHeld } from '../optimizers/oracle.ts';
-import type { Direction } from '../random/direction.ts';
+import { checkSpaceOf, type Direction } from '../random/direction.ts';
 import { Ahead, AheadVectors } from './ahead.ts';
 import { addOp, Changes, moving, type StateOf } from './changes.ts';
 import { Held } from './held.ts';
@@ -91,6 +91,7 @@ export class Params {
   /** θ ← θ + coefficient · z(direction), at the next pass. Equal directions coalesce. */
   add(direction: Direction, coefficient: number): void {
     checkTerm({ direction, coefficient });
+    this.#checkSpaces([{ direction }]);
     this.#comeBack();
     this.#changes.add([{ direction, coefficient }]);
   }
@@ -105,6 +106,7 @@ export class Params {
     this.#comeBack();
     if (estimate.kind === 'directions') {
       checkTerms(update, estimate.terms, lr);
+      this.#checkSpaces(estimate.terms);
       this.#changes.queue(update, estimate.terms, lr);
       return;
     }
@@ -170,6 +172,7 @@ export class Params {
   checkReachable(point: Point | HeldPoint, inPlace: boolean): void {
     if (isHeld(point)) this.#held.of(point.at);
     else if (inPlace) checkInPlace(point);
+    this.#checkSpaces(isHeld(point) ? point.terms : point);
   }
 
   /** @internal Appends what is needed for the returned vector to hold a held one, displaced. */
@@ -314,6 +317,11 @@ export class Params {
     this.#aheadVectors.dispose();
     this.#ahead?.end();
     this.#ahead = undefined;
+  }
+
+  /** @throws ERR_ZEROTH_ARGUMENT for a space of other parameters. */
+  #checkSpaces(terms: readonly { readonly direction: Direction }[]): void {
+    for (const { direction } of terms) checkSpaceOf(direction, this.length);
   }
 
   #comeBack(): void {

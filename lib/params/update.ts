@@ -9,6 +9,8 @@ export function checkTerm(term: Term): void {
   checkObject('term', term, '{ direction, coefficient }');
   checkDirection(term.direction);
   checkF32('coefficient', term.coefficient);
+  const { space } = term.direction;
+  if (space) checkF32('coefficient, scaled,', term.coefficient * space.largestScale);
 }
 
 /** @throws ERR_ZEROTH_ARGUMENT unless this is a list of terms. */

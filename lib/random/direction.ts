@@ -1,4 +1,5 @@
 import { invalidArgument } from '../errors.ts';
+import { Space } from './space.ts';
 
 /** A pseudo-random vector that is never stored: element e is a pure function of (distribution, seed, stream, e). */
 export interface Direction {
@@ -8,6 +9,8 @@ export interface Direction {
   readonly seed: bigint;
   /** 0 ≤ stream < 2^64: which vector of the run. */
   readonly stream: bigint;
+  /** Which elements it has, and how they are scaled. Default: all, as they are. */
+  readonly space?: Space;
 }
 
 const DISTRIBUTIONS = ['normal', 'rademacher', 'uniform'] as const;
@@ -15,7 +18,7 @@ const DISTRIBUTIONS = ['normal', 'rademacher', 'uniform'] as const;
 export type Distribution = (typeof DISTRIBUTIONS)[number];
 
 /** What a run's streams are for. Purposes never share a stream, so that a monitor cannot disturb a trajectory. */
-const PURPOSE = { step: 0n, probe: 1n, initialisation: 2n, batch: 3n, data: 4n, lanczos: 5n } as const;
+const PURPOSE = { step: 0n, probe: 1n, initialisation: 2n, batch: 3n, data: 4n, lanczos: 5n, mask: 6n } as const;
 
 export type Purpose = keyof typeof PURPOSE;
 
@@ -38,11 +41,18 @@ const isWord64 = (value: unknown): boolean => typeof value === 'bigint' && value
 
 /** @throws ERR_ZEROTH_ARGUMENT unless the value is a direction. */
 export function checkDirection(direction: Direction): void {
-  const { distribution, seed, stream } = direction ?? {};
-  if (DISTRIBUTIONS.includes(distribution) && isWord64(seed) && isWord64(stream)) return;
-  const expected = `{ distribution: ${DISTRIBUTIONS.join(' | ')}, seed, stream }, both bigints from 0 to 2^64 − 1`;
+  const { distribution, seed, stream, space } = direction ?? {};
+  const placed = space === undefined || space instanceof Space;
+  if (DISTRIBUTIONS.includes(distribution) && isWord64(seed) && isWord64(stream) && placed) return;
+  const expected = `{ distribution: ${DISTRIBUTIONS.join(' | ')}, seed, stream }, both bigints from 0 to 2^64 − 1, and no space but one of objective.space()`;
   invalidArgument('direction', expected, direction && [distribution, seed, stream]);
 }
 
+/** @throws ERR_ZEROTH_ARGUMENT for a direction in a space of vectors of another length. */
+export function checkSpaceOf({ space }: Direction, length: number): void {
+  if (space && space.length !== length)
+    invalidArgument('space of a direction', `one of ${length} parameters`, `one of ${space.length}`);
+}
+
 export const sameDirection = (a: Direction, b: Direction): boolean =>
-  a.stream === b.stream && a.seed === b.seed && a.distribution === b.distribution;
+  a.stream === b.stream && a.seed === b.seed && a.distribution === b.distribution && a.space === b.space;

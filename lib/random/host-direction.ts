@@ -32,4 +32,10 @@ export function fillDirection(to: Float32Array, direction: Direction & { distrib
       }
     }
   }
+  const { space } = direction;
+  if (!space) return;
+  for (let i = 0; i < to.length; i++) {
+    const scale = space.scaleAt(i);
+    to[i] = scale === 0 ? 0 : to[i] * scale;
+  }
 }

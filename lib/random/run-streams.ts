@@ -1,5 +1,6 @@
 import { checkInteger, invalidArgument } from '../errors.ts';
 import { type Direction, stream } from './direction.ts';
+import type { Space } from './space.ts';
 
 /** Runs that may share a seed, steps of a run, and vectors that a step may draw for one purpose. */
 export const MAX_RUNS = 2 ** 12;
@@ -38,12 +39,22 @@ export function runIndex(purpose: RunPurpose, { run, step, index = 0 }: RunPlace
 export const runStream = (purpose: RunPurpose, place: RunPlace): bigint => stream(purpose, runIndex(purpose, place));
 
 /**
- * The directions of a step, all normal. @returns a function of the index, 0 ≤ i < 2^16, and of an earlier step, if it is one of those;
+ * The directions of a step, all normal, in a space where there is one. @returns a function of the index, 0 ≤ i < 2^16, and of an earlier step, if it is one of those;
  * it throws ERR_ZEROTH_ARGUMENT beyond.
  */
-export function stepDirections(seed: bigint, run: number, step: number): (i: number, then?: number) => Direction {
+export function stepDirections(
+  seed: bigint,
+  run: number,
+  step: number,
+  space?: Space,
+): (i: number, then?: number) => Direction {
   return (i, then = step) => {
     if (then > step) invalidArgument('step of a direction', `one up to this, ${step}`, then);
-    return { distribution: 'normal', seed, stream: runStream('step', { run, step: then, index: i }) };
+    const direction = {
+      distribution: 'normal',
+      seed,
+      stream: runStream('step', { run, step: then, index: i }),
+    } as const;
+    return space ? { ...direction, space } : direction;
   };
 }

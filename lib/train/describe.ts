@@ -29,7 +29,8 @@ export function identityOf(
   { run, monitor: { every, probes, auto } }: Settled,
 ): Identity {
   const { name, dimension, examples } = objective;
-  const { lr: _, stepSize, options, estimator, rule, ...facts } = describeOptimizer(optimizer, { dimension });
+  const described = describeOptimizer(optimizer, { dimension: objective.dimensionOf(optimizer.estimator) });
+  const { lr: _, stepSize, options, estimator, rule, ...facts } = described;
   const rest = Object.entries(facts).filter(([key]) => !(key in options.estimator || key in options.rule));
   return {
     problem: name,
@@ -71,7 +72,7 @@ export async function runEvent(
     seed: String(seed),
     run: settled.run,
     monitor: settled.monitor,
-    optimizer: describeOptimizer(optimizer, { dimension }),
+    optimizer: describeOptimizer(optimizer, { dimension: objective.dimensionOf(optimizer.estimator) }),
     device: deviceFacts(device),
     squaredNorm,
     memory: {
@@ -87,14 +88,14 @@ export async function runEvent(
 
 /** The event with which a run goes on, at a step. */
 export function resumeEvent(
-  { device, dimension }: Objective,
+  objective: Objective,
   optimizer: Optimizer,
   { steps, meta }: RunSettings,
   step: number,
 ): ResumeEvent {
-  const { stepSize } = describeOptimizer(optimizer, { dimension });
+  const { stepSize } = describeOptimizer(optimizer, { dimension: objective.dimensionOf(optimizer.estimator) });
   const startedAt = new Date().toISOString();
-  return { type: 'resume', step, startedAt, steps, stepSize, device: deviceFacts(device), meta };
+  return { type: 'resume', step, startedAt, steps, stepSize, device: deviceFacts(objective.device), meta };
 }
 
 function deviceFacts({ kind, description, isa, threads }: Device): RunEvent['device'] {

@@ -9,7 +9,7 @@ export type DiffusionState = { readonly xx: number; readonly xm: number; readonl
 
 /**
  * How much ‖θ‖² has grown because estimates along random directions are mostly noise: the weights *diffuse*. An estimate Σ c z(direction)
- * has E‖ĝ‖² = Σ c² E[z²] d, nearly all of it at right angles to everything that the run knows, and independent from step to step; so with
+ * has E‖ĝ‖² = Σ c² E[z²] d (in a space Σ s² for d), nearly all of it at right angles to everything that the run knows, and independent from step to step; so with
  * x = what noise has added to θ,
  *
  *     plain θ' = θ − ηĝ:                     E‖x'‖² = E‖x‖² + η² c² d
@@ -21,23 +21,27 @@ export type DiffusionState = { readonly xx: number; readonly xm: number; readonl
  * gradient of all examples has none.
  */
 export class Diffusion {
-  readonly #dimension: number;
+  readonly #squaredScale: number;
   readonly #fullBatch: boolean;
   readonly #inverseSquare: number;
   #state: DiffusionState = { xx: 0, xm: 0, mm: 0 };
 
   constructor(options: {
-    readonly dimension: number;
+    /** E‖z‖² of directions whose elements have variance 1: the dimension, where they are in no space. */
+    readonly squaredScale: number;
     /** Whether a step sees all examples. */
     readonly fullBatch: boolean;
     /** Frozen Adam's p. */
     readonly preconditioner?: Float32Array;
-    /** Whether the estimator keeps a state: the noise of one step may then be that of another, and is not known. */
-    readonly remembers?: boolean;
+    /**
+     * Whether the noise of a step is known: not of an estimator that keeps a state, where it may be that of another step, nor of one in a space
+     * beside a preconditioner, which weighs elements otherwise. Default true.
+     */
+    readonly known?: boolean;
   }) {
-    const { dimension, fullBatch, preconditioner, remembers } = options;
-    if (remembers) this.#state = null;
-    this.#dimension = dimension;
+    const { squaredScale, fullBatch, preconditioner, known = true } = options;
+    if (!known) this.#state = null;
+    this.#squaredScale = squaredScale;
     this.#fullBatch = fullBatch;
     this.#inverseSquare = preconditioner ? meanInverseSquare(preconditioner) : 1;
   }
@@ -83,7 +87,8 @@ export class Diffusion {
   #noise(estimate: Estimate): number | undefined {
     if (estimate.kind === 'dense') return this.#fullBatch ? 0 : undefined;
     return summedByDirection(estimate.terms).reduce(
-      (sum, { direction, coefficient }) => sum + coefficient ** 2 * VARIANCE[direction.distribution] * this.#dimension,
+      (sum, { direction, coefficient }) =>
+        sum + coefficient ** 2 * VARIANCE[direction.distribution] * this.#squaredScale,
       0,
     );
   }

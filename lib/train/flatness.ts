@@ -189,17 +189,18 @@ class Line {
     return objective.lossAt(this.#to, signal);
   }
 
-  /** The share of parameters that are other numbers at θ + s z. */
+  /** The share of parameters, of those that z is to move, that are other numbers at θ + s z. */
   async moved(displacement: number): Promise<number> {
     await this.loss(displacement);
-    const { dimension } = this.#place.objective;
+    const { objective, direction } = this.#place;
+    const { dimension } = objective;
     let moved = 0;
     for (let first = 0; first < dimension; first += CHUNK) {
       const count = Math.min(CHUNK, dimension - first);
       const [before, after] = [await this.#from.readF32(first, count), await this.#to.readF32(first, count)];
       for (let i = 0; i < count; i++) if (before[i] !== after[i]) moved += 1;
     }
-    return moved / dimension;
+    return moved / (direction.space?.dimension ?? dimension);
   }
 }
 

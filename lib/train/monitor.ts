@@ -1,7 +1,7 @@
 import { hutchinsonTrace } from '../curvature/hutchinson-trace.ts';
 import { lanczosQuadrature } from '../curvature/lanczos-quadrature.ts';
 import type { LinearOperator } from '../curvature/operator.ts';
-import { type DiagonalPiece, preconditionedByPieces } from '../curvature/preconditioned-operator.ts';
+import { type DiagonalPiece, operatorInSpace, preconditionedByPieces } from '../curvature/preconditioned-operator.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
 import { type RunPurpose, runIndex } from '../random/run-streams.ts';
@@ -26,7 +26,8 @@ export interface MonitorOptions {
 }
 
 /**
- * Measures where a run stands against the edge of stability. It works on a snapshot of the parameters with probes from streams of its
+ * Measures where a run stands against the edge of stability: the Hessian, preconditioned where the rule is, in the space of the estimator's
+ * directions where they have one. It works on a snapshot of the parameters with probes from streams of its
  * own, so it cannot change the run's trajectory; and it remembers nothing, so a measurement is a function of parameters, seed and step.
  */
 export class Monitor {
@@ -49,7 +50,10 @@ export class Monitor {
     const { rule } = this.#optimizer;
     if (rule.states.includes('v') && step === 0) return undefined;
     const { probes, seed, run, batch } = this.#options;
-    const { dimension, examples } = this.#objective;
+    const { examples } = this.#objective;
+    const { estimator } = this.#optimizer;
+    const dimension = this.#objective.dimensionOf(estimator);
+    const space = this.#objective.spaceOf(estimator);
     const hessian = await this.#objective.hessian();
     const held: { dispose(): void }[] = [hessian];
     try {
@@ -58,6 +62,11 @@ export class Monitor {
         const preconditioned = await preconditionedByPieces(hessian, this.#preconditioner(step));
         held.push(preconditioned);
         operator = preconditioned;
+      }
+      if (space) {
+        const inside = operatorInSpace(operator, space);
+        held.push(inside);
+        operator = inside;
       }
       const loss = await hessian.loss(signal);
       const streamsOf = (purpose: RunPurpose) => ({ seed, firstStream: runIndex(purpose, { run, step }), signal });

@@ -5,6 +5,7 @@ import type { Json } from '../optimizers/json.ts';
 import { directionsOfNorms, estimateOf, type LinearPlan, linearOf } from '../optimizers/linear-estimate.ts';
 import type { Directions, Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
 import { stepDirections } from '../random/run-streams.ts';
+import type { Space } from '../random/space.ts';
 import { sampleExamples } from './batch.ts';
 import type { RunSettings } from './options.ts';
 import type { StepSizer } from './step-sizer.ts';
@@ -29,6 +30,9 @@ export class Stepper {
   readonly #run: number;
   #stretch: Stretch | undefined;
   #length = 1;
+  /** Of all directions. */
+  readonly #space: Space | undefined;
+  readonly #dimension: number;
   /** The estimator's. */
   #state: Json;
   /** Since the length was last chosen. */
@@ -48,7 +52,9 @@ export class Stepper {
     this.#settings = settings;
     this.#stepSizer = stepSizer;
     this.#run = run;
-    this.#state = initialState(optimizer.estimator, objective.dimension);
+    this.#space = objective.spaceOf(optimizer.estimator);
+    this.#dimension = objective.dimensionOf(optimizer.estimator);
+    this.#state = initialState(optimizer.estimator, this.#dimension);
   }
 
   /** The estimator's state after the last step, for a checkpoint. */
@@ -61,7 +67,7 @@ export class Stepper {
   }
 
   directions(step: number): Directions {
-    return stepDirections(this.#settings.seed, this.#run, step);
+    return stepDirections(this.#settings.seed, this.#run, step, this.#space);
   }
 
   /**
@@ -86,7 +92,7 @@ export class Stepper {
       }
       this.#disturbed();
     }
-    const oracle = this.#objective.oracleOfSteps(this.#rows(step));
+    const oracle = this.#objective.oracleOfSteps(this.#rows(step), this.#dimension);
     const request = { oracle, step, direction: this.directions(step), state: this.#state };
     const { estimate, state } = await askEstimator(estimator, request);
     this.#state = state;
@@ -125,12 +131,11 @@ export class Stepper {
 
   async #plan(first: number, count: number, plan: LinearPlan): Promise<PlannedStep[]> {
     const { rule } = this.#optimizer;
-    const { dimension } = this.#objective;
     const steps = Array.from({ length: count }, (_, i) => first + i);
     const asked = steps.flatMap((step) => directionsOfNorms(plan, this.directions(step)));
     const norms = asked.length > 0 ? await this.#objective.norms(asked) : new Float64Array();
     return steps.map((step, s) => ({
-      estimate: plan.linear(this.directions(step), (i) => norms[s * plan.norms + i], dimension),
+      estimate: plan.linear(this.directions(step), (i) => norms[s * plan.norms + i], this.#dimension),
       update: rule.update(step),
       lr: this.#stepSizer.expected(step),
       rows: this.#rows(step),

@@ -83,10 +83,10 @@ export class Watch {
     this.#settings = settings;
     this.#divergence = new Divergence(settings.divergenceLimit);
     this.#diffusion = new Diffusion({
-      dimension: objective.dimension,
+      squaredScale: objective.spaceOf(optimizer.estimator)?.squaredScale ?? objective.dimension,
       fullBatch: isFullBatch(settings.batch, objective.examples),
       preconditioner: optimizer.rule.initial?.p,
-      remembers: optimizer.estimator.init !== undefined,
+      known: optimizer.estimator.init === undefined && !(optimizer.estimator.space && optimizer.rule.initial?.p),
     });
   }
 

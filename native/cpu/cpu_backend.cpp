@@ -141,13 +141,17 @@ class CpuBackend : public Backend {
     for (size_t i = 0; i < rows.size(); ++i) std::memcpy(at(to, i * rowBytes), at(from, rows[i] * rowBytes), rowBytes);
   }
 
-  void fill(Buffer& to, size_t offset, const Direction& direction, uint64_t first, size_t count, float scale) override {
+  void fill(Buffer& to, size_t offset, const Direction& direction, const Space* space, uint64_t first, size_t count,
+            float scale) override {
     float* const out = floats(to) + offset;
     // An exception on another thread would end the process.
     checkDirection(direction, "fill");
     parallelChunks(&team_, count, [&](size_t, size_t begin, size_t end) {
       if (stopped()) return;
-      zeroth::fill(direction, first + begin, end - begin, out + begin, isa_);
+      if (space != nullptr)
+        zeroth::fill(direction, *space, first + begin, end - begin, out + begin, isa_);
+      else
+        zeroth::fill(direction, first + begin, end - begin, out + begin, isa_);
       if (scale == 1.0f) return;
       for (; begin < end; ++begin) out[begin] *= scale;
     });

@@ -3,6 +3,6 @@
 
 namespace zeroth {
 
-constexpr UpdateKernels updateKernelsAvx2 = UpdateLoops<Avx2Lane>::kernels(fillBlocksAvx2);
+constexpr UpdateKernels updateKernelsAvx2 = UpdateLoops<Avx2Lane>::kernels();
 
 }  // namespace zeroth

@@ -3,6 +3,6 @@
 
 namespace zeroth {
 
-constexpr UpdateKernels updateKernelsAvx512 = UpdateLoops<Avx512Lane>::kernels(fillBlocksAvx512);
+constexpr UpdateKernels updateKernelsAvx512 = UpdateLoops<Avx512Lane>::kernels();
 
 }  // namespace zeroth

@@ -17,11 +17,7 @@ constexpr size_t tileSize = 2048;     // elements: 8 KiB of x beside as much gra
 constexpr size_t tilesPerThread = 8;  // less takes about as long as waking a thread
 static_assert(tileSize % blockSize == 0, "a tile is whole blocks, so that z does not depend on the tiling");
 
-void fillBlocksScalar(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out) {
-  fillBlocks<ScalarLane>(direction, firstBlock, blocks, out);
-}
-
-constexpr UpdateKernels updateKernelsScalar = UpdateLoops<ScalarLane>::kernels(fillBlocksScalar);
+constexpr UpdateKernels updateKernelsScalar = UpdateLoops<ScalarLane>::kernels();
 
 const UpdateKernels& kernelsOf(Isa isa) {
   checkIsa(isa, "pass");
@@ -62,11 +58,16 @@ void checkState(const void* state, const char* name) {
   if (state == nullptr) invalid(std::string("the state ") + name + " is missing");
 }
 
-/** Consecutive summands of one direction: what one generation of z serves. */
+/** Consecutive summands of one direction in one space: what one generation of z serves. */
 struct Run {
   Direction direction;
+  const Space* space;
   std::vector<float> coefficients;
   int slot;  // where z is kept for a later run of the same direction, or -1
+
+  bool takes(const Direction& other, const Space* otherSpace) const {
+    return direction == other && space == otherSpace;
+  }
 };
 
 /** One op, prepared: checked, its directions planned, its constants rounded. */
@@ -139,6 +140,7 @@ struct Plan {
   std::vector<Step> steps;
   int slots = 0;
   bool gradientTile = false;
+  bool spaces = false;  // whether some direction is in one
 };
 
 const Gradient& gradientOf(const UpdateOp& op) {
@@ -162,8 +164,12 @@ Plan planOf(const std::vector<UpdateOp>& ops) {
     for (const Term& term : gradient.terms) {
       checkDirection(term.direction, "pass");
       checkFinite(term.coefficient, "coefficient");
-      if (step.runs.empty() || !(step.runs.back().direction == term.direction)) {
-        step.runs.push_back({term.direction, {}, -1});
+      if (term.space != nullptr) {
+        checkFinite(term.coefficient * term.space->largestScale, "coefficient times scale");
+        plan.spaces = true;
+      }
+      if (step.runs.empty() || !step.runs.back().takes(term.direction, term.space)) {
+        step.runs.push_back({term.direction, term.space, {}, -1});
       }
       step.runs.back().coefficients.push_back(term.coefficient);
     }
@@ -181,9 +187,10 @@ Plan planOf(const std::vector<UpdateOp>& ops) {
     }
     Step& last = plan.steps.back();
     size_t first = 0;
-    if (!last.runs.empty() && last.runs.back().direction == step.runs.front().direction) {
+    const Run& next = step.runs.front();
+    if (!last.runs.empty() && last.runs.back().takes(next.direction, next.space)) {
       std::vector<float>& known = last.runs.back().coefficients;
-      const std::vector<float>& more = step.runs.front().coefficients;
+      const std::vector<float>& more = next.coefficients;
       known.insert(known.end(), more.begin(), more.end());
       first = 1;
     }
@@ -212,20 +219,24 @@ Plan planOf(const std::vector<UpdateOp>& ops) {
   return plan;
 }
 
-/** What one thread needs: a gradient tile, and the kept tiles of z. */
+/** What one thread needs: a gradient tile, the kept tiles of z, and tiles for what is in a space. */
 struct Scratch {
   explicit Scratch(const Plan& plan)
       : gradient(plan.gradientTile ? tileSize : 0),
         z(static_cast<size_t>(plan.slots) * tileSize),
-        filled(static_cast<size_t>(plan.slots)) {}
+        filled(static_cast<size_t>(plan.slots)),
+        passing(plan.spaces ? tileSize : 0),
+        keep(plan.spaces ? tileSize : 0) {}
   std::vector<float> gradient, z;
   std::vector<char> filled;
+  std::vector<float> passing, keep, scaled;
 };
 
 class TilePass {
  public:
-  TilePass(const Plan& plan, const UpdateKernels& kernels, const float* in, float* out)
-      : plan_(plan), kernels_(kernels), in_(in), out_(out) {}
+  TilePass(const Plan& plan, const UpdateKernels& kernels, const DirectionKernels& directions, const float* in,
+           float* out)
+      : plan_(plan), kernels_(kernels), directions_(directions), in_(in), out_(out) {}
 
   void run(size_t begin, size_t count, Scratch& scratch) const {
     std::fill(scratch.filled.begin(), scratch.filled.end(), 0);
@@ -259,16 +270,17 @@ class TilePass {
                           Scratch& scratch) const {
     const uint64_t firstBlock = begin / blockSize;
     for (const Run& run : step.runs) {
+      if (run.space != nullptr) {
+        from = addInSpace(run, begin, count, from, to, scratch);
+        continue;
+      }
       if (run.slot < 0) {
         kernels_.addDirection(run.direction, firstBlock, run.coefficients.data(), run.coefficients.size(), from, to,
                               count);
         from = to;
         continue;
       }
-      float* const z = scratch.z.data() + static_cast<size_t>(run.slot) * tileSize;
-      char& filled = scratch.filled[static_cast<size_t>(run.slot)];
-      if (!filled) kernels_.fillBlocks(run.direction, firstBlock, (count + blockSize - 1) / blockSize, z);
-      filled = 1;
+      const float* const z = kept(run, begin, count, scratch);
       for (float coefficient : run.coefficients) {
         kernels_.addVector(coefficient, z, from, to, count);
         from = to;
@@ -279,6 +291,83 @@ class TilePass {
       from = to;
     }
     return from;
+  }
+
+  /** The tile of z in the slot of a run, made by the first run that has it. */
+  const float* kept(const Run& run, size_t begin, size_t count, Scratch& scratch) const {
+    float* const z = scratch.z.data() + static_cast<size_t>(run.slot) * tileSize;
+    char& filled = scratch.filled[static_cast<size_t>(run.slot)];
+    if (!filled) directions_.fillBlocks(run.direction, begin / blockSize, (count + blockSize - 1) / blockSize, z);
+    filled = 1;
+    return z;
+  }
+
+  /**
+   * As `accumulate`, of one run, on the segments of its space; elements between them keep their bits. Apart: inlined,
+   * it takes registers from the loop over tiles, whose reloads then wait for the tile's stores, and all passes are
+   * slower.
+   */
+  __attribute__((noinline)) const float* addInSpace(const Run& run, size_t begin, size_t count, const float* from,
+                                                    float* to, Scratch& scratch) const {
+    const Space& space = *run.space;
+    size_t done = 0;
+    for (auto segment = space.after(begin); segment != space.segments.end() && segment->begin < begin + count;
+         ++segment) {
+      const size_t first = static_cast<size_t>(std::max<uint64_t>(segment->begin, begin)) - begin;
+      const size_t last = static_cast<size_t>(std::min<uint64_t>(segment->end, begin + count)) - begin;
+      if (from != to) std::memcpy(to + done, from + done, (first - done) * sizeof(float));
+      scratch.scaled = run.coefficients;
+      if (segment->scale != 1) {
+        for (float& coefficient : scratch.scaled) coefficient *= segment->scale;
+      }
+      addSegment(run, *segment, begin, count, {first, last}, from, to, scratch);
+      done = last;
+    }
+    if (done == 0) return from;
+    if (from != to) std::memcpy(to + done, from + done, (count - done) * sizeof(float));
+    return to;
+  }
+
+  struct Range {
+    size_t first, last;
+  };
+
+  /** On elements first … last - 1 of the tile, which one segment covers. */
+  void addSegment(const Run& run, const Segment& segment, size_t begin, size_t count, Range range, const float* from,
+                  float* to, Scratch& scratch) const {
+    const float* const c = scratch.scaled.data();
+    const size_t n = scratch.scaled.size();
+    // What begins with a block, or where z need not be at hand, is added while z is made.
+    const bool whole = run.slot < 0 && !segment.masked;
+    const size_t aligned = (range.first + blockSize - 1) / blockSize * blockSize;
+    const size_t split = whole ? std::min(aligned, range.last) : range.last;
+    if (range.first < split) {
+      const size_t block = range.first / blockSize, blocks = (split + blockSize - 1) / blockSize - block;
+      const float* z = nullptr;
+      if (run.slot >= 0) {
+        z = kept(run, begin, count, scratch);
+      } else {
+        float* const passing = scratch.passing.data();
+        directions_.fillBlocks(run.direction, begin / blockSize + block, blocks, passing + block * blockSize);
+        z = passing;
+      }
+      const size_t at = range.first, length = split - range.first;
+      if (segment.masked) {
+        float* const keep = scratch.keep.data();
+        directions_.keepBlocks(segment.mask, begin / blockSize + block, blocks, keep + block * blockSize);
+        kernels_.addKept(keep + at, c, n, z + at, from + at, to + at, length);
+      } else {
+        const float* source = from + at;
+        for (size_t k = 0; k < n; ++k) {
+          kernels_.addVector(c[k], z + at, source, to + at, length);
+          source = to + at;
+        }
+      }
+    }
+    if (split < range.last) {
+      kernels_.addDirection(run.direction, (begin + split) / blockSize, c, n, from + split, to + split,
+                            range.last - split);
+    }
   }
 
   void apply(const Step& step, const float* g, size_t begin, const float* from, float* to, size_t count) const {
@@ -299,6 +388,7 @@ class TilePass {
 
   const Plan& plan_;
   const UpdateKernels& kernels_;
+  const DirectionKernels& directions_;
   const float* in_;
   float* out_;
 };
@@ -312,7 +402,7 @@ void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>
   const Plan plan = planOf(ops);
   if (count == 0 || (plan.steps.empty() && in == out)) return;
 
-  const TilePass tilePass(plan, kernels, in, out);
+  const TilePass tilePass(plan, kernels, directionKernels(isa, "pass"), in, out);
   const size_t tiles = (count + tileSize - 1) / tileSize;
   const size_t threads = team == nullptr ? 1 : static_cast<size_t>(team->size());
   const int members = static_cast<int>(std::clamp<size_t>(tiles / tilesPerThread, 1, threads));

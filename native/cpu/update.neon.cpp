@@ -3,6 +3,6 @@
 
 namespace zeroth {
 
-constexpr UpdateKernels updateKernelsNeon = UpdateLoops<NeonLane>::kernels(fillBlocksNeon);
+constexpr UpdateKernels updateKernelsNeon = UpdateLoops<NeonLane>::kernels();
 
 }  // namespace zeroth

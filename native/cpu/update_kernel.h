@@ -25,13 +25,15 @@ struct FrozenAdamFactors {
 
 /** The kernels of one instruction set. `in` may be `out`; any count. */
 struct UpdateKernels {
-  FillBlocks fillBlocks;
   /** out = fma(c[n-1], z, … fma(c[0], z, in)) for elements of z from the first of `firstBlock` on; z stays in
    * registers. */
   void (*addDirection)(const Direction&, uint64_t firstBlock, const float* c, size_t n, const float* in, float* out,
                        size_t count);
   /** out = fma(c, y, in) */
   void (*addVector)(float c, const float* y, const float* in, float* out, size_t count);
+  /** out = fma(c[n-1], z, … fma(c[0], z, in)) where `keep` says so (KeepBlocks), else in, to the bit. */
+  void (*addKept)(const float* keep, const float* c, size_t n, const float* z, const float* in, float* out,
+                  size_t count);
   void (*momentum)(const MomentumFactors&, const float* g, float* m, const float* in, float* out, size_t count);
   void (*adam)(const AdamFactors&, const float* g, float* m, float* v, const float* in, float* out, size_t count);
   void (*frozenAdam)(const FrozenAdamFactors&, const float* g, float* m, const float* p, const float* in, float* out,
@@ -48,6 +50,14 @@ struct UpdateRules {
 
   static ZEROTH_HD void addVector(float c, const float* y, const float* in, float* out) {
     Lane::store(out, Lane::fma(Lane::set(c), Lane::load(y), Lane::load(in)));
+  }
+
+  static ZEROTH_HD void addKept(const float* keep, const float* c, size_t n, const float* z, const float* in,
+                                float* out) {
+    const F x = Lane::load(in);
+    F sum = x;
+    for (size_t k = 0; k < n; ++k) sum = Lane::fma(Lane::set(c[k]), Lane::load(z), sum);
+    Lane::store(out, Lane::selectByBit30(Lane::asBits(Lane::load(keep)), sum, x));
   }
 
   static ZEROTH_HD void momentum(const MomentumFactors& k, const float* g, float* m, const float* in, float* out) {
@@ -124,6 +134,13 @@ struct UpdateLoops {
         [=](size_t i) { Narrow::addVector(c, y + i, in + i, out + i); });
   }
 
+  static void addKept(const float* keep, const float* c, size_t n, const float* z, const float* in, float* out,
+                      size_t count) {
+    eachLane<Lane>(
+        count, [=](size_t i) { Wide::addKept(keep + i, c, n, z + i, in + i, out + i); },
+        [=](size_t i) { Narrow::addKept(keep + i, c, n, z + i, in + i, out + i); });
+  }
+
   static void momentum(const MomentumFactors& k, const float* g, float* m, const float* in, float* out, size_t count) {
     eachLane<Lane>(
         count, [=](size_t i) { Wide::momentum(k, g + i, m + i, in + i, out + i); },
@@ -144,9 +161,7 @@ struct UpdateLoops {
         [=](size_t i) { Narrow::frozenAdam(k, g + i, m + i, p + i, in + i, out + i); });
   }
 
-  static constexpr UpdateKernels kernels(FillBlocks fillBlocks) {
-    return {fillBlocks, addDirection, addVector, momentum, adam, frozenAdam};
-  }
+  static constexpr UpdateKernels kernels() { return {addDirection, addVector, addKept, momentum, adam, frozenAdam}; }
 };
 
 }  // namespace zeroth

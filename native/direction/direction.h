@@ -5,13 +5,15 @@
 
 #include "direction/element.h"
 #include "direction/isa.h"
+#include "direction/space.h"
 
 namespace zeroth {
 
-/** coefficient · z(direction) */
+/** coefficient · z(direction), in a space; null: all of it. Whoever makes the term keeps the space. */
 struct Term {
   Direction direction;
   float coefficient;
+  const Space* space = nullptr;
 };
 
 /**
@@ -20,6 +22,10 @@ struct Term {
  * range beyond 2^64, or an instruction set that is not available.
  */
 void fill(const Direction& direction, uint64_t first, size_t count, float* out, Isa isa = activeIsa());
+
+/** As `fill`, of the direction in a space. */
+void fill(const Direction& direction, const Space& space, uint64_t first, size_t count, float* out,
+          Isa isa = activeIsa());
 
 /** Throws std::invalid_argument, in the name of `caller`, unless the distribution is one of the three. */
 void checkDirection(const Direction& direction, const char* caller);

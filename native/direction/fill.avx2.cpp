@@ -3,8 +3,18 @@
 
 namespace zeroth {
 
-void fillBlocksAvx2(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out) {
+namespace {
+
+void fill(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out) {
   fillBlocks<Avx2Lane>(direction, firstBlock, blocks, out);
 }
+
+void keep(const Mask& mask, uint64_t firstBlock, size_t blocks, float* out) {
+  keepBlocks<Avx2Lane>(mask, firstBlock, blocks, out);
+}
+
+}  // namespace
+
+const DirectionKernels directionKernelsAvx2 = {fill, keep};
 
 }  // namespace zeroth

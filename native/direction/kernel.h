@@ -5,6 +5,8 @@
 
 #include "direction/element.h"
 #include "direction/interleaved.h"
+#include "direction/isa.h"
+#include "direction/space.h"
 
 namespace zeroth {
 
@@ -142,11 +144,40 @@ ZEROTH_HD void fillBlocks(const Direction& direction, uint64_t firstBlock, size_
   });
 }
 
+/** Marks the elements of whole blocks that a mask keeps by bit 30: 2.0f and 0.0f. */
+template <class Lane>
+ZEROTH_HD void keepBlocks(const Mask& mask, uint64_t firstBlock, size_t blocks, float* out) {
+  using U = typename Lane::U;
+  const Direction words{Distribution::uniform, mask.seed, mask.stream};
+  for (size_t done = 0; done < blocks; ++done, out += blockSize) {
+    const uint64_t counter = (firstBlock + done) * 16;
+    const SharedRounds shared(words, static_cast<uint32_t>(counter >> 32));
+    for (int lane = 0; lane < 16; lane += Lane::lanes) {
+      U x[4];
+      philoxLanes<Lane>(shared, Lane::Words::iota(static_cast<uint32_t>(counter) + static_cast<uint32_t>(lane)), x);
+      for (int j = 0; j < 4; ++j) {
+        // Of 31 bits, so that the difference's top bit says which is less.
+        const U less = Lane::sub(Lane::template shiftRight<1>(x[j]), Lane::set(mask.threshold));
+        Lane::store(out + 16 * j + lane,
+                    Lane::asFloat(Lane::bitAnd(Lane::template shiftRight<1>(less), Lane::set(0x40000000u))));
+      }
+    }
+  }
+}
+
 using FillBlocks = void (*)(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out);
+using KeepBlocks = void (*)(const Mask& mask, uint64_t firstBlock, size_t blocks, float* out);
+
+/** The kernels of one instruction set. */
+struct DirectionKernels {
+  FillBlocks fillBlocks;
+  KeepBlocks keepBlocks;
+};
 
 // One definition a file; a file exists only where its instruction set can be compiled.
-void fillBlocksAvx2(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out);
-void fillBlocksAvx512(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out);
-void fillBlocksNeon(const Direction& direction, uint64_t firstBlock, size_t blocks, float* out);
+extern const DirectionKernels directionKernelsAvx2, directionKernelsAvx512, directionKernelsNeon;
+
+/** Throws std::invalid_argument, in the name of `caller`, where the machine cannot run it. */
+const DirectionKernels& directionKernels(Isa isa, const char* caller);
 
 }  // namespace zeroth

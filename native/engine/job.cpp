@@ -20,7 +20,8 @@ enum CommandCode : uint32_t {
   kGatherRows = 5,
   kSums = 6,
   kCombine = 7,
-  kLinear = 8
+  kLinear = 8,
+  kSpace = 9
 };
 
 double decay(Reader& reader, const char* what) {
@@ -44,6 +45,11 @@ void checkAdam(const PassOp& op) {
   }
 }
 
+// Whether a coefficient times each scale of its space is a number of f32.
+bool isScalable(const Term& term) {
+  return term.space == nullptr || std::isfinite(term.coefficient * term.space->largestScale);
+}
+
 // Everything that a backend could refuse is refused here: a pass that fails half-way through a job would leave the
 // parameters in a state that the caller does not know of.
 PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t count, size_t slots) {
@@ -52,10 +58,16 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
   const size_t terms = reader.count("terms");
   op.terms.reserve(terms);
   for (size_t i = 0; i < terms; ++i) {
-    const Direction direction = reader.direction();
+    const Space* space = nullptr;
+    const Direction direction = reader.direction(space);
     const float coefficient = reader.finiteFloat("coefficient");
     const double factor = reader.last();
-    op.terms.push_back({direction, coefficient});
+    op.terms.push_back({direction, coefficient, space});
+    if (!isScalable(op.terms.back())) {
+      throw CommandError(
+          "job: coefficient: expected a number that stays in the range of f32 when it is scaled, received " +
+          show(factor));
+    }
     if (const auto slot = reader.slotOrNone(slots)) op.fed.push_back({i, *slot, factor});
   }
   op.dense = reader.bufferOrNull();
@@ -184,7 +196,7 @@ FillCommand readFill(Reader& reader) {
   FillCommand command;
   command.to = reader.buffer();
   command.offset = reader.integer("offset");
-  command.direction = reader.direction();
+  command.direction = reader.direction(command.space);
   command.first = reader.integer("first element");
   command.count = reader.integer("count");
   command.scale = reader.finiteFloat("scale");
@@ -255,7 +267,7 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
   Job job;
   job.slots = reader.integer("result slots", 1 << 20);
   while (!reader.done()) {
-    switch (reader.integer("command", kLinear)) {
+    switch (reader.integer("command", kSpace)) {
       case kPass:
         job.commands.push_back(readPass(reader, job.slots));
         job.fed = job.fed || std::get<PassCommand>(job.commands.back()).fed;
@@ -280,6 +292,9 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
       case kCombine:
         job.commands.push_back(readCombine(reader, job.slots));
         break;
+      case kSpace:
+        reader.space();
+        break;
       case kLinear:
         job.commands.push_back(readLinear(reader, job.slots));
         break;
@@ -287,6 +302,7 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
         throw CommandError("job: unknown command");
     }
   }
+  job.spaces = reader.takeSpaces();
   return job;
 }
 
@@ -299,6 +315,7 @@ bool feed(std::vector<PassOp>& ops, const std::vector<double>& slots) {
       const double coefficient = fed.factor * slots[fed.slot];
       if (!(std::abs(coefficient) <= static_cast<double>(std::numeric_limits<float>::max()))) return false;
       op.terms[fed.term].coefficient = static_cast<float>(coefficient);
+      if (!isScalable(op.terms[fed.term])) return false;
     }
   }
   return true;
@@ -342,7 +359,7 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
       } else if (const auto* copy = std::get_if<CopyCommand>(&command)) {
         backend.copy(*copy->from, copy->fromByte, *copy->to, copy->toByte, copy->bytes);
       } else if (const auto* fill = std::get_if<FillCommand>(&command)) {
-        backend.fill(*fill->to, fill->offset, fill->direction, fill->first, fill->count, fill->scale);
+        backend.fill(*fill->to, fill->offset, fill->direction, fill->space, fill->first, fill->count, fill->scale);
       } else if (const auto* gather = std::get_if<GatherRowsCommand>(&command)) {
         backend.gatherRows(*gather->from, gather->rowBytes, *gather->to, gather->rows);
       } else if (const auto* sums = std::get_if<SumsCommand>(&command)) {

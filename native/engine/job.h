@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -34,6 +35,7 @@ struct FillCommand {
   BufferRef to;
   size_t offset;
   Direction direction;
+  const Space* space;
   uint64_t first;
   size_t count;
   float scale;
@@ -72,6 +74,8 @@ struct Job {
   // Its passes take coefficients from slots: without these there is nothing right to do.
   bool fed = false;
   std::vector<Command> commands;
+  // What its directions are in.
+  std::vector<std::shared_ptr<const Space>> spaces;
 };
 
 // Resolves the ids that a job names, and says how many calls may run at the same time.

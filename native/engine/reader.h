@@ -4,8 +4,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <limits>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/job.h"
 
@@ -93,14 +97,42 @@ class Reader {
 
   ExecutableRef program() { return registry_.program(word("program")); }
 
-  Direction direction() {
+  // A direction, and the space that it is in: null where that is all of it. The first word is distribution + 4 · number
+  // of the space, among those that the job has read so far, from 1.
+  Direction direction(const Space*& space) {
+    const uint64_t word = integer("distribution and space", 4294967295.0);
+    const uint64_t number = word >> 2;
+    if ((word & 3) > 2) throw CommandError("job: distribution: expected an integer from 0 to 2, received 3");
+    if (number > spaces_.size()) throw CommandError("job: a direction in a space that the job has not given");
+    space = number == 0 ? nullptr : spaces_[number - 1].get();
     Direction direction;
-    const uint64_t distribution = integer("distribution", 2);
-    direction.distribution = static_cast<Distribution>(distribution);
+    direction.distribution = static_cast<Distribution>(word & 3);
     direction.seed = pair("seed");
     direction.stream = pair("stream");
     return direction;
   }
+
+  // Segments, each: first element, count, scale, whether it is masked, and the mask's threshold, seed and stream.
+  void space() {
+    std::vector<Segment> segments(count("segments"));
+    for (Segment& segment : segments) {
+      segment.begin = integer("first element");
+      segment.end = segment.begin + integer("count");
+      segment.scale = finiteFloat("scale");
+      segment.masked = integer("masked", 1) == 1;
+      segment.mask.threshold = word("threshold");
+      segment.mask.seed = pair("seed");
+      segment.mask.stream = pair("stream");
+    }
+    try {
+      spaces_.push_back(std::make_shared<const Space>(makeSpace(std::move(segments))));
+    } catch (const std::invalid_argument& error) {
+      throw CommandError(std::string("job: ") + error.what());
+    }
+  }
+
+  // Directions are in them for as long as the job lives.
+  std::vector<std::shared_ptr<const Space>> takeSpaces() { return std::move(spaces_); }
 
  private:
   uint64_t pair(const char* what) {
@@ -111,6 +143,7 @@ class Reader {
   const double* words_;
   size_t length_;
   const Registry& registry_;
+  std::vector<std::shared_ptr<const Space>> spaces_;
   size_t at_ = 0;
 };
 

@@ -40,7 +40,7 @@ class FakeBackend : public Backend {
   void gatherRows(const Buffer&, size_t, Buffer&, const std::vector<uint32_t>& rows) override {
     note("gather" + std::to_string(rows.size()));
   }
-  void fill(Buffer&, size_t, const Direction& direction, uint64_t, size_t, float) override {
+  void fill(Buffer&, size_t, const Direction& direction, const Space*, uint64_t, size_t, float) override {
     last = direction;
     note("fill");
   }
@@ -422,6 +422,45 @@ void slotsFeedThePassesThatFollow() {
   CHECK(combine.divisor == 0.5 && combine.divisorSlot == 2u);
 }
 
+// A space of two segments: elements 2 to 6 times 3, and 10 to 15 masked.
+const Words spaceCommand{9, 2, 2, 5, 3, 0, 0, 0, 0, 0, 0, 10, 6, -0.5, 1, 2147483648.0, 5, 6, 7, 8};
+
+void directionsAreInSpaces() {
+  // The space of a direction is in its first word: 4 for each.
+  const Words job = Words{0} + spaceCommand + spaceCommand + with(fill, 3, 1 + 4 * 2) + with(pass, 7, 4) + pass;
+  const Job decoded = decodeJob(job.data(), job.size(), registry);
+  CHECK(decoded.commands.size() == 3 && decoded.spaces.size() == 2);
+  CHECK(std::get<FillCommand>(decoded.commands[0]).space == decoded.spaces[1].get());
+  CHECK(std::get<FillCommand>(decoded.commands[0]).direction.distribution == Distribution::rademacher);
+  const auto spaceOf = [&](size_t i) { return std::get<PassCommand>(decoded.commands[i]).ops[0].terms[0].space; };
+  CHECK(spaceOf(1) == decoded.spaces[0].get() && spaceOf(2) == nullptr);
+  const Space& space = *decoded.spaces[0];
+  CHECK(space.segments.size() == 2 && space.largestScale == 3);
+  const Segment &first = space.segments[0], &second = space.segments[1];
+  CHECK(first.begin == 2 && first.end == 7 && first.scale == 3 && !first.masked);
+  CHECK(second.begin == 10 && second.end == 16 && second.scale == -0.5f && second.masked);
+  CHECK(second.mask.threshold == uint32_t{1} << 31);
+  CHECK(second.mask.seed == (uint64_t{6} << 32 | 5) && second.mask.stream == (uint64_t{8} << 32 | 7));
+
+  const auto given = [](const Words& command) { return Words{0} + command + with(pass, 7, 4); };
+  CHECK(refusal(given(spaceCommand)).empty(), "%s", refusal(given(spaceCommand)).c_str());
+  expectRefusal(Words{0} + with(pass, 7, 4) + spaceCommand, "a space that the job has not given");
+  expectRefusal(given(spaceCommand) + with(pass, 7, 8), "a space that the job has not given");
+  expectRefusal(given(with(spaceCommand, 1, 1e6)), "segments exceeds the job's length");
+  expectRefusal(given(with(spaceCommand, 3, 0)), "have elements");
+  expectRefusal(given(with(spaceCommand, 3, 9)), "begin after the one before");
+  expectRefusal(given(with(spaceCommand, 4, 0)), "a finite scale that is not 0");
+  expectRefusal(given(with(spaceCommand, 4, 1e39)), "scale: expected a number in the range of f32");
+  expectRefusal(given(with(spaceCommand, 5, 2)), "masked");
+  expectRefusal(given(with(spaceCommand, 15, 2147483649.0)), "at most 2^31");
+  const Words large = with(spaceCommand, 4, 1e30);
+  expectRefusal(Words{0} + large + with(with(pass, 7, 4), 12, 1e30), "stays in the range of f32 when it is scaled");
+  // Of one that a slot feeds, it shows when the pass is due.
+  FakeBackend backend;
+  const Run result = run(backend, large + sums + divided(1e-29) + with(fedPass(1), 7, 4) + pass);
+  CHECK(backend.log == "sums" && result.complete, "%s", backend.log.c_str());
+}
+
 void slotsFeedLinearCombinations() {
   // The sums are 2 and 8; the products, of two outputs with one vector each, are added from slot 1 on.
   const Words linear(linearJob.begin() + 1, linearJob.end());
@@ -493,6 +532,7 @@ int main() {
   passesStillRunAfterAnAbort();
   passesStillRunAfterAFailure();
   slotsFeedThePassesThatFollow();
+  directionsAreInSpaces();
   slotsFeedLinearCombinations();
   aFedJobEndsWhereItCannotGoOn();
   aJobIsRefusedWhole();

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { gaussianTwoPoint } from '../../lib/optimizers/estimators/gaussian-two-point.ts';
+import { meanOfQueries } from '../../lib/optimizers/estimators/mean-of-queries.ts';
 import { describeOptimizer } from '../../lib/optimizers/facts.ts';
+import { inSpace } from '../../lib/optimizers/in-space.ts';
+import { linearOf } from '../../lib/optimizers/linear-estimate.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
-import { adam, frozenZoAdam, gd, gdm, mezo, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
+import { adam, frozenZoAdam, gd, gdm, mezo, spsa, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { adamRule } from '../../lib/optimizers/rules/adam.ts';
 import { frozenAdam } from '../../lib/optimizers/rules/frozen-adam.ts';
 import { polyakMomentum } from '../../lib/optimizers/rules/polyak-momentum.ts';
@@ -15,6 +18,22 @@ const zeroth = { s1: 2, s2: 1 };
 const first = { s1: 1, s2: 0 };
 
 describe('recipes', () => {
+  it('take several queries and a space, alone and together', () => {
+    const space = { w: 'skip' } as const;
+    for (const make of [zoGD, mezo, zoGDM, zoAdam, spsa]) {
+      const plainly = make({ lr: 0.1 });
+      const { estimator } = plainly;
+      expect(make({ lr: 0.1, queries: 1 }).estimator.name).toBe(estimator.name);
+      const mean = make({ lr: 0.1, queries: 3 }).estimator;
+      expect(mean.options).toEqual(meanOfQueries(estimator, 3).options);
+      expect(make({ lr: 0.1, space }).estimator.options).toEqual(inSpace(estimator, space).options);
+      const both = make({ lr: 0.1, queries: 3, space }).estimator;
+      expect(both.options).toEqual(inSpace(mean, space).options);
+      expect(linearOf(both)?.linear).toBeDefined();
+      expect(() => make({ lr: 0.1, queries: 0 })).toThrow(/queries/);
+    }
+  });
+
   it.each<[Optimizer, object]>([
     [
       zoGD({ lr: 0.05 }),

@@ -27,7 +27,7 @@ describe('the diffusion of weights', () => {
     const lr = (t: number) => (t < 30 ? 0.1 : 0.02 * (1 + (t % 3)));
     const c = (t: number) => 1 + Math.sin(t);
     const frozen = update.kind === 'frozenAdam';
-    const diffusion = new Diffusion({ dimension, fullBatch: true, ...(frozen && { preconditioner }) });
+    const diffusion = new Diffusion({ squaredScale: dimension, fullBatch: true, ...(frozen && { preconditioner }) });
     for (let t = 0; t < steps; t++) diffusion.add(update, along(term(t, c(t))), lr(t));
 
     const { normal } = seeded(5);
@@ -51,7 +51,7 @@ describe('the diffusion of weights', () => {
   });
 
   it('is the sum of η²c²d for plain steps, with each direction counted as it varies', () => {
-    const diffusion = new Diffusion({ dimension: 10, fullBatch: false });
+    const diffusion = new Diffusion({ squaredScale: 10, fullBatch: false });
     diffusion.add({ kind: 'plain' }, along(term(0, 3)), 0.1);
     expect(diffusion.total).toBeCloseTo(0.9, 12);
     diffusion.add({ kind: 'plain' }, along(term(1, 3, 'rademacher'), term(2, 3, 'uniform')), 0.1);
@@ -62,12 +62,12 @@ describe('the diffusion of weights', () => {
   });
 
   it('is nothing for an exact gradient of all examples, and unknown for one of a mini-batch and for Adam', () => {
-    const full = new Diffusion({ dimension: 3, fullBatch: true });
+    const full = new Diffusion({ squaredScale: 3, fullBatch: true });
     full.add({ kind: 'momentum', beta: 0.9 }, dense, 0.1);
     expect(full.total).toBe(0);
-    const batch = new Diffusion({ dimension: 3, fullBatch: false });
+    const batch = new Diffusion({ squaredScale: 3, fullBatch: false });
     batch.add({ kind: 'plain' }, dense, 0.1);
-    const adam = new Diffusion({ dimension: 3, fullBatch: true });
+    const adam = new Diffusion({ squaredScale: 3, fullBatch: true });
     adam.add({ kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, t: 1 }, along(term(0, 1)), 0.1);
     for (const unknown of [batch, adam]) {
       expect(unknown.total).toBeNull();
@@ -79,7 +79,7 @@ describe('the diffusion of weights', () => {
   it('is, where steps with and without momentum take turns, what simulated noise adds: the ones without leave m alone', () => {
     const dimension = 40;
     const turns: Update[] = [{ kind: 'momentum', beta: 0.9 }, { kind: 'momentum', beta: 0.9 }, { kind: 'plain' }];
-    const diffusion = new Diffusion({ dimension, fullBatch: true });
+    const diffusion = new Diffusion({ squaredScale: dimension, fullBatch: true });
     for (let t = 0; t < 60; t++) diffusion.add(turns[t % 3], along(term(t, 1)), 0.1);
     const { normal } = seeded(7);
     const runs = 1500;
@@ -100,9 +100,9 @@ describe('the diffusion of weights', () => {
   });
 
   it('goes on from a stored state as if it had not stopped', () => {
-    const whole = new Diffusion({ dimension: 5, fullBatch: true });
-    const first = new Diffusion({ dimension: 5, fullBatch: true });
-    const second = new Diffusion({ dimension: 5, fullBatch: true });
+    const whole = new Diffusion({ squaredScale: 5, fullBatch: true });
+    const first = new Diffusion({ squaredScale: 5, fullBatch: true });
+    const second = new Diffusion({ squaredScale: 5, fullBatch: true });
     for (let t = 0; t < 20; t++) {
       if (t === 9) second.restore(JSON.parse(JSON.stringify(first.state)));
       const update: Update = { kind: 'momentum', beta: 0.7 };

@@ -40,6 +40,7 @@ export function meanOfQueries(estimator: Estimator, queries: number): StatelessE
     name: 'mean-of-queries',
     options: { queries: q, of: { name: estimator.name, ...estimator.options } },
     ...(estimator.mu !== undefined && { mu: estimator.mu }),
+    ...(estimator.space && { space: estimator.space }),
     cost: {
       losses: mean ? mean(anyDirection, () => 1, 1).points.length : q * losses,
       derivatives: q * derivatives,

@@ -1,0 +1,51 @@
+import { ZerothError } from '../errors.ts';
+import { type SpaceSpec, spaceRules, type TensorSpaceRule } from '../optimizers/space-spec.ts';
+import { stream } from '../random/direction.ts';
+import { type Segment, Space } from '../random/space.ts';
+import type { Layout } from './layout.ts';
+
+/**
+ * The space that a specification means for the tensors of a layout.
+ * @throws ERR_ZEROTH_ARGUMENT for a name that matches no tensor, or a space that leaves all of them out.
+ */
+export function bindSpace(spec: SpaceSpec, layout: Layout): Space {
+  const rules = spaceRules(spec).map((rule) => ({ rule, matches: matcher(rule.pattern) }));
+  const { tensors } = layout;
+  for (const { rule, matches } of rules) {
+    if (tensors.some(({ name }) => matches(name))) continue;
+    throw new ZerothError(
+      'ERR_ZEROTH_ARGUMENT',
+      `space of '${rule.pattern}': expected a name that matches one of ${tensors.map(({ name }) => name).join(', ')}; received one that matches none.`,
+    );
+  }
+  const segments: Segment[] = [];
+  for (const [i, { name, offset, size }] of tensors.entries()) {
+    const rule = rules.find(({ matches }) => matches(name))?.rule;
+    if (rule?.skip) continue;
+    const segment: Segment = { offset, count: size, scale: rule?.scale ?? 1, ...maskOf(rule, i) };
+    const last = segments.at(-1);
+    if (last && joins(last, segment)) segments[segments.length - 1] = { ...last, count: last.count + size };
+    else segments.push(segment);
+  }
+  if (segments.length === 0)
+    throw new ZerothError(
+      'ERR_ZEROTH_ARGUMENT',
+      'space: expected one that leaves some tensor in, received one that skips all.',
+    );
+  return new Space(layout.length, segments);
+}
+
+function matcher(pattern: string): (name: string) => boolean {
+  const parts = pattern.split('*').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const whole = new RegExp(`^${parts.join('.*')}$`, 's');
+  return (name) => whole.test(name);
+}
+
+/** Each tensor has a mask of its own. */
+const maskOf = (rule: TensorSpaceRule | undefined, tensor: number): Pick<Segment, 'mask'> =>
+  !rule || rule.density === 1
+    ? {}
+    : { mask: { density: rule.density, seed: BigInt(rule.seed), stream: stream('mask', tensor) } };
+
+const joins = (a: Segment, b: Segment): boolean =>
+  a.offset + a.count === b.offset && a.scale === b.scale && !a.mask && !b.mask;
