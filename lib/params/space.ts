@@ -2,7 +2,7 @@ import { ZerothError } from '../errors.ts';
 import { type SpaceSpec, spaceRules, type TensorSpaceRule } from '../optimizers/space-spec.ts';
 import { stream } from '../random/direction.ts';
 import { type Segment, Space } from '../random/space.ts';
-import type { Layout } from './layout.ts';
+import type { Layout, TensorSlot } from './layout.ts';
 
 /**
  * The space that a specification means for the tensors of a layout.
@@ -19,12 +19,12 @@ export function bindSpace(spec: SpaceSpec, layout: Layout): Space {
     );
   }
   const segments: Segment[] = [];
-  for (const [i, { name, offset, size }] of tensors.entries()) {
-    const rule = rules.find(({ matches }) => matches(name))?.rule;
+  for (const [i, slot] of tensors.entries()) {
+    const rule = rules.find(({ matches }) => matches(slot.name))?.rule;
     if (rule?.skip) continue;
-    const segment: Segment = { offset, count: size, scale: rule?.scale ?? 1, ...maskOf(rule, i) };
+    const segment = segmentOf(slot, rule, i);
     const last = segments.at(-1);
-    if (last && joins(last, segment)) segments[segments.length - 1] = { ...last, count: last.count + size };
+    if (last && joins(last, segment)) segments[segments.length - 1] = { ...last, count: last.count + segment.count };
     else segments.push(segment);
   }
   if (segments.length === 0)
@@ -39,6 +39,11 @@ function matcher(pattern: string): (name: string) => boolean {
   const parts = pattern.split('*').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const whole = new RegExp(`^${parts.join('.*')}$`, 's');
   return (name) => whole.test(name);
+}
+
+/** What a rule makes of a tensor. */
+function segmentOf(slot: TensorSlot, rule: TensorSpaceRule | undefined, tensor: number): Segment {
+  return { offset: slot.offset, count: slot.size, scale: rule?.scale ?? 1, ...maskOf(rule, tensor) };
 }
 
 /** Each tensor has a mask of its own. */

@@ -17,7 +17,10 @@ export class House {
         recursive: true,
         filter: (file) => !file.endsWith('.test.ts') || file.includes('/test/graph/'),
       });
-    const types = { extends: join(packageRoot, 'tsconfig.json'), include: ['lib', 'test/graph'] };
+    const types = {
+      extends: join(packageRoot, 'tsconfig.json'),
+      include: ['lib', 'test/graph', 'test/optimizers', 'test/train/all-spaces.ts'],
+    };
     writeFileSync(join(this.folder, 'tsconfig.json'), JSON.stringify(types));
   }
 

@@ -6,13 +6,19 @@ import type { runProgramReference } from '../../lib/graph/plan/interpret.ts';
 import type { plan } from '../../lib/graph/plan/plan.ts';
 import type { evaluateReference } from '../../lib/graph/reference.ts';
 import type * as Transforms from '../../lib/graph/transforms.ts';
+import type { linearOf } from '../../lib/optimizers/linear-estimate.ts';
+import type { Layout } from '../../lib/params/layout.ts';
+import type { bindSpace } from '../../lib/params/space.ts';
+import type { allEstimators } from '../optimizers/all-estimators.ts';
+import type { SimulatedDevice } from '../optimizers/simulated-device.ts';
 import { filesOf, isNamed } from './document.ts';
 import { compositeOp, elementwiseOp, instruction } from './graph-recipes.ts';
 import { House } from './house.ts';
 import { nativeExecutor, runBytes } from './native-build.ts';
+import { estimator, space } from './optimizer-recipes.ts';
 
 /** Added to one copy of the sources, in this order, so that it is compiled once. */
-const recipes = [elementwiseOp, compositeOp, instruction];
+const recipes = [elementwiseOp, compositeOp, instruction, estimator, space];
 
 const house = new House();
 afterAll(() => house.remove());
@@ -29,6 +35,33 @@ describe('what docs/architecture.md says about adding', () => {
 
   it('is enough for the compiler: sources and tests that are total by type', async () => {
     expect(await house.typeErrors()).toBe('');
+  });
+});
+
+describe('parts of optimizers that were added so', () => {
+  it('an estimator estimates, and is among those that are tested', async () => {
+    const all = await house.load<{ allEstimators: typeof allEstimators }>('test/optimizers/all-estimators.ts');
+    const device = await house.load<{ SimulatedDevice: typeof SimulatedDevice }>('test/optimizers/simulated-device.ts');
+    const linear = await house.load<{ linearOf: typeof linearOf }>('lib/optimizers/linear-estimate.ts');
+    const made = all.allEstimators.twoLengths();
+    expect(linear.linearOf(made)).toBeDefined();
+    const oracle = device.SimulatedDevice.quadratic([3, 1], Float64Array.of(1, -2));
+    const z = { distribution: 'normal', seed: 7n, stream: 1n } as const;
+    const [exact] = (await oracle.derivatives([z])).derivatives;
+    const estimate = await made.estimate({ oracle, step: 0, direction: () => z, state: null });
+    expect('terms' in estimate && estimate.terms[0].coefficient).toBeCloseTo(exact, 9);
+  });
+
+  it('a space has what it says', async () => {
+    const { allSpaces } = await house.load<{ allSpaces: Record<string, Parameters<typeof bindSpace>[0]> }>(
+      'test/train/all-spaces.ts',
+    );
+    const params = await house.load<{ bindSpace: typeof bindSpace }>('lib/params/space.ts');
+    const layouts = await house.load<{ Layout: typeof Layout }>('lib/params/layout.ts');
+    const layout = new layouts.Layout({ w1: { shape: [6, 8] }, b1: { shape: [8] } });
+    const made = params.bindSpace(allSpaces['the first rows'], layout);
+    const scales = Array.from({ length: layout.length }, (_, i) => made.scaleAt(i));
+    expect(scales).toEqual([...new Array(16).fill(1), ...new Array(32).fill(0), ...new Array(8).fill(1)]);
   });
 });
 

@@ -13,12 +13,12 @@ import type { Estimator, UpdateRule } from '../../lib/optimizers/optimizer.ts';
 import { adamRule } from '../../lib/optimizers/rules/adam.ts';
 import { plain } from '../../lib/optimizers/rules/plain.ts';
 import { polyakMomentum } from '../../lib/optimizers/rules/polyak-momentum.ts';
-import type { SpaceSpec } from '../../lib/optimizers/space-spec.ts';
 import type { Displacement } from '../../lib/params/params.ts';
 import type { TrainEvent } from '../../lib/train/events.ts';
 import type { TrainOptions } from '../../lib/train/options.ts';
 import { train } from '../../lib/train/train.ts';
 import { allEstimators } from '../optimizers/all-estimators.ts';
+import { allSpaces } from './all-spaces.ts';
 import { smallProblem } from './small-problem.ts';
 
 const devices = [1, 2, 3].map((threads) => openDevice({ threads }));
@@ -34,13 +34,6 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const spaces: Record<string, SpaceSpec> = {
-  'one tensor frozen': { w1: 'skip' },
-  'one tensor alone': { b1: 'dense', '*': 'skip' },
-  'tensors scaled': { w1: { scale: 0.5 }, b1: { scale: 3 } },
-  'a random half': { '*': { density: 0.5, seed: 4 } },
-  'all of it': { b1: 'skip', w2: { density: 0.3, scale: 2 }, '*': 'dense' },
-};
 const rules: Record<string, () => UpdateRule> = {
   plain: () => plain(),
   momentum: () => polyakMomentum({ beta: 0.5 }),
@@ -72,7 +65,7 @@ const bits = (values: Float32Array) => [...new Uint32Array(values.buffer)];
 /** The same, of which no stretch is known. */
 const opaque = (estimator: Estimator): Estimator => ({ ...estimator, estimate: (all) => estimator.estimate(all) });
 
-describe.each(Object.entries(spaces))('%s', (_, spec) => {
+describe.each(Object.entries(allSpaces))('%s', (_, spec) => {
   const made = Object.entries(allEstimators).filter(([name]) => name !== 'exactGradient');
   const cases = made.map(([name, make], i) => [name, Object.keys(rules)[i % 3], make] as const);
   it.each(cases)('under %s, %s: what is left out keeps its bits, all else moves', async (_, rule, make) => {
@@ -152,7 +145,7 @@ describe('a space', () => {
   });
 
   it('moves as the definition says: θ − η c s z, and losses are those at θ + μ s z', async () => {
-    const spec = spaces['all of it'];
+    const spec = allSpaces['all of it'];
     await using objective = await compile(device, smallProblem(), { seed: 1 });
     const theta = await objective.params.read();
     const space = objective.space(spec);
