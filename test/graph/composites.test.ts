@@ -52,6 +52,19 @@ const graphs: Record<string, { readonly graph: Graph; readonly whole: boolean }>
     ),
     whole: false,
   },
+  'a loss and its gradient, traced apart': {
+    graph: t.trace(
+      (p: { w: t.Tensor }, x: t.Tensor, y: t.Tensor) => [model(p, x, y), t.grad(model)(p, x, y)],
+      weights,
+      { shape: [6, 3] },
+      labels,
+    ),
+    whole: false,
+  },
+  'beside its parts, of other values': {
+    graph: t.trace((x: t.Tensor, y: t.Tensor) => [t.logSoftmax(x), t.exp(y), t.max(y, 1)], logits, logits),
+    whole: true,
+  },
   'a batch': { graph: t.trace(t.vmap(loss), { shape: [4, 6, 5] }, { shape: [4, 6], dtype: 'i32' }), whole: false },
   'a Hessian times a vector': { graph: t.trace(alongV, weights, weights, { shape: [6, 3] }, labels), whole: false },
   'a Hessian times vectors': {
