@@ -66,10 +66,10 @@ export async function hutchinsonTrace(
   const seed = checkSeed(options.seed ?? 0);
   const firstStream = checkIndex('firstStream', options.firstStream ?? 0);
   const { probe } = options;
-  const what = `a batch of ${batch} probes of ${dimension} numbers`;
-  space.require(2 * batch, { what, remedy: 'use a smaller batch' });
-  const z = space.allocate(batch, { what, remedy: 'use a smaller batch' });
-  const products = space.allocate(batch, { what: `the products of ${what}`, remedy: 'use a smaller batch' });
+  const purpose = { what: `a batch of ${batch} probes of ${dimension} numbers`, remedy: 'use a smaller batch' };
+  space.require(2 * batch, purpose);
+  // The probes, then their products.
+  const { vectors, dispose } = space.allocate(2 * batch, purpose);
 
   // Welford's running mean and sum of squared deviations.
   let mean = 0;
@@ -77,7 +77,7 @@ export async function hutchinsonTrace(
   try {
     for (let first = 0; first < probes; first += batch) {
       const count = Math.min(batch, probes - first);
-      const [from, to] = [z.vectors.slice(0, count), products.vectors.slice(0, count)];
+      const [from, to] = [vectors.slice(0, count), vectors.slice(batch, batch + count)];
       const work = space.work();
       for (const [i, vector] of from.entries()) {
         if (!probe) {
@@ -98,8 +98,7 @@ export async function hutchinsonTrace(
       }
     }
   } finally {
-    z.dispose();
-    products.dispose();
+    dispose();
   }
   return { trace: mean, standardError: Math.sqrt(spread / (probes - 1) / probes), hvps: probes };
 }

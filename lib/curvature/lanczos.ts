@@ -1,7 +1,8 @@
 import { Basis } from './basis.ts';
 import { checkFinite } from './checks.ts';
 import type { Found, SearchOptions } from './search.ts';
-import type { Coefficient, SpaceOperator, Work } from './space.ts';
+import type { Coefficient, Work } from './space.ts';
+import type { SpaceOperator } from './space-operator.ts';
 import type { StartVectors } from './start-vectors.ts';
 import { symmetricEigen } from './symmetric-eigen.ts';
 

@@ -1,6 +1,6 @@
 import { checkFinite } from './checks.ts';
 import type { Found, SearchOptions } from './search.ts';
-import type { SpaceOperator } from './space.ts';
+import type { SpaceOperator } from './space-operator.ts';
 import type { StartVectors } from './start-vectors.ts';
 
 /**

@@ -1,8 +1,9 @@
 import { invalidArgument } from '../errors.ts';
 import type { Space } from '../random/space.ts';
-import { applyToArrays, inSpace } from './host-operator.ts';
+import { inSpace } from './host-operator.ts';
 import type { LinearOperator } from './operator.ts';
-import type { Block, MemoryPurpose, SpaceOperator, VectorSpace, Work } from './space.ts';
+import type { Block, MemoryPurpose, VectorSpace, Work } from './space.ts';
+import { SpaceOperator } from './space-operator.ts';
 
 /** An operator with vectors of its own. */
 export interface PreconditionedOperator extends LinearOperator {
@@ -70,7 +71,7 @@ function inverseRoots(diagonal: Float64Array, offset: number): Float32Array {
   return Float32Array.from(diagonal, (value) => 1 / Math.sqrt(value));
 }
 
-class Preconditioned<V> implements SpaceOperator<V>, PreconditionedOperator {
+class Preconditioned<V> extends SpaceOperator<V> implements PreconditionedOperator {
   readonly dimension: number;
   readonly space: VectorSpace<V>;
   readonly batch: number;
@@ -82,6 +83,7 @@ class Preconditioned<V> implements SpaceOperator<V>, PreconditionedOperator {
   readonly #scaled: Block<V>[] = [];
 
   constructor(operator: SpaceOperator<V>, write: (space: VectorSpace<V>, to: V) => Promise<void>) {
+    super();
     this.dimension = operator.dimension;
     this.space = operator.space;
     this.batch = operator.batch;
@@ -90,10 +92,6 @@ class Preconditioned<V> implements SpaceOperator<V>, PreconditionedOperator {
     this.ready = write(this.space, this.#scales.vectors[0]);
     // Whoever applies it hears of a failure.
     this.ready.catch(() => {});
-  }
-
-  apply(vectors: Float32Array, count: number, signal?: AbortSignal): Promise<Float32Array> {
-    return applyToArrays(this, vectors, count, signal);
   }
 
   async append(work: Work<V>, from: readonly V[], to: readonly V[]): Promise<void> {

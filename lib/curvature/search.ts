@@ -1,6 +1,6 @@
 import { availableBytes } from '../host-memory.ts';
 import { checkFinite } from './checks.ts';
-import type { SpaceOperator } from './space.ts';
+import type { SpaceOperator } from './space-operator.ts';
 
 export interface SearchOptions {
   readonly count: number;

@@ -1,5 +1,4 @@
 import type { Direction } from '../random/direction.ts';
-import type { LinearOperator } from './operator.ts';
 
 /**
  * Where vectors live while curvature is measured: in arrays (`HostSpace`), or in a device's memory, from which only scalar products return.
@@ -61,12 +60,3 @@ export interface Work<V> {
 
 /** Distributions that every space draws to the same bits with whole numbers alone. */
 export type VectorDirection = Direction & { readonly distribution: 'uniform' | 'rademacher' };
-
-/** An operator that takes vectors where they are. */
-export interface SpaceOperator<V> extends LinearOperator {
-  readonly space: VectorSpace<V>;
-  /** Products that are taken at a time where many are wanted: what is worth its memory. */
-  readonly batch: number;
-  /** Appends to[i] = H from[i]. Both are vectors of a block that follow one another; they have none in common. */
-  append(work: Work<V>, from: readonly V[], to: readonly V[]): Promise<void>;
-}

@@ -1,5 +1,4 @@
-import { applyToArrays } from '../curvature/host-operator.ts';
-import type { SpaceOperator } from '../curvature/space.ts';
+import { SpaceOperator } from '../curvature/space-operator.ts';
 import type { CommandList, DeviceVector } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkInteger } from '../errors.ts';
@@ -29,7 +28,7 @@ interface Differentiable {
  * The exact Hessian of an objective at fixed parameters, as products with vectors: jvp(grad(loss)), batched over the vectors and
  * accumulated over micro-batches of examples. What measures it keeps its vectors on the device.
  */
-export class HessianOperator implements SpaceOperator<HeldVector> {
+export class HessianOperator extends SpaceOperator<HeldVector> {
   readonly dimension: number;
   /** @internal */
   readonly space: DeviceSpace;
@@ -40,6 +39,7 @@ export class HessianOperator implements SpaceOperator<HeldVector> {
 
   /** @internal Use `Objective.hessian`. Takes ownership of `theta`. */
   constructor(objective: Differentiable, theta: DeviceBuffer) {
+    super();
     this.dimension = objective.dimension;
     this.space = new DeviceSpace(objective.device, objective.dimension);
     this.batch = Math.max(1, Math.min(BATCH, Math.floor(BATCH_BYTES / (8 * objective.dimension))));
@@ -57,11 +57,15 @@ export class HessianOperator implements SpaceOperator<HeldVector> {
    * @param vectors count × d numbers, one vector after the other; a Float32Array must not change until the promise settles.
    * @returns as many products, in the same order.
    */
-  async apply(vectors: Float32Array | NumberArray, count: number, signal?: AbortSignal): Promise<Float32Array> {
+  override async apply(
+    vectors: Float32Array | NumberArray,
+    count: number,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
     checkInteger('count', count, 1);
     const expected = `${count} × ${this.dimension} numbers`;
     const rhs = f32Vector('vectors', vectors, { length: count * this.dimension, expected });
-    return applyToArrays(this, rhs, count, signal);
+    return super.apply(rhs, count, signal);
   }
 
   /** @internal */

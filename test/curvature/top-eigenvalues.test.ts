@@ -251,6 +251,11 @@ describe('bad options of topEigenvalues', () => {
     await expect(topEigenvalues(operator, options)).rejects.toThrow(new RegExp(`^${name}: expected`));
   });
 
+  it('takes an operator of one’s own by its function, whatever else it has', async () => {
+    const own = { ...operator, space: {}, batch: 1, append: () => Promise.reject(new Error('not this')) };
+    expect((await topEigenvalues(own)).values[0]).toBeCloseTo(2, 5);
+  });
+
   it('refuses an operator without dimensions, and one that returns too little', async () => {
     await expect(topEigenvalues({ dimension: 0, apply: async (v) => v })).rejects.toMatchObject({
       code: 'ERR_ZEROTH_ARGUMENT',
