@@ -161,4 +161,10 @@ describe('both ends of a spectrum from a basis that is cut back', () => {
     }
     expect(far).toBeLessThanOrEqual(2);
   });
+
+  it('takes no products for bounds that a basis which is cut back no longer narrows', async () => {
+    const alone = diagonalOperator([40, ...lambdas.slice(1)]);
+    expect((await lanczosQuadrature(alone, { tolerance: 1e-2 })).hvps).toBe(21);
+    expect((await lanczosQuadrature(alone, { tolerance: 1e-2, ...least })).hvps).toBe(12);
+  });
 });

@@ -67,6 +67,20 @@ describe('a Hessian is measured on its device', () => {
     await objective.dispose();
   });
 
+  it('in batches of any size, of which sixteen go through a program at a time', async () => {
+    const objective = await compile(device, smallProblem(), { seed: 5 });
+    const hessian = await objective.hessian();
+    const run = (batch: number) => hutchinsonTrace(hessian, { probes: 41, batch });
+    const one = await run(1);
+    for (const batch of [7, 16, 17, 41]) {
+      const { trace, standardError } = await run(batch);
+      expect(trace).toBeCloseTo(one.trace, 4);
+      expect(standardError).toBeCloseTo(one.standardError, 4);
+    }
+    hessian.dispose();
+    await objective.dispose();
+  });
+
   it('to the same bits whenever it is', async () => {
     const objective = await compile(device, smallProblem(), { seed: 2 });
     const hessian = await objective.hessian();

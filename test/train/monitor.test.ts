@@ -8,6 +8,7 @@ import type { Estimator, Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { adam, frozenZoAdam, gd, gdm, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { criticalStepSize } from '../../lib/stability/critical-step-size.ts';
 import type { EndEvent, MonitorEvent, RunEvent, TrainEvent } from '../../lib/train/events.ts';
+import { Monitor } from '../../lib/train/monitor.ts';
 import type { TrainOptions } from '../../lib/train/options.ts';
 import { train } from '../../lib/train/train.ts';
 import { smallProblem } from './small-problem.ts';
@@ -78,6 +79,16 @@ describe('a measurement', () => {
       expect(last.governs).toBe(optimizer.estimator.name === 'exact-gradient' ? 'lambdaMax' : 'trace');
       if (last.governs === 'lambdaMax') expect([last.lower, last.upper]).toEqual([last.lambdaMax, last.lambdaMax]);
     }
+  });
+
+  it.each(optimizers)('of a run of %s leaves no memory behind', async (_, optimizer) => {
+    await using device = openDevice({ threads: 1 });
+    const objective = await compile(device, smallProblem(), { seed: 1 });
+    for await (const _ of train(objective, optimizer, { steps: 3, monitorEvery: 'off' }));
+    const monitor = new Monitor(objective, optimizer, { probes: 4, seed: 1n, run: 0, batch: 'full' });
+    const held = device.memory().bufferBytes;
+    for (let i = 0; i < 2; i++) expect((await monitor.measure(3, 0.01))?.trace).toBeGreaterThan(0);
+    expect(device.memory().bufferBytes).toBe(held);
   });
 
   it('costs its probes and 21 products or a few more', async () => {
