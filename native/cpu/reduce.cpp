@@ -13,6 +13,7 @@ constexpr size_t kBlock = 256;     // columns at a time
 constexpr size_t kPiece = 16384;   // elements of a piece, about
 constexpr size_t kManyItems = 16;  // so many rows or blocks are enough to share, without cutting the reduced dimension
 constexpr size_t kMostPieces = 64;
+constexpr size_t kShortRow = 128;  // elements of a row that waits for its own additions longer than for memory
 
 size_t ceilDivide(size_t a, size_t b) { return (a + b - 1) / b; }
 
@@ -30,6 +31,9 @@ struct Sum {
     for (double lane : lanes) total += lane;
     return total;
   }
+  static size_t rows(const TileKernels& kernels, Value* sums, const float* x, size_t rows, size_t n) {
+    return kernels.sumRows(sums, x, rows, n);
+  }
   static void first(Value* acc, const float* x, size_t n) { std::copy(x, x + n, acc); }
   static void row(const TileKernels& kernels, Value* acc, const float* x, size_t n) { kernels.addRow(acc, x, n); }
   static Value join(Value a, Value b) { return a + b; }
@@ -38,9 +42,54 @@ struct Sum {
 struct Max {
   using Value = float;
   static Value contiguous(const TileKernels& kernels, const float* x, size_t n) { return kernels.max(x, n); }
+  static size_t rows(const TileKernels& kernels, Value* best, const float* x, size_t rows, size_t n) {
+    return kernels.maxRows(best, x, rows, n);
+  }
   static void first(Value* acc, const float* x, size_t n) { std::copy(x, x + n, acc); }
   static void row(const TileKernels& kernels, Value* acc, const float* x, size_t n) { kernels.maxRow(acc, x, n); }
   static Value join(Value a, Value b) { return a > b || a != a ? a : b; }
+};
+
+template <class Value>
+void store(const Context& context, DType type, Ref to, size_t at, const Value* values, size_t count) {
+  if (type == DType::f64) {
+    std::copy(values, values + count, context.at<double>(to) + at);
+  } else {
+    float* dst = context.at<float>(to) + at;
+    for (size_t i = 0; i < count; ++i) dst[i] = static_cast<float>(values[i]);
+  }
+}
+
+// Many short rows, next to one another.
+template <class Kind>
+class ReduceShortRows : public Kernel {
+ public:
+  ReduceShortRows(const Reduce& reduce, int threads)
+      : reduce_(reduce),
+        rows_(std::clamp<size_t>(kPiece / 4 / reduce.reduce, 16, kBlock)),
+        blocks_(ceilDivide(reduce.outer, rows_)),
+        threads_(threadsFor(0.4 * reduce.outer * reduce.reduce, blocks_, threads)) {}
+
+  void run(const Context& context) override {
+    const TileKernels& kernels = tileKernels();
+    const size_t length = reduce_.reduce;
+    parallelShares(context.team, blocks_, threads_, [&](size_t begin, size_t end, int) {
+      const size_t last = std::min<size_t>(reduce_.outer, end * rows_);
+      for (size_t row = begin * rows_; row < last; row += rows_) {
+        const size_t count = std::min(rows_, last - row);
+        const float* from = context.at<const float>(reduce_.src) + row * length;
+        typename Kind::Value values[kBlock];
+        size_t done = Kind::rows(kernels, values, from, count, length);
+        for (; done < count; ++done) values[done] = Kind::contiguous(kernels, from + done * length, length);
+        store(context, reduce_.dstType, reduce_.dst, row, values, count);
+      }
+    });
+  }
+
+ private:
+  Reduce reduce_;
+  size_t rows_, blocks_;
+  int threads_;
 };
 
 template <class Kind>
@@ -82,7 +131,7 @@ class ReduceKernel : public Kernel {
           for (size_t r = firstRow + 1; r < lastRow; ++r) Kind::row(kernels, acc, from += inner_, width);
         }
         if (pieces_ == 1) {
-          finish(context, o * inner_ + column, acc, width);
+          store(context, dstType_, dst_, o * inner_ + column, acc, width);
         } else {
           std::copy(acc, acc + width, partials + (o * pieces_ + piece) * inner_ + column);
         }
@@ -94,21 +143,12 @@ class ReduceKernel : public Kernel {
         const Value* partial = partials + o * pieces_ * inner_ + i;
         Value value = *partial;
         for (size_t p = 1; p < pieces_; ++p) value = Kind::join(value, partial[p * inner_]);
-        finish(context, o * inner_ + i, &value, 1);
+        store(context, dstType_, dst_, o * inner_ + i, &value, 1);
       }
     }
   }
 
  private:
-  void finish(const Context& context, size_t at, const Value* values, size_t count) const {
-    if (dstType_ == DType::f64) {
-      std::copy(values, values + count, context.at<double>(dst_) + at);
-    } else {
-      float* dst = context.at<float>(dst_) + at;
-      for (size_t i = 0; i < count; ++i) dst[i] = static_cast<float>(values[i]);
-    }
-  }
-
   size_t outer_, reduce_, inner_;
   DType dstType_;
   Ref dst_, src_;
@@ -116,11 +156,17 @@ class ReduceKernel : public Kernel {
   int threads_;
 };
 
+template <class Kind>
+KernelRef prepareAs(const Reduce& reduce, int threads) {
+  if (reduce.inner == 1 && reduce.reduce <= kShortRow && reduce.outer >= kManyItems)
+    return std::make_unique<ReduceShortRows<Kind>>(reduce, threads);
+  return std::make_unique<ReduceKernel<Kind>>(reduce, threads);
+}
+
 }  // namespace
 
 KernelRef prepare(const Reduce& reduce, int threads) {
-  if (reduce.kind == ReduceKind::sum) return std::make_unique<ReduceKernel<Sum>>(reduce, threads);
-  return std::make_unique<ReduceKernel<Max>>(reduce, threads);
+  return reduce.kind == ReduceKind::sum ? prepareAs<Sum>(reduce, threads) : prepareAs<Max>(reduce, threads);
 }
 
 }  // namespace zeroth::cpu

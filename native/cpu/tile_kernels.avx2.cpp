@@ -20,6 +20,8 @@ struct Avx2Lanes {
   static constexpr size_t W = 8;
   typedef float V __attribute__((vector_size(32)));
   typedef int I __attribute__((vector_size(32)));
+  typedef float Half __attribute__((vector_size(16)));
+  typedef double Doubles __attribute__((vector_size(32)));
   static V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
   static bool any(I mask) { return _mm256_movemask_ps(_mm256_castsi256_ps((__m256i)mask)) != 0; }
   static V round(V x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }

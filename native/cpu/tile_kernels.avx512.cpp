@@ -20,6 +20,8 @@ struct Avx512Lanes {
   static constexpr size_t W = 16;
   typedef float V __attribute__((vector_size(64)));
   typedef int I __attribute__((vector_size(64)));
+  typedef float Half __attribute__((vector_size(32)));
+  typedef double Doubles __attribute__((vector_size(64)));
   static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
   static bool any(I mask) { return _mm512_movepi32_mask((__m512i)mask) != 0; }
   static V round(V x) { return _mm512_maskz_roundscale_ps(0xffff, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }

@@ -14,6 +14,8 @@ struct PortableLanes {
   static constexpr size_t W = 4;
   typedef float V __attribute__((vector_size(16)));
   typedef int I __attribute__((vector_size(16)));
+  typedef float Half __attribute__((vector_size(8)));
+  typedef double Doubles __attribute__((vector_size(16)));
   template <class F>
   static V each(V x, F function) {
     for (size_t i = 0; i < W; ++i) x[i] = function(x[i]);

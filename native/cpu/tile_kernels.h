@@ -18,10 +18,15 @@ struct TileKernels {
   void (*sum)(double* lanes, const float* x, size_t n);
   // sums[i] += x[i], in f64.
   void (*addRow)(double* sums, const float* x, size_t n);
+  // sums[r] = the sum of row r of n elements, as the lanes of `sum` added in order, for as many rows as a vector has
+  // room for at a time; returns how many were done.
+  size_t (*sumRows)(double* sums, const float* x, size_t rows, size_t n);
   // The largest element, NaN if there is one.
   float (*max)(const float* x, size_t n);
   // best[i] = max(best[i], x[i]), NaN wins.
   void (*maxRow)(float* best, const float* x, size_t n);
+  // best[r] = max(row r of n elements), as sumRows.
+  size_t (*maxRows)(float* best, const float* x, size_t rows, size_t n);
   // y[i] += x[i]
   void (*add)(float* y, const float* x, size_t n);
 };

@@ -1,7 +1,7 @@
-// The loops of tile_kernels.h over the vector type of `L`, a struct of: W lanes, type V, and the functions that differ
-// by instruction set. Include it only from the tile_kernels.*.cpp files, whose L are distinct local types, so that no
-// function compiled for one instruction set can stand in for another's. For the same reason nothing here calls the
-// standard library.
+// The loops of tile_kernels.h over the vector type of `L`, a struct of: W lanes, types V and I of as many floats and
+// integers, Half and Doubles of half as many floats and doubles, and the functions that differ by instruction set.
+// Include it only from the tile_kernels.*.cpp files, whose L are distinct local types, so that no function compiled for
+// one instruction set can stand in for another's. For the same reason nothing here calls the standard library.
 #pragma once
 #include "cpu/tile_kernels.h"
 
@@ -418,6 +418,53 @@ struct TileLoops {
     return best;
   }
 
+  // Short rows are gone through column by column, as many at a time as a vector holds doubles, so that no row waits
+  // for its own last addition.
+  static constexpr size_t R = W / 2;
+  using Column = typename L::Half;
+  using Doubles = typename L::Doubles;
+
+  // Element j of R rows of n elements each.
+  static Column column(const float* rows, size_t n, size_t j) {
+    Column v;
+    for (size_t k = 0; k < R; ++k) v[k] = rows[k * n + j];
+    return v;
+  }
+  static Doubles doubles(const float* rows, size_t n, size_t j) {
+    return __builtin_convertvector(column(rows, n, j), Doubles);
+  }
+
+  // The additions of each row are those of `sum` and its lanes.
+  static size_t sumRows(double* sums, const float* x, size_t rows, size_t n) {
+    size_t r = 0;
+    for (; r + R <= rows; r += R, x += R * n) {
+      Doubles total{};
+      if (n <= 16) {
+        for (size_t j = 0; j < n; ++j) total += doubles(x, n, j);
+      } else {
+        Doubles lanes[16];
+        for (size_t j = 0; j < 16; ++j) lanes[j] = doubles(x, n, j);
+        for (size_t j = 16; j < n; ++j) lanes[j % 16] += doubles(x, n, j);
+        for (const Doubles& lane : lanes) total += lane;
+      }
+      __builtin_memcpy(sums + r, &total, sizeof total);
+    }
+    return r;
+  }
+
+  static size_t maxRows(float* best, const float* x, size_t rows, size_t n) {
+    size_t r = 0;
+    for (; r + R <= rows; r += R, x += R * n) {
+      Column most = column(x, n, 0);
+      for (size_t j = 1; j < n; ++j) {
+        const Column next = column(x, n, j), larger = most > next ? most : next;
+        most = most == most ? larger : most;
+      }
+      __builtin_memcpy(best + r, &most, sizeof most);
+    }
+    return r;
+  }
+
   static void maxRow(float* best, const float* x, size_t n) {
     const float* operands[] = {best, x};
     binary<Maximum, false, false>(best, operands, n, 0);
@@ -428,7 +475,9 @@ struct TileLoops {
     binary<Add, false, false>(y, operands, n, 0);
   }
 
-  static constexpr TileKernels table(const char* name) { return {name, op, sum, addRow, max, maxRow, add}; }
+  static constexpr TileKernels table(const char* name) {
+    return {name, op, sum, addRow, sumRows, max, maxRow, maxRows, add};
+  }
 };
 
 }  // namespace zeroth::cpu

@@ -68,13 +68,13 @@ void chain(const char* what, uint32_t rows, uint32_t columns, const std::vector<
               1e3 * us / rows / columns);
 }
 
-void reduce(uint32_t outer, uint32_t count, uint32_t inner) {
+void reduce(uint32_t outer, uint32_t count, uint32_t inner, ReduceKind kind = ReduceKind::sum) {
   ProgramBuilder builder;
   const At x = builder.input(DType::f32, outer * count * inner);
-  builder.reduce(ReduceKind::sum, outer, count, inner, DType::f32, builder.allocate(outer * inner), x);
+  builder.reduce(kind, outer, count, inner, DType::f32, builder.allocate(outer * inner), x);
   const double us = microseconds(builder);
-  std::printf("sum    [%5u %5u %5u] %9.1f µs %7.3f ns an element\n", outer, count, inner, us,
-              1e3 * us / outer / count / inner);
+  std::printf("%-6s [%5u %5u %5u] %9.1f µs %7.3f ns an element\n", kind == ReduceKind::sum ? "sum" : "max", outer,
+              count, inner, us, 1e3 * us / outer / count / inner);
 }
 
 // Squared loss of an MLP with gelu, as the planner lays it out: matmul, then bias and gelu in place; at the end one
@@ -137,7 +137,9 @@ int main(int argc, char** argv) {
   chain("add one, 16 Mi", 16384, 1024, {{Op::constant, 0, 0, 0, 1}, {Op::add, 0, 1}}, false);
   reduce(1, 1000, 64);
   reduce(16, 1000, 64);
-  reduce(1000, 64, 1);
+  for (uint32_t length : {4u, 10u, 16u, 64u, 128u, 1024u}) {
+    for (ReduceKind kind : {ReduceKind::sum, ReduceKind::max}) reduce(65536 / length, length, 1, kind);
+  }
   reduce(1, 1 << 24, 1);
   mlp("1 → 8 → 8 → 1, n = 8", 8, {1, 8, 8, 1});
   mlp("32 → 64 → 64 → 32, n = 1000", 1000, {32, 64, 64, 32});

@@ -12,9 +12,10 @@ using namespace zeroth::test;
 namespace {
 
 void reductionsAgreeWithALoop() {
-  const std::vector<std::vector<uint32_t>> shapes = {{1, 1, 1},      {3, 5, 7},    {1, 1000, 64}, {4, 1, 9},
-                                                     {1, 100000, 1}, {7, 33, 1},   {1000, 10, 1}, {2, 40000, 3},
-                                                     {1, 300, 700},  {16, 50, 17}, {1, 2, 5000},  {5, 257, 256}};
+  const std::vector<std::vector<uint32_t>> shapes = {
+      {1, 1, 1},     {3, 5, 7},     {1, 1000, 64}, {4, 1, 9},    {1, 100000, 1}, {7, 33, 1},  {1000, 10, 1},
+      {2, 40000, 3}, {1, 300, 700}, {16, 50, 17},  {1, 2, 5000}, {5, 257, 256},  {16, 1, 1},  {37, 4, 1},
+      {300, 15, 1},  {33, 16, 1},   {999, 17, 1},  {50, 64, 1},  {21, 128, 1},   {21, 129, 1}};
   for (const auto& shape : shapes) {
     const uint32_t outer = shape[0], reduce = shape[1], inner = shape[2];
     for (ReduceKind kind : {ReduceKind::sum, ReduceKind::max}) {
@@ -77,7 +78,42 @@ void reductionsGiveTheSameBitsForAnyNumberOfThreads() {
   }
 }
 
+// Short rows are taken several at a time, and the last of them alone.
+void aRowGivesTheSameBitsWhereverItStands() {
+  for (uint32_t n : {2u, 4u, 10u, 16u, 17u, 40u, 128u}) {
+    const uint32_t rows = 29;
+    const Floats row = wide(n, 7);
+    Floats values;
+    for (uint32_t r = 0; r < rows; ++r) values.insert(values.end(), row.begin(), row.end());
+    double lanes[16] = {}, expected = 0;
+    for (uint32_t i = 0; i < n; ++i) lanes[i % 16] += row[i];
+    for (double lane : lanes) expected += lane;
+    ProgramBuilder builder;
+    const At x = builder.input(DType::f32, rows * n), sums = builder.allocate(rows);
+    builder.reduce(ReduceKind::sum, rows, n, 1, DType::f32, sums, x);
+    builder.output(DType::f32, rows, sums);
+    Run run(builder, 2);
+    run.bind(values).go();
+    CHECK(sameBits(run.output(0), Floats(rows, static_cast<float>(expected))), "rows of %u", n);
+  }
+}
+
 void aMaximumKeepsNaN() {
+  for (uint32_t row : {0u, 7u, 8u, 30u}) {
+    for (uint32_t column : {0u, 2u, 4u}) {
+      const uint32_t rows = 31, n = 5;
+      Floats values = normals(rows * n, 1);
+      values[row * n + column] = NAN;
+      ProgramBuilder builder;
+      const At x = builder.input(DType::f32, rows * n), dst = builder.allocate(rows);
+      builder.reduce(ReduceKind::max, rows, n, 1, DType::f32, dst, x);
+      builder.output(DType::f32, rows, dst);
+      Run run(builder, 1);
+      run.bind(values).go();
+      for (uint32_t r = 0; r < rows; ++r)
+        CHECK(std::isnan(run.output(0)[r]) == (r == row), "row %u of %u, column %u", r, row, column);
+    }
+  }
   for (uint32_t inner : {1u, 3u, 40u}) {
     const uint32_t n = 100;
     for (uint32_t row : {0u, 50u, 99u}) {
@@ -331,6 +367,7 @@ void theCallersTeamSizeIsLeftAsItWas() {
 int main() {
   reductionsAgreeWithALoop();
   reductionsGiveTheSameBitsForAnyNumberOfThreads();
+  aRowGivesTheSameBitsWhereverItStands();
   aMaximumKeepsNaN();
   productsAgreeWithALoop();
   productsThatATeamSharesAgreeWithALoop();
