@@ -19,10 +19,10 @@ export function bindSpace(spec: SpaceSpec, layout: Layout): Space {
     );
   }
   const segments: Segment[] = [];
-  for (const [i, slot] of tensors.entries()) {
+  for (const slot of tensors) {
     const rule = rules.find(({ matches }) => matches(slot.name))?.rule;
     if (rule?.skip) continue;
-    const segment = segmentOf(slot, rule, i);
+    const segment = segmentOf(slot, rule);
     const last = segments.at(-1);
     if (last && joins(last, segment)) segments[segments.length - 1] = { ...last, count: last.count + segment.count };
     else segments.push(segment);
@@ -42,15 +42,18 @@ function matcher(pattern: string): (name: string) => boolean {
 }
 
 /** What a rule makes of a tensor. */
-function segmentOf(slot: TensorSlot, rule: TensorSpaceRule | undefined, tensor: number): Segment {
-  return { offset: slot.offset, count: slot.size, scale: rule?.scale ?? 1, ...maskOf(rule, tensor) };
+function segmentOf(slot: TensorSlot, rule: TensorSpaceRule | undefined): Segment {
+  return { offset: slot.offset, count: slot.size, scale: rule?.scale ?? 1, ...maskOf(rule) };
 }
 
-/** Each tensor has a mask of its own. */
-const maskOf = (rule: TensorSpaceRule | undefined, tensor: number): Pick<Segment, 'mask'> =>
+/** Masks of one seed are one mask of the whole vector. */
+const maskOf = (rule: TensorSpaceRule | undefined): Pick<Segment, 'mask'> =>
   !rule || rule.density === 1
     ? {}
-    : { mask: { density: rule.density, seed: BigInt(rule.seed), stream: stream('mask', tensor) } };
+    : { mask: { density: rule.density, seed: BigInt(rule.seed), stream: stream('mask', 0) } };
 
 const joins = (a: Segment, b: Segment): boolean =>
-  a.offset + a.count === b.offset && a.scale === b.scale && !a.mask && !b.mask;
+  a.offset + a.count === b.offset &&
+  a.scale === b.scale &&
+  a.mask?.density === b.mask?.density &&
+  a.mask?.seed === b.mask?.seed;

@@ -6,7 +6,7 @@ import { meanOfQueries } from '../../lib/optimizers/estimators/mean-of-queries.t
 import { oneSided } from '../../lib/optimizers/estimators/one-sided.ts';
 import { sphereTwoPoint } from '../../lib/optimizers/estimators/sphere-two-point.ts';
 import { zoSvrg } from '../../lib/optimizers/estimators/zo-svrg.ts';
-import { linearOf } from '../../lib/optimizers/linear-estimate.ts';
+import { combine, linearOf } from '../../lib/optimizers/linear-estimate.ts';
 import { momentsOf } from '../../lib/optimizers/moments.ts';
 import type { Estimator, Point } from '../../lib/optimizers/optimizer.ts';
 import type { HeldPoint, StepOracle } from '../../lib/optimizers/oracle.ts';
@@ -205,6 +205,25 @@ describe('zoSvrg', () => {
     }
   });
 
+  it('asks all examples at the snapshot, and the mini-batch in every step', async () => {
+    const batch = SimulatedDevice.quadratic([3, 1], Float64Array.of(1, -2));
+    const whole = SimulatedDevice.quadratic([5, 7], Float64Array.of(1, -2));
+    const oracle: StepOracle = {
+      dimension: 2,
+      all: whole,
+      losses: (points) => batch.losses(points),
+      hold: (name) => batch.hold(name),
+      norms: (directions) => batch.norms(directions),
+      derivatives: (directions) => batch.derivatives(directions),
+      gradient: () => batch.gradient(),
+    };
+    const { state } = await askEstimator(zoSvrg({ queries: 3 }), { oracle, step: 0, direction, state: null });
+    const exact = await whole.derivatives([1, 2, 3].map(direction));
+    const { coefficients } = state as { coefficients: number[] };
+    for (const [i, c] of coefficients.entries()) expect(c).toBeCloseTo(exact.derivatives[i], 9);
+    expect([whole.evaluations, batch.evaluations]).toEqual([6, 4]);
+  });
+
   it('refuses what is out of range', () => {
     for (const options of [{ every: 0 }, { queries: 0 }, { queries: 1.5 }, { mu: 0 }])
       expect(() => zoSvrg(options)).toThrow(expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT' }));
@@ -236,6 +255,13 @@ describe('meanOfQueries', () => {
     const device = SimulatedDevice.quadratic([3], Float64Array.of(2));
     const dense = meanOfQueries(exactGradient(), 2);
     await expect(dense.estimate({ oracle: device, step: 0, direction, state: null })).rejects.toThrow(/directions/);
+  });
+});
+
+describe('a combination of losses', () => {
+  it('does not hear of a loss of weight 0, whatever it is', () => {
+    expect(combine({ weights: [1, 0, -3], divisor: 4 }, [2, Number.POSITIVE_INFINITY, 2])).toBe(-1);
+    expect(combine({ weights: [0, 1], divisor: 1 }, [Number.NaN, 2])).toBe(2);
   });
 });
 

@@ -41,11 +41,14 @@ describe('a specification of a space', () => {
   it('has a segment for tensors side by side that are moved alike', () => {
     expect(bindSpace({ 'b.b': 'skip' }, layout).segments).toEqual([{ offset: 0, count: 24, scale: 1 }]);
     expect(bindSpace({ 'a.*': { scale: 2 } }, layout).segments.length).toBe(2);
+    expect(bindSpace({ '*': { density: 0.5 } }, layout).segments.length).toBe(1);
+    expect(bindSpace({ '*.w': { density: 0.5 }, '*': { density: 0.5, seed: 1 } }, layout).segments.length).toBe(4);
+    expect(bindSpace({ 'a*': { density: 0.5 }, '*': { density: 0.9 } }, layout).segments.length).toBe(2);
     expect(bindSpace({ '*': 'dense' }, layout).isWhole).toBe(true);
     expect(bindSpace({ '*': { density: 1 } }, layout).isWhole).toBe(true);
   });
 
-  it('draws a mask for each tensor, and another from another seed', () => {
+  it('draws a mask of its own for each tensor, and another from another seed', () => {
     const wide = new Layout({ v: { shape: [4000] }, w: { shape: [4000] } });
     const kept = (seed: number, first: number) => {
       const space = bindSpace({ '*': { density: 0.25, seed } }, wide);

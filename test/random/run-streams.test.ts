@@ -86,4 +86,11 @@ describe('the streams of runs', () => {
     for (const index of [65536, -1, 0.5, Number.NaN, 2 ** 40])
       expect(() => directions(index)).toThrow(expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT' }));
   });
+
+  it('give a step those of earlier ones again, and none of later ones', () => {
+    const directions = stepDirections(7n, 2, 9);
+    for (const then of [0, 8, 9]) expect(directions(3, then)).toEqual(stepDirections(7n, 2, then)(3));
+    for (const then of [10, -1, 0.5, Number.NaN])
+      expect(() => directions(3, then)).toThrow(expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT' }));
+  });
 });

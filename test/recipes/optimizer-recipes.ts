@@ -59,11 +59,11 @@ export const space: Recipe = {
     [
       'lib/optimizers/space-spec.ts',
       "      return { pattern, skip: value === 'skip', scale: 1, density: 1, seed: 0 };\n    }\n",
-      "    if ('rows' in value)\n      return { pattern, skip: false, scale: 1, density: 1, seed: 0, rows: checkInteger(`rows in ${name}`, value.rows, 1) };\n",
+      "    if ('rows' in value)\n      return { pattern, skip: false, scale: 1, density: 1, seed: 0, rows: checkInteger('rows', value.rows, 1) };\n",
     ],
     [
       'lib/params/space.ts',
-      'function segmentOf(slot: TensorSlot, rule: TensorSpaceRule | undefined, tensor: number): Segment {\n',
+      'function segmentOf(slot: TensorSlot, rule: TensorSpaceRule | undefined): Segment {\n',
       `  if (rule?.rows !== undefined) {
     const count = Math.min(slot.size, (slot.size / (slot.shape[0] ?? 1)) * rule.rows);
     return { offset: slot.offset, count, scale: 1 };

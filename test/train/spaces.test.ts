@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
+import { maximum, mean, type Tensor } from '../../lib/graph/ops.ts';
 import { compile, Objective } from '../../lib/objective/objective.ts';
 import { exactGradient } from '../../lib/optimizers/estimators/exact-gradient.ts';
 import { gaussianTwoPoint } from '../../lib/optimizers/estimators/gaussian-two-point.ts';
@@ -10,6 +11,7 @@ import { meanOfQueries } from '../../lib/optimizers/estimators/mean-of-queries.t
 import { sphereTwoPoint } from '../../lib/optimizers/estimators/sphere-two-point.ts';
 import { inSpace } from '../../lib/optimizers/in-space.ts';
 import type { Estimator, UpdateRule } from '../../lib/optimizers/optimizer.ts';
+import { zoGD } from '../../lib/optimizers/recipes.ts';
 import { adamRule } from '../../lib/optimizers/rules/adam.ts';
 import { plain } from '../../lib/optimizers/rules/plain.ts';
 import { polyakMomentum } from '../../lib/optimizers/rules/polyak-momentum.ts';
@@ -167,6 +169,35 @@ describe('a space', () => {
     );
     await objective.params.write(theta.map((x, e) => x + Math.fround(0.125 * scales[e]) * kept[e]));
     expect((await objective.losses([[]]))[0]).toBeCloseTo(there, 6);
+  });
+
+  it('makes of one direction another than the same in another space, or in none', async () => {
+    await using objective = await compile(device, smallProblem(), { seed: 1 });
+    const { params } = objective;
+    const before = await params.read();
+    const z = { distribution: 'rademacher', seed: 3n, stream: 5n } as const;
+    const [one, other] = [{ w1: 'skip' }, { b1: 'skip', w2: 'skip' }] as const;
+    params.add({ ...z, space: objective.space(one) }, 0.5);
+    params.add({ ...z, space: objective.space(other) }, -0.5);
+    params.add(z, 0.25);
+    const signs = await device.direction(z, objective.dimension);
+    const scales = [one, other].map((spec) => [...before].map((_, e) => objective.space(spec).scaleAt(e)));
+    const moved = before.map((x, e) => x + signs[e] * (0.5 * scales[0][e] - 0.5 * scales[1][e] + 0.25));
+    for (const [e, x] of (await params.read()).entries()) expect(x).toBeCloseTo(moved[e], 6);
+  });
+
+  it('is asked, where the loss does not change, whether μ moves what it has: what it leaves out stands still anyhow', async () => {
+    const init = { kind: 'constant' as const, value: 0.1 };
+    const plateau = {
+      parameters: { w: { shape: [4], init }, frozen: { shape: [400], init } },
+      loss: (p: Record<string, Tensor>) => mean(maximum(p.w.mul(p.w), 1)),
+    };
+    await using objective = await compile(device, plateau);
+    const codes: string[] = [];
+    const optimizer = zoGD({ lr: 0.1, space: { frozen: 'skip' } });
+    for await (const event of train(objective, optimizer, { steps: 8, monitorEvery: 'off' }))
+      if (event.type === 'warning') codes.push(event.code);
+    expect(codes).toEqual(['loss-plateau']);
   });
 
   it('is refused where the estimate is dense, the names are no tensors, or the parameters are others', async () => {
