@@ -21,6 +21,8 @@ type FieldKind =
   | 'moments'
   /** An object of named numbers, null where one is NaN or ±∞; may be absent. */
   | 'reals?'
+  /** A list of numbers, null where one is NaN or ±∞; may be absent. */
+  | 'list?'
   | readonly (string | number | null)[]
   | { readonly [field: string]: FieldKind };
 
@@ -57,7 +59,7 @@ const SHAPES: { readonly [Type in TrainEvent['type']]: { readonly [field: string
     memory: { arenaBytes: 'count', parameterBytes: 'count', displacement: ['copy', 'in-place'] },
     meta: 'object',
   },
-  step: { step: 'count', loss: 'real', lr: 'real', projectedGradient: 'real?' },
+  step: { step: 'count', loss: 'real', lr: 'real', projectedGradient: 'real?', coefficients: 'list?' },
   monitor: {
     step: 'count',
     loss: 'real',
@@ -135,6 +137,9 @@ function checkFields(path: string, record: Record<string, unknown>, shape: { rea
     const value = Object.hasOwn(record, field) ? record[field] : undefined;
     if (value === null && (kind === 'real' || kind === 'real?')) {
       record[field] = Number.NaN;
+    } else if (kind === 'list?' && Array.isArray(value)) {
+      const each = Object.fromEntries(value.map((_, i) => [String(i), 'real' as const]));
+      checkFields(`${path}${field}.`, value as unknown as Record<string, unknown>, each);
     } else if (kind === 'reals?' && isRecord(value)) {
       const each = Object.fromEntries(Object.keys(value).map((name) => [name, 'real' as const]));
       checkFields(`${path}${field}.`, value, each);
@@ -167,6 +172,7 @@ function fits(value: unknown, kind: FieldKind): boolean {
     case 'real?':
       return value === undefined || typeof value === 'number';
     case 'reals?':
+    case 'list?':
       return value === undefined;
     case 'number|null':
       return value === null || typeof value === 'number';
@@ -181,6 +187,7 @@ function expected(kind: FieldKind): string {
     object: 'an object',
     moments: '{ s1, s2 } or null',
     'reals?': 'an object of numbers',
+    'list?': 'a list of numbers',
     count: 'an integer ≥ 0',
   } as const;
   return words[kind as keyof typeof words] ?? 'a number';

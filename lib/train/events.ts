@@ -59,6 +59,8 @@ export interface StepEvent {
   readonly lr: number;
   /** [L(θ+μu) − L(θ−μu)] / 2μ; two-point estimators only. */
   readonly projectedGradient?: number;
+  /** Of an estimate along several directions: the coefficient of each, in their order. */
+  readonly coefficients?: readonly number[];
 }
 
 /**

@@ -353,12 +353,14 @@ class Run {
 
 function stepEvent(step: number, estimate: Estimate, lr: number): StepEvent {
   const projected = estimate.kind === 'directions' ? estimate.projectedGradient : undefined;
+  const several = estimate.kind === 'directions' && estimate.terms.length > 1;
   return {
     type: 'step',
     step,
     loss: estimate.loss,
     lr,
     ...(projected !== undefined && { projectedGradient: projected }),
+    ...(several && { coefficients: estimate.terms.map(({ coefficient }) => coefficient) }),
   };
 }
 

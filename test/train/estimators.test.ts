@@ -6,9 +6,13 @@ import { openDevice } from '../../lib/device/device.ts';
 import { square, sum } from '../../lib/graph/ops.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
-import type { Estimator, Optimizer } from '../../lib/optimizers/optimizer.ts';
+import { linearOf } from '../../lib/optimizers/linear-estimate.ts';
+import type { Directions, Estimator, Optimizer } from '../../lib/optimizers/optimizer.ts';
+import { plain } from '../../lib/optimizers/rules/plain.ts';
 import { polyakMomentum } from '../../lib/optimizers/rules/polyak-momentum.ts';
 import type { Displacement } from '../../lib/params/params.ts';
+import type { Direction } from '../../lib/random/direction.ts';
+import { stepDirections } from '../../lib/random/run-streams.ts';
 import type { TrainEvent } from '../../lib/train/events.ts';
 import { readRunLog } from '../../lib/train/log.ts';
 import type { TrainOptions } from '../../lib/train/options.ts';
@@ -108,6 +112,31 @@ describe.each(Object.entries(allEstimators))('a run with %s', (_, make) => {
     expect(diffusion === null).toBe(estimator.init !== undefined);
   });
 
+  it('can be replayed from the numbers of its log, where its estimates are made of directions', async () => {
+    const estimator = make();
+    if (estimator.name === 'exact-gradient') return;
+    const out = join(folder, 'run');
+    await using objective = await compile(devices[0], smallProblem(), { seed: 1 });
+    const start = await objective.params.read();
+    const optimizer = { name: 'plain', estimator, rule: plain(), lr: 0.01 };
+    await train(objective, optimizer, { seed: 3, run: 0, steps: 6, out, monitorEvery: 'off' });
+    const theta = await objective.params.read();
+    await objective.params.write(start);
+    for (const event of readRunLog(out)) {
+      if (event.type !== 'step') continue;
+      const { step, lr, projectedGradient, coefficients = [projectedGradient!] } = event;
+      const direction = stepDirections(3n, 0, step);
+      // Which directions a step goes along is a function of the step, and not of what it measures.
+      const along = termsOf(estimator, step, direction);
+      expect(coefficients).toHaveLength(along.length);
+      for (const [i, z] of along.entries()) objective.params.add(z, -lr * coefficients[i]);
+      await objective.params.commit();
+    }
+    const replayed = await objective.params.read();
+    for (const [e, x] of replayed.entries()) expect(x).toBeCloseTo(theta[e], 5);
+    expect(replayed).not.toEqual(start);
+  });
+
   it('goes on only with the same options', async () => {
     const estimator = make();
     const out = join(folder, 'run');
@@ -119,3 +148,13 @@ describe.each(Object.entries(allEstimators))('a run with %s', (_, make) => {
     });
   });
 });
+
+/** The directions of a step, in the order of its terms. */
+function termsOf(estimator: Estimator, step: number, direction: Directions): Direction[] {
+  const linear = linearOf(estimator);
+  if (linear) return linear.linear(direction, () => 1, 80).terms.map((term) => term.direction);
+  const { every = 1, queries = 1 } = (estimator.options ?? {}) as { every?: number; queries?: number };
+  if (estimator.name !== 'zo-svrg') return Array.from({ length: queries }, (_, i) => direction(i));
+  const held = Array.from({ length: queries }, (_, i) => direction(1 + i, step - (step % every)));
+  return [direction(0), ...held];
+}

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { eventFromLine } from '../../lib/train/event-shapes.ts';
 import type { RunEvent, TrainEvent } from '../../lib/train/events.ts';
 import { RUN_LOG, RunLog, readRunLog, truncateRunLog } from '../../lib/train/log.ts';
 
@@ -197,6 +198,13 @@ describe('run log', () => {
     truncateRunLog(file, 0);
     write(file, [resumeEvent(0)]);
     expect(readRunLog(file)).toEqual([runEvent, resumeEvent(0)]);
+  });
+
+  it('has the coefficients of several directions, and NaN where one was not finite', () => {
+    const line = { type: 'step', step: 0, loss: 1, lr: 0.1, coefficients: [1.5, null, -2] };
+    expect(eventFromLine(line)).toMatchObject({ coefficients: [1.5, Number.NaN, -2] });
+    for (const coefficients of [['1'], 1, { 0: 1 }])
+      expect(() => eventFromLine({ ...line, coefficients })).toThrow(/coefficients/);
   });
 
   it('writes a number that is not finite as null, and reads it back as NaN', () => {
