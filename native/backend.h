@@ -35,13 +35,12 @@ class Buffer {
 
 using BufferRef = std::shared_ptr<Buffer>;
 
-// A decoded, validated and prepared program, with its arena.
+// A prepared program, with its arena.
 class Executable {
  public:
   virtual ~Executable() = default;
   virtual size_t arenaBytes() const = 0;
-  virtual const std::vector<Declaration>& inputs() const = 0;
-  virtual const std::vector<Output>& outputs() const = 0;
+  virtual const Program& program() const = 0;
 };
 
 using ExecutableRef = std::shared_ptr<Executable>;
@@ -138,8 +137,8 @@ class Backend {
   virtual std::vector<double> linear(const LinearOp& op) = 0;
   // One pass over memory: out = ops(in); out may be in.
   virtual void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) = 0;
-  // `threads` is what each of the program's kernels may use.
-  virtual ExecutableRef load(const uint8_t* bytes, size_t length, int threads) = 0;
+  // `threads` is what each of the program's kernels may use. The program is one that `decode` has returned.
+  virtual ExecutableRef load(Program program, int threads) = 0;
   // Runs the calls of a group, of different programs, at the same time, one a thread; their outputs are delivered in
   // the group's order, so that sums do not depend on who was first. Returns false when it was aborted between kernels.
   virtual bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>& aborted) = 0;

@@ -1,7 +1,7 @@
 import type { Direction, Distribution } from '../random/direction.ts';
 import { type Space, thresholdOf } from '../random/space.ts';
 
-/** Numbers of native/engine/job.cpp. */
+/** Numbers of native/engine/decode.cpp. */
 const COMMAND = {
   pass: 1,
   call: 2,

@@ -173,7 +173,7 @@ void Core::settle(napi_env env, napi_value, void*, void* data) {
   if (completion->copied > 0) core.account(-completion->copied);
   if (completion->last) {
     core.worker_.reset();  // its last task is done
-    core.account(-core.held_);
+    core.account(-core.accounted_);
     core.detach();
     napi_remove_env_cleanup_hook(env, &Core::onEnvironmentExit, &core);
     napi_release_threadsafe_function(core.settler_, napi_tsfn_release);
@@ -223,15 +223,7 @@ void Core::abandon() {
 }
 
 void Core::freeAll() {
-  std::unordered_map<uint32_t, BufferRef> freedBuffers;
-  std::unordered_map<uint32_t, ExecutableRef> freedPrograms;
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    freedBuffers.swap(buffers);
-    freedPrograms.swap(programs);
-  }
-  freedPrograms.clear();
-  freedBuffers.clear();
+  held.clear();
   backend_.reset();
 }
 
@@ -271,14 +263,9 @@ void Core::retire(ExecutableRef program) {
 }
 
 void Core::account(int64_t bytes) {
-  held_ += bytes;
+  accounted_ += bytes;
   int64_t total;
   napi_adjust_external_memory(env_, bytes, &total);
-}
-
-uint32_t Core::freshId() {
-  while (nextId_ == 0 || buffers.count(nextId_) > 0 || programs.count(nextId_) > 0) ++nextId_;
-  return nextId_++;
 }
 
 }  // namespace zeroth::addon

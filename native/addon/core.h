@@ -14,6 +14,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "addon/holdings.h"
 #include "backend.h"
 #include "thread/worker.h"
 
@@ -72,12 +73,10 @@ class Core : public std::enable_shared_from_this<Core> {
 
   Backend& backend() { return *backend_; }
 
-  std::mutex mutex;  // guards the maps and the counter: both threads use them
-  std::unordered_map<uint32_t, BufferRef> buffers;
-  std::unordered_map<uint32_t, ExecutableRef> programs;
+  Holdings held;
+
+  std::mutex mutex;  // guards the map: both threads use it
   std::unordered_map<uint32_t, std::shared_ptr<std::atomic<bool>>> running;
-  // Call with the lock held. Ids come round after 2^32 allocations.
-  uint32_t freshId();
 
  private:
   void stop();
@@ -94,9 +93,8 @@ class Core : public std::enable_shared_from_this<Core> {
   napi_env env_ = nullptr;
   napi_ref self_ = nullptr;
   napi_threadsafe_function settler_ = nullptr;
-  uint32_t nextId_ = 1;
   int pending_ = 0;
-  int64_t held_ = 0;  // what the garbage collector has been told of
+  int64_t accounted_ = 0;  // what the garbage collector has been told of
   bool closed_ = false;
   bool awaited_ = false;  // by whoever disposed it
   std::unique_ptr<Backend> backend_;

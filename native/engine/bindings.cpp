@@ -40,8 +40,8 @@ void checkOutput(const Output& declared, const OutputBinding& binding, size_t in
 }  // namespace
 
 void checkBindings(const Call& call) {
-  const auto& inputs = call.program->inputs();
-  const auto& outputs = call.program->outputs();
+  const auto& inputs = call.program->program().inputs;
+  const auto& outputs = call.program->program().outputs;
   if (call.inputs.size() != inputs.size() || call.outputs.size() != outputs.size()) {
     throw CommandError("job: a program of " + std::to_string(inputs.size()) + " inputs and " +
                        std::to_string(outputs.size()) + " outputs was called with " +

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/job.h"
+#include "engine/decode.h"
 
 namespace zeroth {
 

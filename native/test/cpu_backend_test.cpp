@@ -23,7 +23,7 @@ void numbersAreDeliveredFromAnyMultipleOfFourBytes() {
   builder.output(test::DType::f64, 1, x);
   builder.output(test::DType::f64, 1, {x.space, 4});
   const test::Words words = builder.words();
-  const ExecutableRef program = backend->load(test::bytesOf(words), words.size() * 4, 1);
+  const ExecutableRef program = backend->load(decode(test::bytesOf(words), words.size() * 4), 1);
   const double numbers[] = {0.1, 0.2, 0.3};
   const BufferRef buffer = backend->allocate(64);
   for (size_t byte : {0, 4, 8, 12, 40}) {
@@ -51,7 +51,7 @@ void anOutputThatIsAnInputIsDeliveredInItsTurn() {
   const std::vector<float> ones(n, 1.0f);
   for (int threads : {1, 2, 3}) {
     const auto backend = makeCpuBackend(threads);
-    const ExecutableRef program = backend->load(test::bytesOf(words), words.size() * 4, threads);
+    const ExecutableRef program = backend->load(decode(test::bytesOf(words), words.size() * 4), threads);
     const BufferRef input = backend->allocate(n * 4), before = backend->allocate(n * 4),
                     after = backend->allocate(n * 4 + 4096 * 4);
     backend->write(*input, 0, ones.data(), n * 4);

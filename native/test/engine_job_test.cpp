@@ -5,7 +5,8 @@
 #include <utility>
 
 #include "check.h"
-#include "engine/job.h"
+#include "engine/decode.h"
+#include "engine/run.h"
 
 using namespace zeroth;
 
@@ -15,14 +16,12 @@ using Words = std::vector<double>;
 
 struct FakeExecutable : Executable {
   FakeExecutable(std::vector<Declaration> inputs, std::vector<Output> outputs)
-      : inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+      : program_{0, std::move(inputs), std::move(outputs), {}} {}
   size_t arenaBytes() const override { return 0; }
-  const std::vector<Declaration>& inputs() const override { return inputs_; }
-  const std::vector<Output>& outputs() const override { return outputs_; }
+  const Program& program() const override { return program_; }
 
  private:
-  std::vector<Declaration> inputs_;
-  std::vector<Output> outputs_;
+  Program program_;
 };
 
 ExecutableRef declares(std::vector<Declaration> inputs, std::vector<Output> outputs) {
@@ -57,7 +56,7 @@ class FakeBackend : public Backend {
     if (!ops.front().fed.empty()) fed.push_back(ops.front().terms.front().coefficient);
     note("pass" + std::to_string(ops.size()));
   }
-  ExecutableRef load(const uint8_t*, size_t, int) override { return declares({}, {}); }
+  ExecutableRef load(Program, int) override { return declares({}, {}); }
   bool call(const std::vector<Call>& group, std::vector<double>& slots, const std::atomic<bool>&) override {
     note("call" + std::to_string(group.size()));
     for (const Call& call : group) {

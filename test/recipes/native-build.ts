@@ -35,7 +35,7 @@ export async function nativeExecutor(folder: string): Promise<(file: string) => 
   const within = (part: string) => readdirSync(join(native, part)).map((file) => `${part}/${file}`);
   const sources = [...within('program'), ...within('cpu'), 'direction/isa.cpp', ...within('thread')]
     .filter((file) => file.endsWith('.cpp') && !foreign.test(file))
-    .filter((file) => !/(?:matmul|update|cpu_backend|linear|delivery|sums|worker)/.test(file));
+    .filter((file) => !/(?:matmul|update|cpu_backend|executable|linear|delivery|sums|worker)/.test(file));
   const compile = async (file: string): Promise<string> => {
     const object = join(objects, `${basename(file)}.o`);
     const flags = ['-std=c++17', '-O0', '-ffp-contract=off', '-fno-math-errno', '-Werror=switch', '-I', native];

@@ -1,0 +1,165 @@
+#include "engine/pass.h"
+
+#include <cmath>
+#include <initializer_list>
+#include <limits>
+
+#include "engine/reader.h"
+
+namespace zeroth {
+namespace {
+
+double decay(Reader& reader, const char* what) {
+  const double beta = reader.finite(what);
+  // The arithmetic is in f32, where what is close to 1 is 1.
+  if (beta < 0 || static_cast<float>(beta) >= 1) {
+    throw CommandError(std::string("job: ") + what + ": expected 0 ≤ β < 1 in f32, received " + show(beta));
+  }
+  return beta;
+}
+
+// What is 0 or infinite in f32 would make NaN of a gradient of 0.
+void checkAdam(const PassOp& op) {
+  if (op.t < 1) throw CommandError("job: Adam's t starts at 1");
+  if (!(static_cast<float>(op.epsilon) > 0)) {
+    throw CommandError("job: epsilon: expected a number > 0 in f32, received " + show(op.epsilon));
+  }
+  const double step = op.lr / (1 - std::pow(op.beta1, static_cast<double>(op.t)));
+  if (!(std::abs(step) <= static_cast<double>(std::numeric_limits<float>::max()))) {
+    throw CommandError("job: expected a step lr / (1 - β1^t) in the range of f32, received " + show(step));
+  }
+}
+
+// Whether a coefficient times each scale of its space is a number of f32.
+bool isScalable(const Term& term) {
+  return term.space == nullptr || std::isfinite(term.coefficient * term.space->largestScale);
+}
+
+// Everything that a backend could refuse is refused here: a pass that fails half-way through a job would leave the
+// parameters in a state that the caller does not know of.
+PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t count, size_t slots) {
+  PassOp op;
+  op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 5));
+  const size_t terms = reader.count("terms");
+  op.terms.reserve(terms);
+  for (size_t i = 0; i < terms; ++i) {
+    const Space* space = nullptr;
+    const Direction direction = reader.direction(space);
+    const float coefficient = reader.finiteFloat("coefficient");
+    const double factor = reader.last();
+    op.terms.push_back({direction, coefficient, space});
+    if (!isScalable(op.terms.back())) {
+      throw CommandError(
+          "job: coefficient: expected a number that stays in the range of f32 when it is scaled, received " +
+          show(factor));
+    }
+    if (const auto slot = reader.slotOrNone(slots)) op.fed.push_back({i, *slot, factor});
+  }
+  op.dense = reader.bufferOrNull();
+  op.denseCoefficient = reader.finiteFloat("dense coefficient");
+  op.lr = reader.finiteFloat("lr");
+  op.beta1 = decay(reader, "beta1");
+  op.beta2 = decay(reader, "beta2");
+  op.epsilon = reader.finiteFloat("epsilon");
+  if (op.epsilon < 0) throw CommandError("job: epsilon: expected at least 0, received " + show(op.epsilon));
+  op.t = static_cast<int64_t>(reader.integer("t"));
+  const bool places = op.kind == PassOp::Kind::keep || op.kind == PassOp::Kind::resume;
+  (places ? op.to : op.m) = reader.bufferOrNull();
+  op.v = reader.bufferOrNull();
+  if (op.dense) checkExtent(*op.dense, 0, count, 4, "dense gradient");
+  if (op.m) checkExtent(*op.m, 0, count, 4, "state m");
+  if (op.v) checkExtent(*op.v, 0, count, 4, "state v or p");
+  if (op.to) checkExtent(*op.to, 0, count, 4, "kept values");
+  const bool needsM = op.kind != PassOp::Kind::add && !places;
+  const bool needsV = op.kind == PassOp::Kind::adam || op.kind == PassOp::Kind::frozenAdam;
+  if ((needsM && !op.m) || (needsV && !op.v)) throw CommandError("job: an update lacks its state buffer");
+  if (places && (!op.to || !op.terms.empty() || op.dense || op.v)) {
+    throw CommandError("job: to keep values, or to go on from kept ones, takes a buffer and nothing else");
+  }
+  if (op.kind == PassOp::Kind::adam) checkAdam(op);
+  const auto among = [](const BufferRef& one, std::initializer_list<const Buffer*> others) {
+    for (const Buffer* other : others) {
+      if (one && one.get() == other) return true;
+    }
+    return false;
+  };
+  if (among(op.m, {&in, &out, op.dense.get(), op.v.get()}) || among(op.v, {&in, &out, op.dense.get()}) ||
+      among(op.dense, {&out})) {
+    throw CommandError("job: an update that overwrites what it still has to read: it needs separate buffers");
+  }
+  return op;
+}
+
+// Kept values may replace the pass's source, element by element, but nothing else that the pass still uses.
+void checkKept(const PassCommand& command) {
+  for (const PassOp& keep : command.ops) {
+    if (keep.kind != PassOp::Kind::keep) continue;
+    bool taken = keep.to == command.out;
+    for (const PassOp& op : command.ops) {
+      const bool again = op.kind == PassOp::Kind::keep && &op != &keep && keep.to == op.to;
+      taken = taken || keep.to == op.m || keep.to == op.v || keep.to == op.dense || again;
+    }
+    if (taken) throw CommandError("job: values kept in a buffer that the pass uses: they need one of their own");
+  }
+}
+
+// What ops go on from must be there: kept by an op before, or the source, of which nothing has been overwritten.
+void checkResumed(const PassCommand& command) {
+  for (size_t i = 0; i < command.ops.size(); ++i) {
+    const PassOp& resume = command.ops[i];
+    if (resume.kind != PassOp::Kind::resume) continue;
+    bool there = resume.to == command.in && command.in != command.out;
+    for (size_t j = 0; j < i; ++j)
+      there = there || (command.ops[j].kind == PassOp::Kind::keep && command.ops[j].to == resume.to);
+    if (!there) throw CommandError("job: an update that goes on from values that the pass has not kept");
+  }
+}
+
+}  // namespace
+
+PassCommand readPass(Reader& reader, size_t slots) {
+  PassCommand command;
+  command.in = reader.buffer();
+  command.out = reader.buffer();
+  command.count = reader.integer("count");
+  checkExtent(*command.in, 0, command.count, 4, "pass source");
+  checkExtent(*command.out, 0, command.count, 4, "pass target");
+  const size_t ops = reader.count("updates");
+  for (size_t i = 0; i < ops; ++i) {
+    command.ops.push_back(readPassOp(reader, *command.in, *command.out, command.count, slots));
+    command.fed = command.fed || !command.ops.back().fed.empty();
+  }
+  checkKept(command);
+  checkResumed(command);
+  return command;
+}
+
+namespace {
+
+// False where a slot gives no number of f32.
+bool feed(std::vector<PassOp>& ops, const std::vector<double>& slots) {
+  for (PassOp& op : ops) {
+    for (const FedCoefficient& fed : op.fed) {
+      const double coefficient = fed.factor * slots[fed.slot];
+      if (!(std::abs(coefficient) <= static_cast<double>(std::numeric_limits<float>::max()))) return false;
+      op.terms[fed.term].coefficient = static_cast<float>(coefficient);
+      if (!isScalable(op.terms[fed.term])) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool run(Backend& backend, const PassCommand& command, const std::vector<double>& slots) {
+  if (!command.fed) {
+    backend.pass(*command.in, *command.out, command.count, command.ops);
+    return true;
+  }
+  std::vector<PassOp> ops = command.ops;
+  if (!feed(ops, slots)) return false;
+  backend.pass(*command.in, *command.out, command.count, ops);
+  return true;
+}
+
+}  // namespace zeroth

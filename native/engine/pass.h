@@ -1,0 +1,24 @@
+// Passes over memory as commands of a job.
+#pragma once
+#include <cstddef>
+#include <vector>
+
+#include "backend.h"
+
+namespace zeroth {
+
+class Reader;
+
+struct PassCommand {
+  BufferRef in, out;
+  size_t count;
+  std::vector<PassOp> ops;
+  bool fed = false;  // whether some coefficient comes from a slot
+};
+
+PassCommand readPass(Reader& reader, size_t slots);
+
+// False, and nothing has been done, where a slot gives no number of f32.
+bool run(Backend& backend, const PassCommand& command, const std::vector<double>& slots);
+
+}  // namespace zeroth
