@@ -7,7 +7,7 @@ import type { Optimizer } from '../optimizers/optimizer.ts';
 import { isSchedule, stepSizeOf } from '../optimizers/step-size.ts';
 import { version } from '../version.ts';
 import type { Identity } from './checkpoint.ts';
-import { eventFromLine } from './event-shapes.ts';
+import { eventFromLine } from './event-fields.ts';
 import type { ResumeEvent, RunEvent } from './events.ts';
 import type { MonitorPlan } from './monitor-plan.ts';
 import type { RunSettings } from './options.ts';

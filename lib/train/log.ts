@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { checkInteger, invalidArgument, ZerothError } from '../errors.ts';
-import { eventFromLine } from './event-shapes.ts';
+import { eventFromLine } from './event-fields.ts';
 import type { TrainEvent } from './events.ts';
 
 /** Name of the log in a run folder. */

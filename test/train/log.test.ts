@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eventFromLine } from '../../lib/train/event-shapes.ts';
+import { eventFromLine } from '../../lib/train/event-fields.ts';
 import type { RunEvent, TrainEvent } from '../../lib/train/events.ts';
 import { RUN_LOG, RunLog, readRunLog, truncateRunLog } from '../../lib/train/log.ts';
 
@@ -246,20 +246,20 @@ describe('run log', () => {
     const cases: [string, RegExp][] = [
       [`${good}\n{"type":"step","st\n{"type":"checkpoint","step":1}\n`, /:2: .*JSON/],
       [`${good}\n\n`, /:2: /],
-      [`${good}\n[]\n`, /:2: expected a JSON object, received \[\]/],
-      [`${good}\n{"type":"steps"}\n`, /:2: type: expected one of run, step,.* received "steps"/],
+      [`${good}\n[]\n`, /:2: expected \{ type \}, received \[\]/],
+      [`${good}\n{"type":"steps"}\n`, /:2: type: expected one of "run", "step",.* received "steps"/],
       [`${good}\n{"type":"toString"}\n`, /:2: type: /],
       [`${good}\n{"type":"checkpoint","step":-1}\n`, /:2: step: expected an integer ≥ 0, received -1/],
       [`${good}\n{"type":"step","step":0,"lr":1}\n`, /:2: loss: expected a number, received nothing/],
       [`${good}\n{"type":"step","step":0,"loss":"1","lr":1}\n`, /:2: loss: expected a number, received "1"/],
       [`${good}\n${good}\n`, /:2: expected one run event/],
       ['{"type":"checkpoint","step":1}\n', /:1: expected a log that opens with a run event, received checkpoint/],
-      [`${good.replace('"format":2', '"format":1')}\n`, /:1: format: expected one of 2, received 1/],
+      [`${good.replace('"format":2', '"format":1')}\n`, /:1: format: expected 2, received 1/],
       [
         `${good.replace('"s2":0', '"s2":null')}\n`,
         /:1: optimizer\.moments: expected \{ s1, s2 \} or null, received \{/,
       ],
-      [`${good.replace('"batch":"full"', '"batch":"half"')}\n`, /:1: batch: expected an integer or "full"/],
+      [`${good.replace('"batch":"full"', '"batch":"half"')}\n`, /:1: batch: expected an integer ≥ 0 or "full"/],
       [`${good.replace('"kind":"cpu"', '"kind":"tpu"')}\n`, /:1: device\.kind: expected one of "cpu", "cuda"/],
     ];
     for (const [text, message] of cases) {
