@@ -98,7 +98,7 @@ describe('fields of events', () => {
     const all = [
       record<StepEvent>(fields),
       // @ts-expect-error one too few
-      record<StepEvent>({ ...fields, lr: undefined }),
+      record<StepEvent>({ type, step: count, loss: real, lr: real, projectedGradient: optional(real) }),
       // @ts-expect-error one too many
       record<StepEvent>({ ...fields, more: text }),
       // @ts-expect-error of another type
