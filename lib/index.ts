@@ -127,8 +127,9 @@ export { criticalStepSize } from './stability/critical-step-size.ts';
 export type { Curvature } from './stability/curvature.ts';
 export { type EdgeOfStability, type EdgeVerdict, edgeOfStability } from './stability/edge.ts';
 // Training.
-export { type Checkpoint, type Identity, type LoadedCheckpoint, loadCheckpoint } from './train/checkpoint.ts';
+export { type Checkpoint, type LoadedCheckpoint, loadCheckpoint } from './train/checkpoint.ts';
 export type * from './train/events.ts';
+export type { Identity } from './train/identity.ts';
 export { readRunLog } from './train/log.ts';
 export type { Metric } from './train/metrics.ts';
 export type { TrainOptions } from './train/options.ts';

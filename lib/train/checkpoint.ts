@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeviceBuffer } from '../device/device.ts';
-import { checkInteger, shown, ZerothError } from '../errors.ts';
+import { shown, ZerothError } from '../errors.ts';
 import type { Json } from '../optimizers/json.ts';
 import type { CurvatureReading } from '../optimizers/step-size.ts';
 import type { Params, VectorPiece } from '../params/params.ts';
@@ -9,8 +9,7 @@ import { openSafetensors } from '../params/safetensors/read.ts';
 import { removeLeftovers } from '../params/safetensors/replace-file.ts';
 import type { TensorSource } from '../params/safetensors/tensor.ts';
 import { saveSafetensors } from '../params/safetensors/write.ts';
-import { MAX_RUNS, MAX_VECTORS } from '../random/run-streams.ts';
-import type { MonitorPlan } from './monitor-plan.ts';
+import { checkedIdentity, differences, type Identity } from './identity.ts';
 import { isRecord, recordOf } from './record.ts';
 import type { StoredStepSize } from './step-sizer.ts';
 import { checkedWatchState, type WatchState } from './watch-state.ts';
@@ -43,12 +42,6 @@ export interface LoadedCheckpoint extends Checkpoint {
   /** @throws ERR_ZEROTH_ARGUMENT or ERR_ZEROTH_CHECKPOINT, with nothing changed, for vectors that do not fit; else as `loadCheckpoint`. */
   restore(params: Params): Promise<void>;
 }
-
-/** Plain JSON: what was settled when the run began, and every option by which it goes. */
-export type Identity = { readonly [name: string]: Json } & {
-  readonly run: number;
-  readonly monitor: Pick<MonitorPlan, 'every' | 'probes' | 'auto'>;
-};
 
 /** A device vector, or a part of it, as a tensor that is read while it is written. */
 const source = (buffer: DeviceBuffer, shape: readonly number[], first = 0): TensorSource => ({
@@ -110,11 +103,11 @@ export async function loadCheckpoint(
     );
   }
   const record = checkedRecord(file, metadata);
-  const differences = expected ? difference('', record.identity, expected(record.identity)) : [];
-  if (differences.length > 0) {
+  const differing = expected ? differences(record.identity, expected(record.identity)) : [];
+  if (differing.length > 0) {
     throw new ZerothError(
       'ERR_ZEROTH_CHECKPOINT',
-      `${file}: expected a checkpoint of the same run, received one of another: ${differences.join('; ')}. ` +
+      `${file}: expected a checkpoint of the same run, received one of another: ${differing.join('; ')}. ` +
         'Resume with the options that the run was started with, or start a new run in another folder.',
     );
   }
@@ -146,7 +139,7 @@ function checkedRecord(file: string, metadata: Readonly<Record<string, string>>)
     if (lastLoss !== null && typeof lastLoss !== 'number') throw new Error(`loss ${shown(lastLoss)}`);
     return {
       step,
-      identity: checkedIdentity(metadata.identity),
+      identity: checkedIdentity(JSON.parse(metadata.identity)),
       lastLoss: lastLoss ?? undefined,
       stepSize: checkedStepSize(metadata.stepSize),
       estimator: JSON.parse(metadata.estimator) as Json,
@@ -160,17 +153,6 @@ function checkedRecord(file: string, metadata: Readonly<Record<string, string>>)
       { cause },
     );
   }
-}
-
-/** What a resume takes from it is there; all else is compared with what it is to be. */
-function checkedIdentity(text: string): Identity {
-  const identity = recordOf('identity', JSON.parse(text));
-  const monitor = recordOf('identity: monitor', identity.monitor);
-  checkInteger('run', identity.run, 0, MAX_RUNS - 1);
-  checkInteger('monitor.every', monitor.every, 0);
-  checkInteger('monitor.probes', monitor.probes, 2, MAX_VECTORS);
-  if (typeof monitor.auto !== 'boolean') throw new Error(`identity: monitor.auto ${shown(monitor.auto)}`);
-  return identity as unknown as Identity;
 }
 
 function checkedStepSize(text: string): StoredStepSize {
@@ -189,13 +171,3 @@ const READING = [
   'traceStdErr',
   'lambdaMax',
 ] as const satisfies readonly (keyof CurvatureReading)[];
-
-/** Names the settings that differ between two identities, each by its path. */
-function difference(path: string, was: unknown, is: unknown): string[] {
-  if (isRecord(was) && isRecord(is)) {
-    const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])];
-    return keys.flatMap((key) => difference(path ? `${path}.${key}` : key, was[key], is[key]));
-  }
-  const show = (value: unknown) => JSON.stringify(value) ?? 'nothing';
-  return show(was) === show(is) ? [] : [`${path} was ${show(was)} and is ${show(is)}`];
-}

@@ -2,51 +2,14 @@ import type { Device } from '../device/device.ts';
 import { ZerothError } from '../errors.ts';
 import type { Objective } from '../objective/objective.ts';
 import { describeOptimizer } from '../optimizers/facts.ts';
-import type { Json } from '../optimizers/json.ts';
-import type { Optimizer } from '../optimizers/optimizer.ts';
-import { isSchedule, stepSizeOf } from '../optimizers/step-size.ts';
+import type { Estimate, Optimizer } from '../optimizers/optimizer.ts';
 import { version } from '../version.ts';
-import type { Identity } from './checkpoint.ts';
+import { endMessage } from './ending.ts';
 import { eventFromLine } from './event-fields.ts';
-import type { ResumeEvent, RunEvent } from './events.ts';
-import type { MonitorPlan } from './monitor-plan.ts';
+import type { EndEvent, ResumeEvent, RunEvent, StepEvent } from './events.ts';
+import type { Settled } from './identity.ts';
 import type { RunSettings } from './options.ts';
-
-/** What is settled when a run begins, and holds whenever it is resumed. */
-export interface Settled {
-  readonly run: number;
-  readonly monitor: MonitorPlan;
-}
-
-/**
- * What must be equal for a resumed run to be the same run: plain JSON. A constant η and a schedule may change in mid-run, so they are not
- * here; a step size that has a state of its own is.
- */
-export function identityOf(
-  objective: Objective,
-  optimizer: Optimizer,
-  { batch, seed }: RunSettings,
-  { run, monitor: { every, probes, auto } }: Settled,
-): Identity {
-  const { name, dimension, examples } = objective;
-  const described = describeOptimizer(optimizer, { dimension: objective.dimensionOf(optimizer.estimator) });
-  const { lr: _, stepSize, options, estimator, rule, ...facts } = described;
-  const rest = Object.entries(facts).filter(([key]) => !(key in options.estimator || key in options.rule));
-  return {
-    problem: name,
-    parameters: dimension,
-    examples,
-    batch,
-    seed: String(seed),
-    run,
-    estimator: { name: estimator, ...options.estimator },
-    rule: { name: rule, ...options.rule },
-    ...Object.fromEntries(rest),
-    ...(isSchedule(stepSizeOf(optimizer.lr)) ? {} : { stepSize }),
-    monitor: { every, probes, auto },
-    displacement: objective.params.displacement,
-  } satisfies Json;
-}
+import type { Watch } from './watch.ts';
 
 /** The event that opens a log. @param squaredNorm ‖θ‖². @throws ERR_ZEROTH_ARGUMENT for what could not be read back. */
 export async function runEvent(
@@ -86,6 +49,20 @@ export async function runEvent(
   return event;
 }
 
+/** What a step says. */
+export function stepEvent(step: number, estimate: Estimate, lr: number): StepEvent {
+  const projected = estimate.kind === 'directions' ? estimate.projectedGradient : undefined;
+  const several = estimate.kind === 'directions' && estimate.terms.length > 1;
+  return {
+    type: 'step',
+    step,
+    loss: estimate.loss,
+    lr,
+    ...(projected !== undefined && { projectedGradient: projected }),
+    ...(several && { coefficients: estimate.terms.map(({ coefficient }) => coefficient) }),
+  };
+}
+
 /** The event with which a run goes on, at a step. */
 export function resumeEvent(
   objective: Objective,
@@ -96,6 +73,48 @@ export function resumeEvent(
   const { stepSize } = describeOptimizer(optimizer, { dimension: objective.dimensionOf(optimizer.estimator) });
   const startedAt = new Date().toISOString();
   return { type: 'resume', step, startedAt, steps, stepSize, device: deviceFacts(objective.device), meta };
+}
+
+/** How a run stands when it ends. */
+interface Ending {
+  /** Steps done, of so many. */
+  readonly step: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly stepsPerSecond: number;
+  /** Of the last step. */
+  readonly loss: number | null;
+  /** Whether it has a folder with a checkpoint. */
+  readonly kept: boolean;
+  readonly batch: number | 'full';
+  readonly examples: number;
+}
+
+/** The event that closes a log, metrics excepted. */
+export function endEvent(reason: EndEvent['reason'], watch: Watch, ending: Ending): EndEvent {
+  const { trouble, warnings, growth, moved, measured } = watch;
+  const { step, seconds, stepsPerSecond, loss } = ending;
+  const message = endMessage(reason, {
+    ...ending,
+    trouble,
+    warnings,
+    growth,
+    moved,
+    measured,
+    risen: watch.risen(loss),
+  });
+  return {
+    type: 'end',
+    reason,
+    ...(trouble && { cause: trouble.cause }),
+    steps: step,
+    seconds,
+    stepsPerSecond,
+    loss,
+    squaredNorm: Number.isFinite(growth.now) ? growth.now : null,
+    diffusion: growth.diffusion,
+    message,
+  };
 }
 
 function deviceFacts({ kind, description, isa, threads }: Device): RunEvent['device'] {

@@ -128,3 +128,10 @@ function roundedUp(value: number): number {
   const unit = 10 ** Math.max(0, Math.floor(Math.log10(value)) - 1);
   return Math.ceil(value / unit) * unit;
 }
+
+/** Whether curvature is measured before this step of so many, or after the last one. */
+export function isMeasuredAt(step: number, steps: number, { every, auto }: MonitorPlan): boolean {
+  if (every === 0 || steps === 0) return false;
+  if (auto) return step > 0 && step % every === 0;
+  return step % every === 0 || step === steps;
+}

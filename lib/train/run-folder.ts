@@ -4,7 +4,6 @@ import { ZerothError } from '../errors.ts';
 import type { Params } from '../params/params.ts';
 import {
   type Checkpoint,
-  type Identity,
   type LoadedCheckpoint,
   loadCheckpoint,
   removeTornCheckpoints,
@@ -12,6 +11,7 @@ import {
 } from './checkpoint.ts';
 import type { TrainEvent } from './events.ts';
 import { makeFolder } from './folder.ts';
+import type { Identity } from './identity.ts';
 import { lockFolder } from './lock.ts';
 import { RUN_LOG, RunLog, runLogCut } from './log.ts';
 
