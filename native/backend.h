@@ -112,6 +112,20 @@ struct LinearOp {
   std::vector<VectorRef> with;       // read as they are when the outputs are written
 };
 
+// What a device likes, for whoever plans what it runs. Of what does not go by it the results are as right.
+struct Traits {
+  // Calls that may run at the same time.
+  size_t lanes;
+  // Examples that are enough to keep one lane busy by itself: of fewer, all had better share each kernel.
+  size_t laneExamples;
+  // Bytes: values in an arena begin at multiples of it.
+  size_t alignment;
+  // Composites that it computes by one instruction, by the names of their rows (lib/graph/ops/composite.ts).
+  std::vector<std::string> composites;
+  // What its memory may hold.
+  std::vector<DType> dtypes;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -120,8 +134,7 @@ class Backend {
   void stop() { stopped_.store(true, std::memory_order_relaxed); }
   bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
 
-  // Calls that may run at the same time.
-  virtual size_t lanes() const = 0;
+  virtual const Traits& traits() const = 0;
   virtual BufferRef allocate(size_t bytes) = 0;  // from any thread
   virtual void write(Buffer& to, size_t byteOffset, const void* from, size_t bytes) = 0;
   virtual void read(const Buffer& from, size_t byteOffset, void* to, size_t bytes) = 0;

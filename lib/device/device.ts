@@ -3,7 +3,7 @@ import { checkInteger, checkOptions, type ErrorCode, invalidArgument, ZerothErro
 import { checkDirection, type Direction } from '../random/direction.ts';
 import { CommandList } from './commands.ts';
 import { cpuLimit } from './cpu-limit.ts';
-import { loadNative, type NativeDevice } from './native.ts';
+import { loadNative, type NativeDevice, type Traits } from './native.ts';
 
 /** Threads that a device may have. */
 export const MAX_THREADS = 1024;
@@ -109,6 +109,8 @@ export class Device implements AsyncDisposable {
   readonly description = cpus()[0]?.model.trim() || process.arch;
   readonly threads: number;
   readonly isa: string;
+  /** @internal What it likes: objectives plan by it. */
+  readonly traits: Traits;
   #native: NativeDevice | undefined;
   #closing: Promise<void> | undefined;
   #jobs = 0;
@@ -120,6 +122,7 @@ export class Device implements AsyncDisposable {
     this.threads = threads;
     this.isa = addon.activeIsa();
     this.#native = new addon.Device(threads);
+    this.traits = this.#native.traits();
   }
 
   /** Bytes held on the device now. */

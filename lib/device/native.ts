@@ -27,7 +27,22 @@ export interface NativeAddon {
   lockFile(path: string, owner: string): (() => void) | null;
 }
 
+/** What a device likes, for whoever plans what it runs. */
+export interface Traits {
+  /** Calls that may run at the same time. */
+  readonly lanes: number;
+  /** Examples that are enough to keep one lane busy by itself: of fewer, all had better share each kernel. */
+  readonly laneExamples: number;
+  /** Bytes: values in an arena begin at multiples of it. */
+  readonly alignment: number;
+  /** Composites that it computes by one instruction. */
+  readonly composites: readonly string[];
+  /** What its memory may hold, with the bytes of an element. */
+  readonly elementBytes: Readonly<Record<string, number>>;
+}
+
 export interface NativeDevice {
+  traits(): Traits;
   allocate(bytes: number): number;
   release(id: number): void;
   load(program: Uint8Array, threads: number): Promise<{ id: number; arenaBytes: number }>;

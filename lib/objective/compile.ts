@@ -4,6 +4,7 @@ import { grad, jvp, valueAndGrad, vmap } from '../graph/derive.ts';
 import type { Graph } from '../graph/node.ts';
 import type { Tensor } from '../graph/ops.ts';
 import { type InputBinding, type Plan, plan } from '../graph/plan/plan.ts';
+import type { Target } from '../graph/plan/target.ts';
 import { type TensorSpec, trace } from '../graph/trace.ts';
 import { reachable } from '../graph/transforms.ts';
 import { strictRecord } from '../graph/tree.ts';
@@ -38,18 +39,21 @@ export class Compiler {
   /** The arrays of the problem's examples. */
   readonly data: Specs;
   readonly #constants: Specs;
+  readonly #target: Target;
   /** Whether the loss is a sum to be divided by a weight. */
   readonly weighted: boolean;
 
   /**
    * @param examples of all data.
+   * @param target the device that programs are for.
    * @throws ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE, ERR_ZEROTH_ARGUMENT for a loss that does not fit together.
    */
-  constructor(problem: Problem, layout: Layout, data: Specs, constants: Specs, examples: number) {
+  constructor(problem: Problem, layout: Layout, data: Specs, constants: Specs, examples: number, target: Target) {
     this.#problem = problem;
     this.#layout = layout;
     this.data = data;
     this.#constants = constants;
+    this.#target = target;
     const graph = this.trace(data, examples, (p, d, c) => scalarsOf(this.#call(p, d, c)));
     this.weighted = graph.outputs.length > 1;
     if (this.weighted) checkWeight(graph, layout);
@@ -89,7 +93,7 @@ export class Compiler {
     // What is left are the tangents.
     if (inputs.length < graph.inputs.length)
       inputs.push({ slot: inputs.length - this.#layout.tensors.length + 1, offset: 0 });
-    return plan(graph, { inputs, outputs });
+    return plan(graph, { inputs, outputs, target: this.#target });
   }
 
   /** Output: the mean; or sum and weight. */

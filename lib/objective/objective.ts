@@ -301,7 +301,14 @@ export async function compile<P extends string, D extends string = never, C exte
   const { displacement = layout.length <= COPIED ? 'copy' : 'in-place' } = options;
   if (displacement !== 'copy' && displacement !== 'in-place')
     invalidArgument('displacement', "'copy' or 'in-place'", displacement);
-  const compiler = new Compiler(problem, layout, specsOf(data), specsOf(constants), Math.max(1, examples));
+  const compiler = new Compiler(
+    problem,
+    layout,
+    specsOf(data),
+    specsOf(constants),
+    Math.max(1, examples),
+    device.traits,
+  );
   const params = await createParams(device, problem.parameters, checkSeed(seed), displacement);
   let uploaded: DeviceData | undefined;
   try {

@@ -1,4 +1,5 @@
-import type { Device, DeviceProgram } from '../device/device.ts';
+import type { DeviceProgram } from '../device/device.ts';
+import type { Traits } from '../device/native.ts';
 import type { Plan } from '../graph/plan/plan.ts';
 import type { Compiler, ProgramKind } from './compile.ts';
 
@@ -11,11 +12,12 @@ export interface Piece {
   readonly concurrent: boolean;
 }
 
-/**
- * Examples that are enough to keep one thread busy by themselves. Below this, reading the weights costs more than the arithmetic, and
- * threads had better share each kernel.
- */
-const ROWS_OF_A_THREAD = 128;
+/** A device, as far as programs go. */
+export interface Loader {
+  readonly traits: Pick<Traits, 'lanes' | 'laneExamples'>;
+  /** @param threads of each kernel. Default: all. */
+  load(bytes: Uint8Array, threads?: number): Promise<DeviceProgram>;
+}
 
 /** The largest number of examples at once, up to `examples`, whose arena stays within `budget` bytes; at least 1. */
 export function rowsWithin(budget: number, examples: number, planOf: (rows: number) => Plan): number {
@@ -35,7 +37,7 @@ export function rowsWithin(budget: number, examples: number, planOf: (rows: numb
  * its own through the whole program: threads then meet once an evaluation, not once a kernel.
  */
 export class Programs {
-  readonly #device: Device;
+  readonly #device: Loader;
   readonly #compiler: Compiler;
   readonly #budget: number;
   readonly #loaded = new Map<string, Promise<DeviceProgram>>();
@@ -43,7 +45,7 @@ export class Programs {
   readonly #pieces = new Map<string, Promise<readonly Piece[]>>();
 
   /** @param budget bytes of working memory of all that runs at the same time. */
-  constructor(device: Device, compiler: Compiler, budget: number) {
+  constructor(device: Loader, compiler: Compiler, budget: number) {
     this.#device = device;
     this.#compiler = compiler;
     this.#budget = budget;
@@ -70,11 +72,11 @@ export class Programs {
   }
 
   async #divide(kind: ProgramKind, examples: number): Promise<readonly Piece[]> {
-    const { threads } = this.#device;
-    const share = Math.ceil(examples / threads);
-    if (threads > 1 && share >= ROWS_OF_A_THREAD) {
-      const rows = this.#fit(kind, share, this.#budget / threads);
-      if (rows >= ROWS_OF_A_THREAD) return this.#load(kind, examples, rows, threads);
+    const { lanes, laneExamples } = this.#device.traits;
+    const share = Math.ceil(examples / lanes);
+    if (lanes > 1 && share >= laneExamples) {
+      const rows = this.#fit(kind, share, this.#budget / lanes);
+      if (rows >= laneExamples) return this.#load(kind, examples, rows, lanes);
     }
     return this.#load(kind, examples, this.#fit(kind, examples, this.#budget), 1);
   }
@@ -102,7 +104,7 @@ export class Programs {
     const key = `${kind}/${rows}/${lane ?? 'all'}`;
     let program = this.#loaded.get(key);
     if (!program) {
-      program = this.#device.load(this.#plan(kind, rows).bytes, lane === undefined ? this.#device.threads : 1);
+      program = this.#device.load(this.#plan(kind, rows).bytes, lane === undefined ? undefined : 1);
       this.#loaded.set(key, program);
     }
     return program;

@@ -1,5 +1,6 @@
 #include "addon/device.h"
 
+#include <string>
 #include <utility>
 
 #include "addon/guarded.h"
@@ -9,6 +10,7 @@ namespace zeroth::addon {
 Napi::Function Device::define(Napi::Env env) {
   return DefineClass(env, "Device",
                      {
+                         InstanceMethod<&Device::traits>("traits"),
                          InstanceMethod<&Device::allocate>("allocate"),
                          InstanceMethod<&Device::release>("release"),
                          InstanceMethod<&Device::load>("load"),
@@ -47,6 +49,24 @@ void Device::checkOpen() const {
   if (!core_->closed()) return;
   throw codedError(env_, "ERR_ZEROTH_DISPOSED",
                    "device: expected an open device, received a disposed one; open a new one.");
+}
+
+Napi::Value Device::traits(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  checkOpen();
+  const Traits& traits = core_->backend().traits();
+  const auto number = [env](size_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
+  Napi::Array composites = Napi::Array::New(env);
+  for (const std::string& composite : traits.composites) composites.Set(composites.Length(), composite);
+  Napi::Object elementBytes = Napi::Object::New(env);
+  for (const DType dtype : traits.dtypes) elementBytes.Set(name(dtype), number(format::bytesOf(dtype)));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("lanes", number(traits.lanes));
+  result.Set("laneExamples", number(traits.laneExamples));
+  result.Set("alignment", number(traits.alignment));
+  result.Set("composites", composites);
+  result.Set("elementBytes", elementBytes);
+  return result;
 }
 
 Napi::Value Device::dispose(const Napi::CallbackInfo&) {

@@ -15,6 +15,7 @@ class Device : public Napi::ObjectWrap<Device> {
   ~Device() override;
 
  private:
+  Napi::Value traits(const Napi::CallbackInfo& info);
   Napi::Value allocate(const Napi::CallbackInfo& info);
   void release(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);

@@ -34,7 +34,7 @@ Napi::Value Device::submit(const Napi::CallbackInfo& info) {
   checkOpen();
   return guarded(env_, [&] {
     const Registry registry{[this](uint32_t id) { return core_->held.buffer(id); },
-                            [this](uint32_t id) { return core_->held.program(id); }, core_->backend().lanes()};
+                            [this](uint32_t id) { return core_->held.program(id); }, core_->backend().traits().lanes};
     auto job = std::make_shared<Job>(
         decodeJob(static_cast<const double*>(words.data), words.bytes / sizeof(double), registry));
     auto aborted = std::make_shared<std::atomic<bool>>(abortedBefore);

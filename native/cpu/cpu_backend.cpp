@@ -7,6 +7,7 @@
 #include "cpu/buffer.h"
 #include "cpu/executable.h"
 #include "cpu/linear.h"
+#include "cpu/memory.h"
 #include "cpu/sums.h"
 #include "cpu/update.h"
 #include "thread/team.h"
@@ -16,6 +17,9 @@ namespace {
 
 using cpu::at;
 using cpu::floats;
+
+// Below so many examples reading the weights costs more than the arithmetic: threads had better share each kernel.
+constexpr size_t kLaneExamples = 128;
 
 UpdateOp updateOf(const PassOp& op) {
   Gradient gradient;
@@ -44,9 +48,16 @@ UpdateOp updateOf(const PassOp& op) {
 class CpuBackend : public Backend {
  public:
   // The instruction set is chosen now: where ZEROTH_ISA is wrong, it is the opening of the device that fails.
-  explicit CpuBackend(int threads) : isa_(activeIsa()), team_(threads) {}
+  explicit CpuBackend(int threads)
+      : isa_(activeIsa()),
+        team_(threads),
+        traits_{static_cast<size_t>(threads),
+                kLaneExamples,
+                cpu::kAlignment,
+                {"logSoftmax"},
+                {DType::f32, DType::i32, DType::f64}} {}
 
-  size_t lanes() const override { return static_cast<size_t>(team_.size()); }
+  const Traits& traits() const override { return traits_; }
 
   BufferRef allocate(size_t bytes) override { return std::make_shared<cpu::CpuBuffer>(bytes); }
 
@@ -115,6 +126,7 @@ class CpuBackend : public Backend {
  private:
   Isa isa_;
   Team team_;
+  Traits traits_;
 };
 
 }  // namespace

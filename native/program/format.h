@@ -15,6 +15,9 @@ constexpr size_t kHeaderWords = 8;
 
 enum class DType : uint32_t { f32 = 0, i32 = 1, f64 = 2 };
 
+// Of one element.
+constexpr size_t bytesOf(DType dtype) { return dtype == DType::f64 ? 8 : 4; }
+
 enum class ReduceKind : uint32_t { sum = 1, max = 2 };
 
 #define ZEROTH_MAP_OPCODE(name, opcode, operands, lowest, highest, nanoseconds) name = opcode,

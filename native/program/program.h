@@ -19,7 +19,7 @@ class ProgramError : public std::runtime_error {
 struct Declaration {
   DType dtype;
   uint64_t count;  // elements
-  uint64_t bytes() const { return count * (dtype == DType::f64 ? 8 : 4); }
+  uint64_t bytes() const { return count * format::bytesOf(dtype); }
 };
 
 struct Output : Declaration {

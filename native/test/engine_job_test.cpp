@@ -31,7 +31,10 @@ ExecutableRef declares(std::vector<Declaration> inputs, std::vector<Output> outp
 /** Writes down what it is asked to do; fails or raises the flag where told. */
 class FakeBackend : public Backend {
  public:
-  size_t lanes() const override { return 2; }
+  const Traits& traits() const override {
+    static const Traits traits{2, 1, 64, {}, {DType::f32}};
+    return traits;
+  }
   BufferRef allocate(size_t bytes) override { return std::make_shared<Buffer>(bytes); }
   void write(Buffer&, size_t, const void*, size_t) override {}
   void read(const Buffer&, size_t, void*, size_t) override {}

@@ -13,8 +13,8 @@ import { softmaxCrossEntropy } from '../../lib/nn/losses.ts';
 import { runNative } from './plan/native-run.ts';
 import { expectClose, kinds, ownSlots, valuesFor } from './plan/support.ts';
 
-const planWith = (graph: Graph, fused?: Parameters<typeof plan>[1]['fused']): Plan =>
-  plan(graph, { inputs: ownSlots(graph), fused });
+const planWith = (graph: Graph, composites?: readonly string[]): Plan =>
+  plan(graph, { inputs: ownSlots(graph), target: composites && { alignment: 64, composites } });
 
 const opsOf = (graph: Graph) => topological(graph.outputs).map(({ op }) => op);
 const isOf = (graph: Graph, op: string) => opsOf(graph).filter((one) => one === op).length;

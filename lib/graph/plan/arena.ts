@@ -16,14 +16,12 @@ export interface Arena {
   readonly bytes: number;
 }
 
-const ALIGNMENT = 64;
 const PROMOTIONS = 60;
 /** Pairs of blocks that live at the same time: of a program that is placed in many orders, and of all orders together. */
 const MOST_PAIRS = 200_000;
 const MOST_WORK = 3_000_000;
 /** Gaps that a run through time looks at before it takes new memory. */
 const MOST_GAPS = 512;
-const roundUp = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** Most bytes live at once: no arena is smaller. */
 export function liveBytes(blocks: readonly Block[]): number {
@@ -31,17 +29,17 @@ export function liveBytes(blocks: readonly Block[]): number {
   let most = 0;
   inTime(blocks, {
     begin: (i) => {
-      live += roundUp(blocks[i].bytes);
+      live += blocks[i].bytes;
       most = Math.max(most, live);
     },
     end: (i) => {
-      live -= roundUp(blocks[i].bytes);
+      live -= blocks[i].bytes;
     },
   });
   return most;
 }
 
-/** @returns offsets, multiples of 64 bytes; blocks that live at the same time do not overlap. */
+/** @returns offsets, multiples of whatever all sizes are multiples of; blocks that live at the same time do not overlap. */
 export function allocate(blocks: readonly Block[]): Arena {
   const meetings = meetingsOf(blocks);
   if (!meetings) {
@@ -71,7 +69,7 @@ export function allocate(blocks: readonly Block[]): Arena {
     let order = start;
     let last = arena;
     for (let round = 0; round < PROMOTIONS && left > 0 && best.bytes > bound; round++, left--) {
-      const top = order.find((i) => last.offsets[i] + roundUp(blocks[i].bytes) === last.bytes)!;
+      const top = order.find((i) => last.offsets[i] + blocks[i].bytes === last.bytes)!;
       order = [top, ...order.filter((i) => i !== top)];
       last = firstFit(blocks, order, meetings.of);
       if (last.bytes < best.bytes) best = last;
@@ -119,12 +117,12 @@ function firstFit(blocks: readonly Block[], order: readonly number[], meetings: 
   const offsets = new Array<number>(blocks.length).fill(-1);
   let total = 0;
   for (const i of order) {
-    const bytes = roundUp(blocks[i].bytes);
+    const bytes = blocks[i].bytes;
     const others = meetings[i].filter((j) => offsets[j] >= 0).sort((j, k) => offsets[j] - offsets[k]);
     let offset = 0;
     for (const j of others) {
       if (offset + bytes <= offsets[j]) break;
-      offset = Math.max(offset, offsets[j] + roundUp(blocks[j].bytes));
+      offset = Math.max(offset, offsets[j] + blocks[j].bytes);
     }
     offsets[i] = offset;
     total = Math.max(total, offset + bytes);
@@ -141,7 +139,7 @@ function throughTime(blocks: readonly Block[]): Arena {
   let total = 0;
   inTime(blocks, {
     begin: (i) => {
-      const bytes = roundUp(blocks[i].bytes);
+      const bytes = blocks[i].bytes;
       let at = 0;
       while (at < gaps.length && at < MOST_GAPS && gaps[at].bytes < bytes) at++;
       if (at === gaps.length || at === MOST_GAPS) {
@@ -155,7 +153,7 @@ function throughTime(blocks: readonly Block[]): Arena {
       }
     },
     end: (i) => {
-      let [offset, bytes] = [offsets[i], roundUp(blocks[i].bytes)];
+      let [offset, bytes] = [offsets[i], blocks[i].bytes];
       let at = firstAbove(gaps, offset);
       if (at < gaps.length && offset + bytes === gaps[at].offset) bytes += gaps.splice(at, 1)[0].bytes;
       if (at > 0 && gaps[at - 1].offset + gaps[at - 1].bytes === offset) {

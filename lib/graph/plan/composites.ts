@@ -1,6 +1,5 @@
 import { expanded, expansionOf } from '../expand.ts';
 import type { Graph, Node } from '../node.ts';
-import type { CompositePrimitive } from '../ops/composite.ts';
 import { shapeText } from '../ops/shape.ts';
 import { simplify } from '../simplify.ts';
 import { topological } from './legalize.ts';
@@ -10,12 +9,12 @@ import { loweringOf } from './lowerings.ts';
  * Leaves those composites whole that `fused` names and that an instruction can do at once. Where the graph holds parts of what a composite is
  * made of, as derivatives do, the whole is made of them: to compute it beside them would be to do their work again.
  */
-export function expandComposites(graph: Graph, fused: readonly CompositePrimitive[]): Graph {
+export function expandComposites(graph: Graph, fused: readonly string[]): Graph {
   const nodes = topological(graph.outputs);
   if (!nodes.some(expansionOf)) return graph;
   const present = new Set(nodes);
   const isWhole = (node: Node): boolean =>
-    (fused as readonly string[]).includes(node.op) &&
+    fused.includes(node.op) &&
     loweringOf(node)?.supports?.(node) === true &&
     !partsOf(expansionOf(node)!, node.inputs).some((part) => present.has(part));
   const whole = new Set(nodes.filter(isWhole));

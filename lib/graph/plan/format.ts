@@ -10,7 +10,7 @@ import { mapOps } from '../ops/map-ops.ts';
  *   code      each: opcode, words of this instruction including these two, payload
  *
  * ref(2) = [space, offset in 4-byte words]; space 0 is the arena, space 1 + i is input i. Inputs are never written.
- * f64 values (immediates) are two words, low first. Arena buffers start at multiples of 64 bytes.
+ * f64 values (immediates) are two words, low first. Arena buffers start at multiples of what the device likes (`target.ts`).
  * A computed rank-0 value is F64 (8 bytes); every other value is F32 or I32 (4 bytes).
  *
  * MAP (elementwise over an index space, with strided reads and writes; with no ops it is a copy)
@@ -30,6 +30,8 @@ export const MAGIC = 0x4854525a; // "ZRTH"
 export const VERSION = 1;
 
 export const DTYPE = { f32: 0, i32: 1, f64: 2 } as const;
+/** Bytes of an element. */
+export const ELEMENT_BYTES = { f32: 4, i32: 4, f64: 8 } as const;
 
 /** Map opcodes are numbered by the rows of the op table (`ops/map-ops.ts`). */
 export const MAP_OPCODE = Object.fromEntries(

@@ -3,7 +3,7 @@ import { stridesOf } from '../ops/strided.ts';
 import { type AnyInstruction, destinationsOf, sourcesOf } from './instruction.ts';
 import type { Step } from './lowerings.ts';
 import type { Job, ScheduleProblem } from './ordering.ts';
-import { type Buffer, bytesOf, type Place } from './storage.ts';
+import { arenaBytesOf, type Buffer, type Place } from './storage.ts';
 
 /** Steps as a scheduling problem, with what its numbers stand for. */
 export interface MemoryProblem extends ScheduleProblem {
@@ -13,7 +13,8 @@ export interface MemoryProblem extends ScheduleProblem {
   readonly outputs: readonly Buffer[];
 }
 
-export function memoryProblem(steps: readonly Step[], outputs: readonly Buffer[]): MemoryProblem {
+/** @param alignment bytes: the size of every buffer is a multiple of it. */
+export function memoryProblem(steps: readonly Step[], outputs: readonly Buffer[], alignment: number): MemoryProblem {
   const buffers: Buffer[] = [];
   const numbers = new Map<Buffer, number>();
   const numberOf = (buffer: Buffer): number => {
@@ -40,7 +41,7 @@ export function memoryProblem(steps: readonly Step[], outputs: readonly Buffer[]
     jobs,
     buffers,
     outputs,
-    bytes: buffers.map(bytesOf),
+    bytes: buffers.map((buffer) => Math.ceil(arenaBytesOf(buffer) / alignment) * alignment),
     kept: buffers.map((buffer) => keptBuffers.has(buffer)),
   };
 }

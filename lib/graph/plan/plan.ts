@@ -1,7 +1,6 @@
 import { ZerothError } from '../../errors.ts';
 import type { Graph, Node, Shape } from '../node.ts';
 import { sizeOf } from '../node.ts';
-import { type CompositePrimitive, compositeOps } from '../ops/composite.ts';
 import { shapeText } from '../ops/shape.ts';
 import { simplify } from '../simplify.ts';
 import { type Arena, allocate } from './arena.ts';
@@ -18,6 +17,7 @@ import { type Lifetime, lifetimesOf, schedule } from './schedule.ts';
 import type { StorageType } from './schema.ts';
 import { type Draft, shareKernels } from './share.ts';
 import { type Buffer, type Place, type PlannedOutput, placeOutputs, Stored } from './storage.ts';
+import { ANY_TARGET, type Target } from './target.ts';
 
 // Words of this folder, in the order in which a plan is made:
 //   stored      a value that has memory of its own. All others are views, or are computed inside the kernels that use them.
@@ -70,7 +70,7 @@ export interface Plan {
   /** In the order of the graph's outputs. */
   readonly outputs: readonly { readonly dtype: StorageType; readonly shape: Shape; readonly elements: number }[];
   readonly instructions: readonly Instruction[];
-  /** Most bytes live at once, each value rounded up to 64: `arenaBytes` is at least this. */
+  /** Most bytes live at once, each value rounded up to the target's alignment: `arenaBytes` is at least this. */
   readonly peakLiveBytes: number;
   readonly allocations: readonly Allocation[];
 }
@@ -81,7 +81,7 @@ export interface Plan {
  *
  * @param options.inputs for each graph input, in order, where it is when the program runs. Inputs of one slot have one dtype.
  * @param options.outputs how each graph output is delivered: in its own dtype, or f64 for a scalar, such as a loss. Default: scalars f64.
- * @param options.fused composites that the device computes by one instruction. Default: all that there is an instruction for.
+ * @param options.target what the device likes. Default: every composite by one instruction, where there is one.
  * @throws ERR_ZEROTH_ARGUMENT where the bindings do not fit the graph.
  */
 export function plan(
@@ -89,19 +89,20 @@ export function plan(
   options: {
     readonly inputs: readonly InputBinding[];
     readonly outputs?: readonly StorageType[];
-    readonly fused?: readonly CompositePrimitive[];
+    readonly target?: Target;
   },
 ): Plan {
+  const { target = ANY_TARGET } = options;
   const { slots, places } = bindInputs(graph, options.inputs);
   const dtypes = outputTypes(graph, options.outputs);
-  const legal = legalize(simplify(expandComposites(graph, options.fused ?? FUSED)));
+  const legal = legalize(simplify(expandComposites(graph, target.composites)));
   const stored = new Stored();
   const outputs = placeOutputs(legal, dtypes, stored);
   const targets = outputs.map(({ node }) => node);
   chooseStored(targets, stored);
 
   const { steps, bufferOf, together } = lower(topological(targets), targets, stored, places);
-  const problemOf = (list: readonly Step[]) => memoryProblem(list, targets.map(bufferOf));
+  const problemOf = (list: readonly Step[]) => memoryProblem(list, targets.map(bufferOf), target.alignment);
   const problem = problemOf(steps);
   const quick = schedule(problem, 'quick');
   if (!quick) throw new Error('the instructions of a plan depend on each other in a circle');
@@ -111,8 +112,6 @@ export function plan(
   const drafts = [shared.schedule, thorough].map((order) => layOut({ problem: shared.problem, schedule: order }));
   return finish(drafts[1].arena.bytes < drafts[0].arena.bytes ? drafts[1] : drafts[0], slots, outputs);
 }
-
-const FUSED = Object.keys(compositeOps) as CompositePrimitive[];
 
 /** What the trials of `shareKernels` may look at; programs of a few hundred instructions use half of it. */
 const SHARING = 400_000;

@@ -1,5 +1,6 @@
 import { isOp, reshape } from '../build.ts';
 import { type DType, type Graph, type Node, type Shape, sizeOf } from '../node.ts';
+import { ELEMENT_BYTES } from './format.ts';
 import { isView, kindOf, type ViewNode } from './kinds.ts';
 import type { StorageType } from './schema.ts';
 import { applyView, denseView, normalized, type View } from './views.ts';
@@ -121,7 +122,8 @@ export interface Place {
   readonly element: number;
 }
 
-export const bytesOf = (buffer: Buffer): number =>
-  buffer.slot === undefined ? Math.ceil((buffer.elements * (buffer.dtype === 'f64' ? 8 : 4)) / 64) * 64 : 0;
+/** None for a program input. */
+export const arenaBytesOf = ({ slot, elements, dtype }: Buffer): number =>
+  slot === undefined ? elements * ELEMENT_BYTES[dtype] : 0;
 
 export const bufferFor = (node: Node): Buffer => ({ dtype: storageType(node), elements: sizeOf(node.shape) });
