@@ -1,6 +1,6 @@
 import { CommandList, type OutputBinding } from '../device/commands.ts';
 import type { Device, DeviceBuffer, DeviceProgram } from '../device/device.ts';
-import { invalidArgument } from '../errors.ts';
+import { invalidArgument, ZerothError } from '../errors.ts';
 import { greatest } from '../extremes.ts';
 import { type Graph, type Shape, sizeOf } from '../graph/node.ts';
 import type { Plan } from '../graph/plan/plan.ts';
@@ -205,8 +205,10 @@ function rowsOfPiece(traced: Traced, whole: number, budget: number): number {
     // The pieces, and what shows whether examples bear on one another.
     const sizes = [rows, whole % rows, 2, 1].filter((size) => size > 0);
     return sizes.every((size) => areRows(traced, whole, size)) ? rows : whole;
-  } catch {
-    // It fits together for all examples, and not for fewer: it reshapes them, or combines them with constants of as many rows.
+  } catch (error) {
+    // It fits together for all examples, and not for fewer: it reshapes them, combines them with constants of as many rows, or counts them
+    // and throws what it likes. What is refused for another reason than shapes says nothing of that.
+    if (error instanceof ZerothError && error.code !== 'ERR_ZEROTH_SHAPE') throw error;
     return whole;
   }
 }

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
+import { ZerothError } from '../../lib/errors.ts';
 import { concat, exp, matmul, max, mean, mul, reshape, slice, sub, sum, type Tensor } from '../../lib/graph/ops.ts';
 import { accuracy } from '../../lib/nn/metrics.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
@@ -125,6 +126,23 @@ describe('evaluate', () => {
         Array.from(x.data, (value, i) => value - average[i % 2]),
       );
     }
+  });
+
+  it('evaluates whole what fits together for all examples alone, and takes no other refusal for that', async () => {
+    await using objective = await linearModel(1);
+    const tall = await objective.evaluate((_, { x }) => reshape(x, [N / 2, 4]));
+    expect(tall.data).toEqual(x.data);
+    const unless =
+      (error: unknown) =>
+      (_: unknown, { x }: { x: Tensor }) => {
+        if (x.shape[0] < N) throw error;
+        return x;
+      };
+    for (const code of ['ERR_ZEROTH_MEMORY', 'ERR_ZEROTH_TRACE', 'ERR_ZEROTH_ARGUMENT'] as const) {
+      const refused = new ZerothError(code, 'refused');
+      await expect(objective.evaluate(unless(refused))).rejects.toBe(refused);
+    }
+    expect((await objective.evaluate(unless(new ZerothError('ERR_ZEROTH_SHAPE', 'no')))).data).toEqual(x.data);
   });
 
   const infinite = (x: Tensor, scale = 1000) => exp(x.square().add(scale));
