@@ -12,7 +12,6 @@ import { accuracy } from '../nn/metrics.ts';
 import { compile, type Objective } from '../objective/objective.ts';
 import type { Problem } from '../objective/problem.ts';
 import { supervised } from '../objective/supervised.ts';
-import { vectorsOf } from '../optimizers/estimator-state.ts';
 import { learningRateAt } from '../optimizers/schedules.ts';
 import { loadCheckpoint } from '../train/checkpoint.ts';
 import type { TrainEvent } from '../train/events.ts';
@@ -105,9 +104,7 @@ async function measureCurvature(
   const { device, objective } = await openPreset(settings);
   try {
     const checkpoint = await loadCheckpoint(folder);
-    await objective.params.useStates(optimizer.rule.states, optimizer.rule.initial);
-    objective.params.useHeld(vectorsOf(optimizer.estimator));
-    await checkpoint.restore(objective.params);
+    await checkpoint.restore(objective.params, optimizer);
     const run = checkpoint.identity.run as number;
     const { seed, batch } = settings;
     const monitor = new Monitor(objective, optimizer, { probes, seed: BigInt(seed), run, batch });

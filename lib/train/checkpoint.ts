@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeviceBuffer } from '../device/device.ts';
 import { shown, ZerothError } from '../errors.ts';
+import { vectorsOf } from '../optimizers/estimator-state.ts';
 import type { Json } from '../optimizers/json.ts';
+import type { Optimizer } from '../optimizers/optimizer.ts';
 import type { CurvatureReading } from '../optimizers/step-size.ts';
 import type { Params, VectorPiece } from '../params/params.ts';
 import { openSafetensors } from '../params/safetensors/read.ts';
@@ -37,10 +39,13 @@ export interface Checkpoint {
   readonly watch: WatchState;
 }
 
-/** One that was read: with what puts its vectors into parameters whose rule has the same states. */
+/** One that was read. */
 export interface LoadedCheckpoint extends Checkpoint {
-  /** @throws ERR_ZEROTH_ARGUMENT or ERR_ZEROTH_CHECKPOINT, with nothing changed, for vectors that do not fit; else as `loadCheckpoint`. */
-  restore(params: Params): Promise<void>;
+  /**
+   * Puts θ into the parameters, with the vectors of the optimizer's rule and estimator.
+   * @throws ERR_ZEROTH_CHECKPOINT, with nothing changed, where they are others or of another length; else as `loadCheckpoint`.
+   */
+  restore(params: Params, optimizer: Optimizer): Promise<void>;
 }
 
 /** A device vector, or a part of it, as a tensor that is read while it is written. */
@@ -111,21 +116,31 @@ export async function loadCheckpoint(
         'Resume with the options that the run was started with, or start a new run in another folder.',
     );
   }
-  return { ...record, restore: (params) => restore(file, params) };
+  return { ...record, restore: (params, optimizer) => restore(file, params, optimizer) };
 }
 
 /** Vectors go to the device piece by piece. */
-async function restore(file: string, params: Params): Promise<void> {
+async function restore(file: string, params: Params, { rule, estimator }: Optimizer): Promise<void> {
   await using state = await openSafetensors(file);
-  const vectors = [...state.tensors];
-  const wrong = vectors.find(([, { dtype, shape }]) => dtype !== 'F32' || shape.length !== 1);
-  if (wrong) {
+  const held = vectorsOf(estimator);
+  const expected = ['theta', ...rule.states, ...held.map((name) => `held.${name}`)];
+  const received = [...state.tensors.keys()];
+  if (received.length !== expected.length || !expected.every((name) => state.tensors.has(name))) {
     throw new ZerothError(
       'ERR_ZEROTH_CHECKPOINT',
-      `${file}: tensor ${shown(wrong[0])}: expected a vector of F32, received ${wrong[1].dtype} of shape ${shown(wrong[1].shape)}.`,
+      `${file}: expected the vectors ${expected.join(', ')} of this optimizer, received ${received.join(', ') || 'none'}.`,
     );
   }
-  const lengths = new Map(vectors.map(([name, { shape }]) => [name, shape[0]]));
+  for (const [name, { dtype, shape }] of state.tensors) {
+    if (dtype === 'F32' && shape.length === 1 && shape[0] === params.length) continue;
+    throw new ZerothError(
+      'ERR_ZEROTH_CHECKPOINT',
+      `${file}: tensor ${shown(name)}: expected a vector of ${params.length} F32, received ${dtype} of shape ${shown(shape)}.`,
+    );
+  }
+  await params.useStates(rule.states, rule.initial);
+  params.useHeld(held);
+  const lengths = new Map(received.map((name) => [name, params.length]));
   await params.replace(lengths, (name) => state.pieces(name) as AsyncIterable<VectorPiece>);
 }
 

@@ -32,19 +32,22 @@ export class RunFolder {
     makeFolder(path);
     const folder = new RunFolder(path);
     try {
-      const file = join(path, RUN_LOG);
-      if (existsSync(file)) {
-        throw new ZerothError(
-          'ERR_ZEROTH_FILE',
-          `out: expected a folder without a run, received ${path}, which has a ${RUN_LOG}; resume it, remove it, or choose another folder.`,
-        );
-      }
-      folder.#log = new RunLog(file);
+      RunFolder.checkFree(path);
+      folder.#log = new RunLog(join(path, RUN_LOG));
       return folder;
     } catch (error) {
       folder.close();
       throw error;
     }
+  }
+
+  /** Refuses a folder that holds a run, before anything is changed. @throws ERR_ZEROTH_FILE */
+  static checkFree(path: string): void {
+    if (!existsSync(join(path, RUN_LOG))) return;
+    throw new ZerothError(
+      'ERR_ZEROTH_FILE',
+      `out: expected a folder without a run, received ${path}, which has a ${RUN_LOG}; resume it, remove it, or choose another folder.`,
+    );
   }
 
   /**

@@ -51,13 +51,10 @@ export class Run {
 
   async *events(): AsyncGenerator<TrainEvent, void> {
     const begun = performance.now();
-    const { rule } = this.#optimizer;
     const { steps, checkpointEvery, metrics, signal } = this.#settings;
     // A metric that does not fit is refused before anything is written.
     if (Object.keys(metrics).length > 0) this.#metrics = new Metrics(this.#objective, metrics);
     await this.#unlessAborted(() => this.#followed(signal));
-    await this.#objective.params.useStates(rule.states, rule.initial);
-    this.#objective.params.useHeld(vectorsOf(this.#optimizer.estimator));
     yield* this.#open();
 
     while (this.#step < steps && !signal?.aborted && !this.#watch.trouble) {
@@ -98,6 +95,8 @@ export class Run {
       yield this.#write(resumeEvent(this.#objective, this.#optimizer, this.#settings, this.#step));
       return;
     }
+    if (out !== undefined) RunFolder.checkFree(out);
+    await this.#useVectors();
     await this.#watch.begin();
     const { start } = this.#watch.growth;
     const event = await runEvent(this.#objective, this.#optimizer, this.#settings, this.#settled, start);
@@ -105,6 +104,12 @@ export class Run {
     this.#claim();
     yield this.#write(event);
     yield* this.#checkpoint();
+  }
+
+  async #useVectors(): Promise<void> {
+    const { rule, estimator } = this.#optimizer;
+    await this.#objective.params.useStates(rule.states, rule.initial);
+    this.#objective.params.useHeld(vectorsOf(estimator));
   }
 
   #claim(): void {
@@ -134,7 +139,7 @@ export class Run {
     const { out, steps } = this.#settings;
     if (checkpoint.step > steps)
       invalidArgument('steps', `at least the ${checkpoint.step} that the run in ${out} has done`, steps);
-    await checkpoint.restore(this.#objective.params);
+    await checkpoint.restore(this.#objective.params, this.#optimizer);
     this.#step = checkpoint.step;
     this.#lastLoss = checkpoint.lastLoss ?? null;
     this.#stepSizer.restore(checkpoint.stepSize);

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import { compile } from '../../lib/objective/objective.ts';
-import { zoGD } from '../../lib/optimizers/recipes.ts';
+import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
+import { zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
+import { loadSafetensors } from '../../lib/params/safetensors/read.ts';
+import { saveSafetensors } from '../../lib/params/safetensors/write.ts';
 import type { TrainEvent } from '../../lib/train/events.ts';
 import { readRunLog } from '../../lib/train/log.ts';
 import type { TrainOptions } from '../../lib/train/options.ts';
@@ -63,4 +66,38 @@ it('a run that is resumed removes what a checkpoint that was killed in mid-write
   const names = await readdir(out);
   expect(names).toContain('notes.tmp');
   for (const name of torn) expect(names).not.toContain(name);
+});
+
+it('a run that is refused leaves the parameters with the state vectors that they had', async () => {
+  const out = join(folder, 'run');
+  await run({ steps: 10, out });
+  const objective = await compile(device, smallProblem(), { seed: 1 });
+  const momentum = zoGDM({ lr: 0.01 });
+  const ofMomentum = join(folder, 'of-momentum');
+  await train(objective, momentum, { ...common, steps: 10, out: ofMomentum });
+  const file = join(ofMomentum, 'state.safetensors');
+  const { tensors, metadata } = await loadSafetensors(file);
+  const states = async () => {
+    const vectors = [...(await objective.params.settle())];
+    return Promise.all(vectors.map(async ([name, buffer]) => [name, await buffer.readF32()] as const));
+  };
+  const before = await states();
+  expect(before.map(([name]) => name)).toEqual(['theta', 'm']);
+  const refused = async (optimizer: Optimizer, options: Partial<TrainOptions>, code: string) => {
+    await expect(train(objective, optimizer, { ...common, steps: 10, ...options })).rejects.toMatchObject({ code });
+    expect(await states()).toEqual(before);
+  };
+  await refused(zoGD({ lr: 0.05 }), { out }, 'ERR_ZEROTH_FILE');
+  await refused(momentum, { out: ofMomentum, resume: true, seed: 4 }, 'ERR_ZEROTH_CHECKPOINT');
+  await refused(momentum, { out: join(folder, 'none'), resume: true }, 'ERR_ZEROTH_FILE');
+  await refused(momentum, { out: ofMomentum, resume: true, steps: 9 }, 'ERR_ZEROTH_ARGUMENT');
+  const damaged = [new Map(tensors), new Map(tensors), new Map(tensors)];
+  damaged[0].delete('m');
+  damaged[1].set('m', { dtype: 'F32', shape: [3], data: new Float32Array(3) });
+  damaged[2].set('p', { dtype: 'F32', shape: [3], data: new Float32Array(3) });
+  for (const vectors of damaged) {
+    await saveSafetensors(file, vectors, metadata);
+    await refused(momentum, { out: ofMomentum, resume: true }, 'ERR_ZEROTH_CHECKPOINT');
+  }
+  await objective.dispose();
 });
