@@ -39,8 +39,8 @@ export interface EarlyLosses {
  * the loss comes back, and then the highest eighth of them, but never the first, is left out of s: neither a jump nor a spike raises its own
  * limit.
  *
- * A run may begin at a minimum. Where the first losses are all 0 there is no scale yet, and they do not count as early ones; nor do the first
- * few, fewer than 8, where they are 0 to rounding next to all that follows.
+ * A run may begin at a minimum. Where the first losses are all 0 there is no scale yet, and they do not count as early ones. The first few, fewer
+ * than 8, may be 0 to rounding next to all that follows; losses alone cannot tell that from a jump.
  */
 export class Divergence {
   readonly #limit: number;
@@ -58,8 +58,11 @@ export class Divergence {
     this.#reference = referenceOf(this.#early);
   }
 
-  /** Takes the next loss, a finite number. @returns whether the run has diverged. */
-  look(loss: number): boolean {
+  /**
+   * Takes the next loss, a finite number.
+   * @returns whether the run has diverged; `perhaps`, unless the first losses were 0 to rounding: who finds that says so by `forgetFirst`.
+   */
+  look(loss: number): boolean | 'perhaps' {
     if (loss !== 0) this.#first ??= loss;
     if (!this.#isAbove(loss, this.#limit)) {
       this.#remember([...this.#beyond, loss]);
@@ -68,11 +71,15 @@ export class Divergence {
     }
     this.#beyond = [...this.#beyond, loss].slice(-IN_A_ROW);
     if (this.#beyond.length < IN_A_ROW) return false;
-    if (this.#early.length >= IN_A_ROW || !this.#beyond.every((one) => this.#isAbove(one, ROUNDING))) return true;
+    const few = this.#early.length < IN_A_ROW;
+    return few && this.#beyond.every((one) => this.#isAbove(one, ROUNDING)) ? 'perhaps' : true;
+  }
+
+  /** The first losses were 0 to rounding: what followed them is what is usual. */
+  forgetFirst(): void {
     this.#early = [];
     this.#remember(this.#beyond);
     this.#beyond = [];
-    return false;
   }
 
   /** The early losses that a last loss lies far above, by their median, or else the first loss; undefined where it does not. */

@@ -156,7 +156,7 @@ export class Run {
     // A step size is not asked about what is no number.
     const lr = isMeasured(estimate) ? this.#stepSizer.decide(step, estimate) : this.#stepSizer.expected(step);
     this.#lastLoss = Number.isFinite(estimate.loss) ? estimate.loss : null;
-    const cause = this.#watch.look(estimate, lr);
+    const cause = await this.#watch.look(estimate, lr);
     if (cause) {
       await this.#watch.giveUp(cause, step, estimate, lr);
     } else {

@@ -145,7 +145,7 @@ export class Watch {
   }
 
   /** Looks at the estimate of a step, before it is applied. @returns why it must not be; undefined where it may. */
-  look(estimate: Estimate, lr: number): EndCause | undefined {
+  async look(estimate: Estimate, lr: number): Promise<EndCause | undefined> {
     if (!Number.isFinite(estimate.loss)) return 'loss-not-finite';
     this.#loss = estimate.loss;
     if (estimate.kind === 'dense') {
@@ -153,7 +153,13 @@ export class Watch {
     } else if (!estimate.terms.every(({ coefficient: c }) => isFiniteF32(c) && isFiniteF32(lr * c))) {
       return 'update-not-finite';
     }
-    return this.#divergence.look(estimate.loss) ? 'loss-rose' : undefined;
+    const risen = this.#divergence.look(estimate.loss);
+    if (risen !== 'perhaps') return risen ? 'loss-rose' : undefined;
+    // A run that the noise of its steps lifts from a minimum stays near it; one that jumps has left.
+    const { theta } = await this.#objective.params.measure();
+    if (this.#start > 0 && theta.squares > AWAY * this.#start) return 'loss-rose';
+    this.#divergence.forgetFirst();
+    return undefined;
   }
 
   /** Finds out what there is to know of it: the run is over. */

@@ -2,10 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Divergence } from '../../lib/train/divergence.ts';
 
+/** Whether a run is found to have diverged, which has stayed near where it began, or has not. */
+function hasDiverged(divergence: Divergence, loss: number, near = true): boolean {
+  const found = divergence.look(loss);
+  if (found !== 'perhaps') return found;
+  if (near) divergence.forgetFirst();
+  return !near;
+}
+
 /** The step, from 0, at which a run with these losses is found to have diverged; -1 where it is not. */
-function divergedAt(losses: readonly number[], limit = 1000): number {
+function divergedAt(losses: readonly number[], limit = 1000, near = true): number {
   const divergence = new Divergence(limit);
-  return losses.findIndex((loss) => divergence.look(loss));
+  return losses.findIndex((loss) => hasDiverged(divergence, loss, near));
 }
 
 const series = (length: number, at: (i: number) => number) => Array.from({ length }, (_, i) => at(i));
@@ -71,6 +79,14 @@ describe('a divergence', () => {
     expect(step).toBeLessThanOrEqual(latest);
   });
 
+  it.each([1, 2, 5, 7])('is a jump at step %d beyond all rounding of a run that has left where it began', (at) => {
+    for (const high of [2 ** 32 + 2, 1e15, 1e300]) {
+      const losses = series(100, (i) => (i < at ? 1 : high));
+      expect(divergedAt(losses, 1000, false)).toBe(at + 7);
+      expect(divergedAt(losses, 1000, true)).toBe(-1);
+    }
+  });
+
   it('is found at the same step whatever the unit of the loss', () => {
     const unit = fc.integer({ min: -900, max: 800 }).map((exponent) => 2 ** exponent);
     fc.assert(
@@ -97,7 +113,7 @@ describe('a divergence', () => {
 
   it('that is not found leaves a last loss far above the first one, which the end may say', () => {
     const lifted = new Divergence(1000);
-    for (const loss of [0, 1e-14, 1e-14, ...series(50, () => 1e-3)]) lifted.look(loss);
+    for (const loss of [0, 1e-14, 1e-14, ...series(50, () => 1e-3)]) hasDiverged(lifted, loss);
     expect(lifted.usualBelow(1e-3)).toBe(1e-14);
     expect(lifted.usualBelow(1e-12)).toBeUndefined();
     const rising = new Divergence(1000);
@@ -120,10 +136,10 @@ describe('a divergence', () => {
     fc.assert(
       fc.property(anyLosses, fc.nat(79), fc.integer({ min: 1, max: 5 }), (losses, cut, limit) => {
         const first = new Divergence(limit);
-        const before = losses.slice(0, cut).findIndex((loss) => first.look(loss));
+        const before = losses.slice(0, cut).findIndex((loss) => hasDiverged(first, loss));
         if (before >= 0) return expect(before).toBe(divergedAt(losses, limit));
         const second = new Divergence(limit, JSON.parse(JSON.stringify(first.state)));
-        const after = losses.slice(cut).findIndex((loss) => second.look(loss));
+        const after = losses.slice(cut).findIndex((loss) => hasDiverged(second, loss));
         expect(after < 0 ? -1 : after + cut).toBe(divergedAt(losses, limit));
       }),
     );

@@ -68,6 +68,20 @@ const slow: [string, Optimizer][] = [
 const linear = (w: Tensor) => sum(w);
 
 describe('a run whose loss', () => {
+  it('jumps beyond all rounding in its first step has diverged, and one that noise lifts from a minimum has not', async () => {
+    const once = (step: number) => (step === 0 ? 1e8 : 0);
+    const bowl = lossOf((w) => sum(square(w)));
+    const jump = await run(bowl, zoGD({ lr: once }), { steps: 40, monitorEvery: 'off' });
+    expect(jump.losses[1]).toBeGreaterThan(2 ** 32 * jump.losses[0]);
+    expect(jump.end).toMatchObject({ reason: 'diverged', cause: 'loss-rose', steps: 9 });
+    expect(jump.end.message).toMatch(/^The loss rose to .* scale of the first loss/);
+    const far = lossOf((w) => sum(square(sub(w, 1000))), 1000 + 2 ** -13);
+    const lifted = await run(far, gd({ lr: (step) => (step === 0 ? 1e6 : 0) }), { steps: 40, monitorEvery: 'off' });
+    expect(lifted.losses[1]).toBeGreaterThan(2 ** 32 * lifted.losses[0]);
+    expect(lifted.end).toMatchObject({ reason: 'completed', steps: 40 });
+    expect(lifted.end.message).toMatch(/far above/);
+  });
+
   it.each(slow)('starts at 0 and falls without end goes on, with %s', async (_, optimizer) => {
     const { end, losses } = await run(lossOf(linear, 0), optimizer, { steps: 300 });
     expect(end).toMatchObject({ reason: 'completed', steps: 300 });

@@ -52,7 +52,6 @@ const fourth = (w: Tensor) => sum(square(square(w)));
 
 describe('what overflowed', () => {
   it.each<[string, Problem, TrainOptions]>([
-    ['far from where it began', lossOf(fourth), { steps: 100 }],
     ['within a few steps', lossOf(fourth), { steps: 5 }],
     ['where no divergence is looked for', lossOf(fourth), { steps: 100, divergenceLimit: 'off' }],
     ['from a start at 0', lossOf((w) => fourth(sub(w, 1)), 0), { steps: 5 }],
@@ -62,6 +61,12 @@ describe('what overflowed', () => {
     expect(end.message).toContain('smaller η');
     expect(end.message).not.toContain('does not mend');
     expect((await run(problem, adam({ lr: 1e-3 }), options)).end.reason).toBe('completed');
+  });
+
+  it('in a state because θ ran away is said of the loss first, where that has risen for long enough', async () => {
+    const { end } = await run(lossOf(fourth), adam({ lr: 1e8 }), { steps: 100 });
+    expect(end).toMatchObject({ reason: 'diverged', cause: 'loss-rose', steps: 9 });
+    expect(end.message).toContain('smaller η');
   });
 
   it('in a state because θ ran away down a loss that has no bottom is no matter of the scale either', async () => {
