@@ -6,7 +6,7 @@ export const presetNames = ['sorting-small', 'sorting-mlp', 'cifar-small', 'cifa
 export type PresetName = (typeof presetNames)[number];
 
 /** How a preset trains with one of the optimizers, unless options say otherwise. */
-export interface PresetRun {
+interface PresetRun {
   readonly lr: number;
   /** Enough to get where `reaches` says. */
   readonly steps: number;
@@ -19,7 +19,7 @@ export interface PresetRun {
 }
 
 /** What a preset trains. */
-export interface Preset {
+interface Preset {
   readonly summary: string;
   /** Whether `--data` must name a folder. */
   readonly needsData: boolean;

@@ -4,7 +4,7 @@ import type { MonitorEvent, StepEvent, TrainEvent, WarningEvent } from '../train
 import type { TextStream } from './context.ts';
 import { wrapped } from './wrap.ts';
 
-export interface ProgressOptions {
+interface ProgressOptions {
   /** Steps of the whole run. */
   readonly steps: number;
   /** Milliseconds, monotonic. */

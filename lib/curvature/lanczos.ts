@@ -12,7 +12,7 @@ const NEGLIGIBLE = 1e-7;
 /** Column j: coefficients of H q_j on the basis up to what q_j added to it. */
 type Columns = readonly (readonly number[])[];
 
-export interface LanczosFound<V> extends Found<V> {
+interface LanczosFound<V> extends Found<V> {
   /** Of the Krylov space of the start alone: all of it, or up to where the basis was first cut back. */
   readonly krylov: Columns;
 }

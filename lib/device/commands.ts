@@ -25,7 +25,7 @@ export interface BufferHandle {
   readonly id: number;
   readonly byteLength: number;
 }
-export interface ProgramHandle {
+interface ProgramHandle {
   readonly id: number;
   readonly arenaBytes: number;
 }
@@ -90,7 +90,7 @@ export interface VectorCoefficient {
 }
 
 /** Linear combinations of vectors of the same length, and their scalar products. */
-export interface LinearCombinations {
+interface LinearCombinations {
   /** Elements of each vector. */
   readonly count: number;
   readonly of: readonly DeviceVector[];

@@ -22,14 +22,14 @@ export interface AddonFile {
 }
 
 /** What matters of the header of an ELF file. */
-export interface ElfHeader {
+interface ElfHeader {
   /** The processor that it is built for, in Node's words. */
   readonly machine: string;
   /** The length of the whole file, at least. */
   readonly bytes: number;
 }
 
-export interface LoadFailure {
+interface LoadFailure {
   readonly kind: 'library' | 'glibc' | 'architecture' | 'damaged' | 'absent' | 'node' | 'unknown';
   readonly found: string;
   readonly needed: string;

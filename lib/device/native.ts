@@ -15,7 +15,7 @@ import {
 } from './load-failure.ts';
 
 /** The addon, exactly as native/addon defines it. Only `lib/device` sees this. */
-export interface NativeAddon {
+interface NativeAddon {
   readonly Device: new (threads: number) => NativeDevice;
   /** The instruction set that kernels use: the best one here, or what ZEROTH_ISA names. */
   activeIsa(): string;

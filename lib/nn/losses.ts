@@ -40,7 +40,7 @@ function masked(loss: string, x: Tensor, mask: Tensor, lossOf: (x: Tensor) => Te
   return { sum: sum(mul(mask, lossOf(counted))), weight: sum(mask) };
 }
 
-export interface MaskOptions {
+interface MaskOptions {
   /** f32, a weight a position: 1 where it counts and 0 where not, whatever stands there. Default: all count. */
   readonly mask?: Tensor;
 }

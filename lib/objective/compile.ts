@@ -22,7 +22,7 @@ export type ProgramKind = 'loss' | 'weight' | 'derivative' | 'gradient' | `hvp${
 export type Specs = Readonly<Record<string, TensorSpec>>;
 
 /** A traced function of the objective's tensors, and of `vectors` where there are any. */
-export type ObjectiveFunction = (
+type ObjectiveFunction = (
   parameters: Tensors,
   data: Tensors,
   constants: Tensors,

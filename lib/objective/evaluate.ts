@@ -23,7 +23,7 @@ export type Evaluated<Result> = Result extends Tensor
   : { readonly [K in keyof Result]: Evaluated<Result[K]> };
 
 /** What a function is evaluated with and on. */
-export interface EvaluationContext {
+interface EvaluationContext {
   readonly device: Device;
   readonly compiler: Compiler;
   readonly data: DeviceData;

@@ -16,7 +16,7 @@ export interface PlannedStep {
 }
 
 /** What a planned step measured. */
-export interface StretchStep {
+interface StretchStep {
   readonly planned: PlannedStep;
   readonly losses: Float64Array;
 }

@@ -51,7 +51,7 @@ export function piecewise(pieces: Readonly<Record<number, number>>): Schedule {
 }
 
 /** A rise to a peak and a decay to an end. */
-export interface WarmupDecay {
+interface WarmupDecay {
   /** Largest η, reached at step `warmupSteps`. */
   readonly peak: number;
   /** Steps of linear rise from 0 to `peak`; step 0 already takes peak/warmupSteps, so that no step is wasted. 0: no warm-up. */

@@ -2,7 +2,7 @@ import type { Direction } from './direction.ts';
 import { philox4x32 } from './philox.ts';
 
 /** Distributions that are made of whole numbers alone, which every language computes alike. */
-export type ExactDistribution = 'uniform' | 'rademacher';
+type ExactDistribution = 'uniform' | 'rademacher';
 
 const WORD = 2 ** 32;
 

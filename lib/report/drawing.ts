@@ -19,7 +19,7 @@ export interface PlotFrame {
   readonly document?: SvgDocument;
 }
 
-export type MonitorPoint = PlotMonitor & { readonly run: string };
+type MonitorPoint = PlotMonitor & { readonly run: string };
 
 /** A plot: its legend, its axes, its marks. */
 export interface Content {

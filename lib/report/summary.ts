@@ -115,7 +115,7 @@ export function limitFormula({ monitors, run }: RunSummary): string {
 }
 
 /** Where a run started with one learning rate and kept it, that rate; otherwise all of them, in order. */
-export function learningRatesOf(summary: RunSummary): number[] {
+function learningRatesOf(summary: RunSummary): number[] {
   return summary.learningRates.length > 0 ? summary.learningRates.map(({ lr }) => lr) : [summary.run.optimizer.lr];
 }
 

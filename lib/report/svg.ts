@@ -5,7 +5,7 @@ import { plotsOf } from './plots.ts';
 import { standaloneSvg } from './standalone.ts';
 
 /** A plot as a file of its own. */
-export interface SvgFile {
+interface SvgFile {
   readonly name: string;
   readonly svg: string;
 }

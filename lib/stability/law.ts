@@ -10,7 +10,7 @@ import type { Moments } from '../optimizers/optimizer.ts';
  */
 
 /** κ: how much of the curvature along one direction acts on that direction itself. Negative for few-valued directions with momentum. */
-export function selfCoupling({ s1 }: Moments, beta: number): number {
+function selfCoupling({ s1 }: Moments, beta: number): number {
   return (s1 / 2) * (1 + beta) - beta;
 }
 

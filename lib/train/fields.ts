@@ -15,7 +15,7 @@ export interface Field<Value, Optional extends boolean = false> {
 }
 
 /** The fields of a type: all of them and no other, each of its own type, and optional where it is so there. */
-export type FieldsOf<T> = {
+type FieldsOf<T> = {
   readonly [Name in keyof T]-?: undefined extends T[Name] ? Field<Exclude<T[Name], undefined>, true> : Field<T[Name]>;
 };
 

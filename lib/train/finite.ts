@@ -4,7 +4,7 @@ import type { MeasuredParams } from '../params/measure.ts';
 import type { DeviceGradient, Params } from '../params/params.ts';
 
 /** An element that is not finite, by the name of its tensor. */
-export interface Overflow {
+interface Overflow {
   /** `theta`, a state vector, or the gradient. */
   readonly vector: 'theta' | 'gradient' | StateName;
   readonly tensor: string;

@@ -116,7 +116,7 @@ async function noDifference(along: Line, mu: number, batch: boolean): Promise<Ca
 }
 
 /** Why a gradient is exactly 0, told apart by what the loss does at longer and longer displacements along z. */
-export function whyNoGradient(objective: Objective, direction: Direction, signal?: AbortSignal): Promise<Cause> {
+function whyNoGradient(objective: Objective, direction: Direction, signal?: AbortSignal): Promise<Cause> {
   return withLine({ objective, direction, signal }, noGradient);
 }
 

@@ -15,7 +15,7 @@ export type Measurement = Omit<MonitorEvent, 'squaredNorm' | 'diffusion' | 'metr
 /** Relative residual of λmax: its error is of the square of that, and 20 iterations usually reach it. */
 const TOP_TOLERANCE = 1e-2;
 
-export interface MonitorOptions {
+interface MonitorOptions {
   /** Hutchinson probes of a measurement. */
   readonly probes: number;
   readonly seed: bigint;

@@ -24,7 +24,7 @@ export interface MotionState {
 }
 
 /** Steps between which not one bit of θ changed, although there were updates that are not zero. */
-export interface Standstill {
+interface Standstill {
   readonly from: number;
   readonly to: number;
 }

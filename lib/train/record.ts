@@ -1,7 +1,7 @@
 import { shown } from '../errors.ts';
 
 /** What was read from a file, as far as it is a record at all. */
-export type Unknowns = Record<string, unknown>;
+type Unknowns = Record<string, unknown>;
 
 export const isRecord = (value: unknown): value is Unknowns =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

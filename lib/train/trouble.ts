@@ -27,7 +27,7 @@ export interface Stand {
 }
 
 /** An estimate that must not be applied. */
-export interface Refused {
+interface Refused {
   readonly cause: EndCause;
   readonly estimate: Estimate;
   readonly lr: number;
