@@ -193,26 +193,27 @@ export function limitName(runs: readonly PlotRun[]): string {
 }
 
 /**
- * A dot a monitor point, with a bar of `error` up and down. What lies beyond the axis is left to the line, which is clipped there:
- * a dot is whole or not at all.
+ * What was measured: a line, and a dot a monitor point with a bar of `error` up and down. What lies beyond the axis is left to the line, which is
+ * clipped there: a dot is whole or not at all.
  */
-export function dots(
+export function measured(
   points: readonly MonitorPoint[],
-  y: (point: MonitorPoint) => number,
+  name: 'ratio' | 'positiveTrace' | 'lambdaMax' | 'squaredNorm',
   { bottom, top }: Axis,
   frame: PlotFrame,
   error?: (point: MonitorPoint) => number,
 ): Plot.Markish[] {
-  const shown = points.filter((point) => y(point) <= top && y(point) >= bottom);
+  const shown = points.filter((point) => point[name] <= top && point[name] >= bottom);
   const bars = error && {
     x: 'step' as const,
-    y1: (d: MonitorPoint) => Math.max(bottom, y(d) - error(d)),
-    y2: (d: MonitorPoint) => Math.min(top, y(d) + error(d)),
+    y1: (d: MonitorPoint) => Math.max(bottom, d[name] - error(d)),
+    y2: (d: MonitorPoint) => Math.min(top, d[name] + error(d)),
     stroke: 'run',
     strokeWidth: 1.6,
   };
   return [
+    Plot.lineY(points, { x: 'step', y: name, z: 'run', stroke: 'run', strokeWidth: 1.3, clip: true }),
     ...(bars ? [Plot.ruleX(shown, bars)] : []),
-    Plot.dot(shown, { x: 'step', y, fill: 'run', r: points.length > frame.width / 4 ? 1.5 : 3 }),
+    Plot.dot(shown, { x: 'step', y: name, fill: 'run', r: points.length > frame.width / 4 ? 1.5 : 3 }),
   ];
 }
