@@ -1,6 +1,7 @@
 // The one interface that a device implements. The engine above it owns the queue and decodes commands; a backend only
 // computes. Every call comes from the engine's worker thread, one at a time, except where it says otherwise. The engine
-// has checked every command of a job against what it is made of before the first of them runs.
+// has checked every command of a job against what it is made of before the first of them runs. Offsets into buffers are
+// in bytes, and multiples of the size of the elements that are there.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -78,8 +79,8 @@ struct OutputBinding {
   enum class Mode : uint32_t { addToSlot = 1, store = 2, accumulate = 3 };
   Mode mode;
   uint32_t slot = 0;  // addToSlot: results[slot] += weight · value
-  BufferRef buffer;   // otherwise rows of `rowLength` elements go to buffer[offset + row · rowStride]
-  size_t offset = 0, rowLength = 0, rowStride = 0;
+  BufferRef buffer;   // otherwise rows of `rowLength` elements go to its bytes from byteOffset + row · byteStride on
+  size_t byteOffset = 0, rowLength = 0, byteStride = 0;
   double weight = 1;
 };
 
@@ -94,10 +95,10 @@ struct Sums {
   double sum = 0, squares = 0;
 };
 
-// A vector of f32 that begins at an element of a buffer.
+// A vector of f32 somewhere in a buffer.
 struct VectorRef {
   BufferRef buffer;
-  size_t offset = 0;
+  size_t byteOffset = 0;
 };
 
 // Linear combinations of vectors, element by element: output a = (Σ coefficients[a][i] · input i) · factor, summed in
@@ -141,11 +142,11 @@ class Backend {
   virtual void copy(const Buffer& from, size_t fromByte, Buffer& to, size_t toByte, size_t bytes) = 0;
   // Row i of `to` becomes row rows[i] of `from`.
   virtual void gatherRows(const Buffer& from, size_t rowBytes, Buffer& to, const std::vector<uint32_t>& rows) = 0;
-  // to[offset + i] = scale · z(direction)[first + i], in a space unless it is null.
-  virtual void fill(Buffer& to, size_t offset, const Direction& direction, const Space* space, uint64_t first,
+  // Element i from there on = scale · z(direction)[first + i], in a space unless it is null.
+  virtual void fill(Buffer& to, size_t byteOffset, const Direction& direction, const Space* space, uint64_t first,
                     size_t count, float scale) = 0;
-  // Over elements [offset, offset + count).
-  virtual Sums sums(const Buffer& of, size_t offset, size_t count) = 0;
+  // Over `count` elements.
+  virtual Sums sums(const Buffer& of, size_t byteOffset, size_t count) = 0;
   // Returns outputs × with scalar products, in f64.
   virtual std::vector<double> linear(const LinearOp& op) = 0;
   // One pass over memory: out = ops(in); out may be in.

@@ -66,20 +66,21 @@ export interface InputBinding {
 export type OutputBinding =
   /** result[slot] += weight · value; the output has rank 0. */
   | { readonly mode: 'addToSlot'; readonly slot: number; readonly weight: number }
-  /** The output's rows go to buffer[offset + row · rowStride], times weight; `accumulate` adds to what is there. */
+  /** The output's rows go to the buffer's bytes from byteOffset + row · byteStride on, times weight; `accumulate` adds to what is there. */
   | {
       readonly mode: 'store' | 'accumulate';
       readonly buffer: BufferHandle;
-      readonly offset: number;
+      readonly byteOffset: number;
+      /** Elements. */
       readonly rowLength: number;
-      readonly rowStride: number;
+      readonly byteStride: number;
       readonly weight: number;
     };
 
-/** A vector of f32 that begins at an element of a buffer. */
+/** A vector of f32 somewhere in a buffer. */
 export interface DeviceVector {
   readonly buffer: BufferHandle;
-  readonly offset: number;
+  readonly byteOffset: number;
 }
 
 /** `factor`; with a slot, factor · result[slot], or factor / √result[slot], which of a vector of zeros is 0. */
@@ -105,7 +106,10 @@ interface LinearCombinations {
   readonly with: readonly DeviceVector[];
 }
 
-/** Commands for the device, run in order by one submission: the narrow boundary between the languages. */
+/**
+ * Commands for the device, run in order by one submission: the narrow boundary between the languages. Offsets into buffers are in bytes, and
+ * multiples of the size of the elements that are there; counts are of elements.
+ */
 export class CommandList {
   #words: number[] = [0];
   /** Numbers of the spaces that were given, from 1. */
@@ -156,7 +160,7 @@ export class CommandList {
     for (const output of outputs) {
       this.#words.push(OUTPUT_MODE[output.mode]);
       if (output.mode === 'addToSlot') this.#words.push(output.slot);
-      else this.#words.push(output.buffer.id, output.offset, output.rowLength, output.rowStride);
+      else this.#words.push(output.buffer.id, output.byteOffset, output.rowLength, output.byteStride);
       this.#words.push(output.weight);
     }
     return this;
@@ -167,10 +171,10 @@ export class CommandList {
     return this;
   }
 
-  /** to[offset + i] = scale · z(direction)[first + i], i < count (in elements). */
-  fill(to: BufferHandle, offset: number, direction: Direction, first: number, count: number, scale = 1): this {
+  /** Element i of what begins at `byteOffset` = scale · z(direction)[first + i], i < count. */
+  fill(to: BufferHandle, byteOffset: number, direction: Direction, first: number, count: number, scale = 1): this {
     this.#declare(direction);
-    this.#words.push(COMMAND.fill, to.id, offset);
+    this.#words.push(COMMAND.fill, to.id, byteOffset);
     this.#direction(direction);
     this.#words.push(first, count, scale);
     return this;
@@ -183,9 +187,9 @@ export class CommandList {
     return this;
   }
 
-  /** result[slot] += Σ of[offset + i], result[slot + 1] += Σ of[offset + i]², i < count, in f64: finite if and only if all elements are. */
-  sums(of: BufferHandle, offset: number, count: number, slot: number): this {
-    this.#words.push(COMMAND.sums, of.id, offset, count, slot);
+  /** result[slot] += Σ xᵢ, result[slot + 1] += Σ xᵢ², of the `count` elements x from `byteOffset` on, in f64: finite if and only if all elements are. */
+  sums(of: BufferHandle, byteOffset: number, count: number, slot: number): this {
+    this.#words.push(COMMAND.sums, of.id, byteOffset, count, slot);
     return this;
   }
 
@@ -211,7 +215,7 @@ export class CommandList {
       for (const { factor, slot, inverseRoot } of coefficients)
         this.#words.push(factor, slotOrNone(slot), inverseRoot ? 1 : 0);
     }
-    this.#words.push(factor?.buffer.id ?? 0, factor?.offset ?? 0);
+    this.#words.push(factor?.buffer.id ?? 0, factor?.byteOffset ?? 0);
     this.#vectors(others);
     this.#words.push(slot);
     return this;
@@ -229,7 +233,7 @@ export class CommandList {
 
   #vectors(vectors: readonly (DeviceVector | null)[]): void {
     this.#words.push(vectors.length);
-    for (const vector of vectors) this.#words.push(vector?.buffer.id ?? 0, vector?.offset ?? 0);
+    for (const vector of vectors) this.#words.push(vector?.buffer.id ?? 0, vector?.byteOffset ?? 0);
   }
 
   #direction({ distribution, seed, stream, space }: Direction): void {

@@ -10,7 +10,10 @@ import type {
 } from '../curvature/space.ts';
 import { CommandList, type DeviceVector, type VectorCoefficient } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
+import { ELEMENT_BYTES } from '../graph/plan/format.ts';
 import { checkHostBytes } from '../host-memory.ts';
+
+const F32 = ELEMENT_BYTES.f32;
 
 /** A vector in memory that is there to be read and written. */
 export interface HeldVector extends DeviceVector {
@@ -29,25 +32,25 @@ export class DeviceSpace implements VectorSpace<HeldVector> {
 
   require(vectors: number, { what, remedy }: MemoryPurpose): void {
     // The memory of the CPU is the machine's, which promises more than it has.
-    checkHostBytes(what, vectors * this.dimension * 4, remedy);
+    checkHostBytes(what, vectors * this.dimension * F32, remedy);
   }
 
   allocate(vectors: number): Block<HeldVector> {
-    const buffer = this.#device.allocate(vectors * this.dimension * 4);
-    const vector = (_: unknown, i: number) => ({ buffer, offset: i * this.dimension });
+    const buffer = this.#device.allocate(vectors * this.dimension * F32);
+    const vector = (_: unknown, i: number) => ({ buffer, byteOffset: i * this.dimension * F32 });
     return { vectors: Array.from({ length: vectors }, vector), dispose: () => buffer.dispose() };
   }
 
-  write([{ buffer, offset }]: readonly HeldVector[], values: Float32Array): Promise<void> {
-    return buffer.write(values, 4 * offset);
+  write([{ buffer, byteOffset }]: readonly HeldVector[], values: Float32Array): Promise<void> {
+    return buffer.write(values, byteOffset);
   }
 
-  writePiece({ buffer, offset }: HeldVector, first: number, values: Float32Array): Promise<void> {
-    return buffer.write(values, 4 * (offset + first));
+  writePiece({ buffer, byteOffset }: HeldVector, first: number, values: Float32Array): Promise<void> {
+    return buffer.write(values, byteOffset + first * F32);
   }
 
   read(from: readonly HeldVector[]): Promise<Float32Array> {
-    return from[0].buffer.readF32(from[0].offset, from.length * this.dimension);
+    return from[0].buffer.readF32(from[0].byteOffset / F32, from.length * this.dimension);
   }
 
   work(): DeviceWork {
@@ -67,8 +70,8 @@ export class DeviceWork implements Work<HeldVector> {
     this.#dimension = dimension;
   }
 
-  fill({ buffer, offset }: HeldVector, direction: VectorDirection): void {
-    this.list.fill(buffer, offset, direction, 0, this.#dimension);
+  fill({ buffer, byteOffset }: HeldVector, direction: VectorDirection): void {
+    this.list.fill(buffer, byteOffset, direction, 0, this.#dimension);
   }
 
   combine({ to, terms, factor, with: others = [] }: Combination<HeldVector>): number {

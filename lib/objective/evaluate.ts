@@ -3,6 +3,7 @@ import type { Device, DeviceBuffer, DeviceProgram } from '../device/device.ts';
 import { invalidArgument, ZerothError } from '../errors.ts';
 import { greatest } from '../extremes.ts';
 import { type Graph, type Shape, sizeOf } from '../graph/node.ts';
+import { ELEMENT_BYTES } from '../graph/plan/format.ts';
 import type { Plan } from '../graph/plan/plan.ts';
 import { Tensor } from '../graph/tensor.ts';
 import { tensorsOf } from '../graph/trace.ts';
@@ -146,7 +147,8 @@ export class Evaluation<Result> {
     const [most, rest] = [await this.#program(rows), examples % rows > 0 ? await this.#program(examples % rows) : null];
     const results: (DeviceBuffer | undefined)[] = [];
     try {
-      for (const shape of shapes) results.push(shape.length === 0 ? undefined : device.allocate(sizeOf(shape) * 4));
+      for (const shape of shapes)
+        results.push(shape.length === 0 ? undefined : device.allocate(sizeOf(shape) * ELEMENT_BYTES.f32));
       const list = new CommandList(shapes.length);
       const inputs = data.select(list, null);
       for (let first = 0; first < examples; first += rows) {
@@ -156,8 +158,8 @@ export class Evaluation<Result> {
           if (!buffer) return { mode: 'addToSlot', slot: i, weight: 1 };
           // The piece's part of a result is one row of the binding.
           const rowLength = (sizeOf(shape) / examples) * size;
-          const offset = (sizeOf(shape) / examples) * first;
-          return { mode: 'store', buffer, offset, rowLength, rowStride: rowLength, weight: 1 };
+          const byteOffset = (sizeOf(shape) / examples) * first * ELEMENT_BYTES.f32;
+          return { mode: 'store', buffer, byteOffset, rowLength, byteStride: rowLength * ELEMENT_BYTES.f32, weight: 1 };
         });
         const program = size < rows && rest ? rest : most;
         list.call(program, [{ buffer: theta, byteOffset: 0 }, ...inputs(first)], outputs);

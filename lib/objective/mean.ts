@@ -1,6 +1,7 @@
 import { type BufferHandle, CommandList, type InputBinding, type OutputBinding } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { MAX_F32, ZerothError } from '../errors.ts';
+import { ELEMENT_BYTES } from '../graph/plan/format.ts';
 import type { Layout } from '../params/layout.ts';
 import type { Compiler, ProgramKind } from './compile.ts';
 import type { DeviceData } from './device-data.ts';
@@ -137,14 +138,14 @@ export class Mean {
     }
   }
 
-  /** Outputs, one a parameter tensor, that make up rows of flat vectors, from element `first` on. The first piece stores, the others accumulate. */
-  vectorOutputs(buffer: BufferHandle, weight: number, piece: number, first = 0): OutputBinding[] {
+  /** Outputs, one a parameter tensor, that make up rows of flat vectors, from `firstByte` on. The first piece stores, the others accumulate. */
+  vectorOutputs(buffer: BufferHandle, weight: number, piece: number, firstByte = 0): OutputBinding[] {
     return this.#layout.tensors.map(({ offset, size }) => ({
       mode: piece > 0 ? 'accumulate' : 'store',
       buffer,
-      offset: first + offset,
+      byteOffset: firstByte + offset * ELEMENT_BYTES.f32,
       rowLength: size,
-      rowStride: this.#layout.length,
+      byteStride: this.#layout.length * ELEMENT_BYTES.f32,
       weight,
     }));
   }

@@ -253,10 +253,9 @@ export class Objective<P extends string = string, D extends string = string, C e
     const pieces = await this.#mean.pieces(`hvp${count}`);
     const scale = await this.#mean.scale(theta, null);
     const data = this.#mean.data.select(list, null);
-    const { buffer, offset } = products;
-    const rows = (share: number, i: number) => this.#mean.vectorOutputs(buffer, scale ?? share, i, offset);
-    const input = { buffer: vectors.buffer, byteOffset: 4 * vectors.offset };
-    this.#mean.call(list, pieces, theta, data, rows, [input]);
+    const { buffer, byteOffset } = products;
+    const rows = (share: number, i: number) => this.#mean.vectorOutputs(buffer, scale ?? share, i, byteOffset);
+    this.#mean.call(list, pieces, theta, data, rows, [vectors]);
   }
 
   /** Frees the programs, the data and the parameters. */

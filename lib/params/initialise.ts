@@ -1,5 +1,6 @@
 import { CommandList } from '../device/commands.ts';
 import type { Device } from '../device/device.ts';
+import { ELEMENT_BYTES } from '../graph/plan/format.ts';
 import { hostArray } from '../host-memory.ts';
 import { checkSpec, initialValues, isArrayInit, type ParameterSpec } from '../nn/parameters.ts';
 import { stream } from '../random/direction.ts';
@@ -22,21 +23,22 @@ export async function createParams(
   const list = new CommandList();
   const given: { readonly at: number; readonly values: Float32Array }[] = [];
   for (const [i, { name, offset, size }] of params.layout.tensors.entries()) {
+    const byteOffset = offset * ELEMENT_BYTES.f32;
     const { init } = specs[name];
     if (isArrayInit(init)) {
-      given.push({ at: offset * 4, values: initialValues(name, specs[name]) });
+      given.push({ at: byteOffset, values: initialValues(name, specs[name]) });
       continue;
     }
     const direction = { seed, stream: stream('initialisation', i) };
     switch (init.kind) {
       case 'uniform':
-        list.fill(params.theta, offset, { ...direction, distribution: 'uniform' }, 0, size, init.bound);
+        list.fill(params.theta, byteOffset, { ...direction, distribution: 'uniform' }, 0, size, init.bound);
         break;
       case 'normal':
-        list.fill(params.theta, offset, { ...direction, distribution: 'normal' }, 0, size, init.std);
+        list.fill(params.theta, byteOffset, { ...direction, distribution: 'normal' }, 0, size, init.std);
         break;
       case 'constant':
-        if (init.value !== 0) given.push({ at: offset * 4, values: constant(name, size, init.value) });
+        if (init.value !== 0) given.push({ at: byteOffset, values: constant(name, size, init.value) });
         break;
     }
   }

@@ -16,7 +16,7 @@ class CpuBuffer : public Buffer {
 };
 
 inline char* at(const Buffer& buffer, size_t byte) { return static_cast<const CpuBuffer&>(buffer).at(byte); }
-inline float* floats(const Buffer& buffer) { return reinterpret_cast<float*>(at(buffer, 0)); }
+inline float* floats(const Buffer& buffer, size_t byte = 0) { return reinterpret_cast<float*>(at(buffer, byte)); }
 inline float* floats(const BufferRef& buffer) { return buffer ? floats(*buffer) : nullptr; }
 
 }  // namespace zeroth::cpu

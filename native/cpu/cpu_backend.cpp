@@ -77,9 +77,9 @@ class CpuBackend : public Backend {
     for (size_t i = 0; i < rows.size(); ++i) std::memcpy(at(to, i * rowBytes), at(from, rows[i] * rowBytes), rowBytes);
   }
 
-  void fill(Buffer& to, size_t offset, const Direction& direction, const Space* space, uint64_t first, size_t count,
+  void fill(Buffer& to, size_t byteOffset, const Direction& direction, const Space* space, uint64_t first, size_t count,
             float scale) override {
-    float* const out = floats(to) + offset;
+    float* const out = floats(to, byteOffset);
     // An exception on another thread would end the process.
     checkDirection(direction, "fill");
     parallelChunks(&team_, count, [&](size_t, size_t begin, size_t end) {
@@ -93,13 +93,13 @@ class CpuBackend : public Backend {
     });
   }
 
-  Sums sums(const Buffer& of, size_t offset, size_t count) override {
-    return zeroth::sums(floats(of) + offset, count, &team_);
+  Sums sums(const Buffer& of, size_t byteOffset, size_t count) override {
+    return zeroth::sums(floats(of, byteOffset), count, &team_);
   }
 
   std::vector<double> linear(const LinearOp& op) override {
     const auto at = [](const VectorRef& vector) {
-      return vector.buffer ? floats(*vector.buffer) + vector.offset : nullptr;
+      return vector.buffer ? floats(*vector.buffer, vector.byteOffset) : nullptr;
     };
     LinearVectors vectors{op.count, {}, {}, op.coefficients.data(), at(op.factor), {}};
     for (const VectorRef& input : op.inputs) vectors.inputs.push_back(at(input));

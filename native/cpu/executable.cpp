@@ -23,9 +23,9 @@ Delivery deliveryOf(const void* value, uint64_t count, const OutputBinding& outp
   return {static_cast<const float*>(value),
           count,
           floats(*output.buffer),
-          output.offset,
+          output.byteOffset / sizeof(float),
           output.rowLength,
-          output.rowStride,
+          output.byteStride / sizeof(float),
           static_cast<float>(output.weight),
           accumulate};
 }

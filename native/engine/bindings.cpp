@@ -30,9 +30,11 @@ void checkOutput(const Output& declared, const OutputBinding& binding, size_t in
     throw CommandError(where() + " does not consist of rows of the given length");
   }
   const uint64_t rows = declared.count / length;
-  const uint64_t capacity = binding.buffer->bytes() / 4;
-  if (rows > 0 && (binding.offset > capacity || length > capacity - binding.offset ||
-                   (rows > 1 && binding.rowStride > (capacity - binding.offset - length) / (rows - 1)))) {
+  if (rows == 0) return;
+  const uint64_t rowBytes = length * format::bytesOf(declared.dtype);
+  const uint64_t capacity = binding.buffer->bytes();
+  if (binding.byteOffset > capacity || rowBytes > capacity - binding.byteOffset ||
+      (rows > 1 && binding.byteStride > (capacity - binding.byteOffset - rowBytes) / (rows - 1))) {
     throw CommandError(where() + " ends beyond its buffer");
   }
 }

@@ -41,9 +41,9 @@ Call readCall(Reader& reader, size_t slots) {
       binding.slot = reader.slot("a slot", slots);
     } else {
       binding.buffer = reader.buffer();
-      binding.offset = reader.integer("offset");
+      binding.byteOffset = reader.bytes("offset");
       binding.rowLength = reader.integer("row length");
-      binding.rowStride = reader.integer("row stride");
+      binding.byteStride = reader.bytes("row stride");
     }
     // Buffers hold f32, slots f64.
     const bool slot = binding.mode == OutputBinding::Mode::addToSlot;
@@ -69,12 +69,12 @@ CopyCommand readCopy(Reader& reader) {
 FillCommand readFill(Reader& reader) {
   FillCommand command;
   command.to = reader.buffer();
-  command.offset = reader.integer("offset");
+  command.byteOffset = reader.bytes("offset");
   command.direction = reader.direction(command.space);
   command.first = reader.integer("first element");
   command.count = reader.integer("count");
   command.scale = reader.finiteFloat("scale");
-  checkExtent(*command.to, command.offset, command.count, 4, "fill");
+  checkVector(*command.to, command.byteOffset, command.count, "fill");
   return command;
 }
 
@@ -98,10 +98,10 @@ GatherRowsCommand readGatherRows(Reader& reader) {
 SumsCommand readSums(Reader& reader, size_t slots) {
   SumsCommand command;
   command.of = reader.buffer();
-  command.offset = reader.integer("offset");
+  command.byteOffset = reader.bytes("offset");
   command.count = reader.integer("count");
   command.slot = reader.word("slot");
-  checkExtent(*command.of, command.offset, command.count, 4, "sums");
+  checkVector(*command.of, command.byteOffset, command.count, "sums");
   if (slots < 2 || command.slot > slots - 2) throw CommandError("job: a slot beyond the declared results");
   return command;
 }

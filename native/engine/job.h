@@ -25,7 +25,7 @@ struct CopyCommand {
 
 struct FillCommand {
   BufferRef to;
-  size_t offset;
+  size_t byteOffset;
   Direction direction;
   const Space* space;
   uint64_t first;
@@ -42,7 +42,7 @@ struct GatherRowsCommand {
 // Adds the sum of the elements to a slot, and that of their squares to the next.
 struct SumsCommand {
   BufferRef of;
-  size_t offset, count;
+  size_t byteOffset, count;
   uint32_t slot;
 };
 

@@ -8,8 +8,8 @@ namespace zeroth {
 namespace {
 
 VectorRef readVector(Reader& reader, BufferRef buffer, size_t count) {
-  VectorRef vector{std::move(buffer), reader.integer("offset")};
-  if (vector.buffer) checkExtent(*vector.buffer, vector.offset, count, 4, "vector");
+  VectorRef vector{std::move(buffer), reader.bytes("offset")};
+  if (vector.buffer) checkVector(*vector.buffer, vector.byteOffset, count, "vector");
   return vector;
 }
 
@@ -21,11 +21,12 @@ std::vector<VectorRef> readVectors(Reader& reader, size_t count, const char* wha
   return vectors;
 }
 
-bool same(const VectorRef& a, const VectorRef& b) { return a.buffer == b.buffer && a.offset == b.offset; }
+bool same(const VectorRef& a, const VectorRef& b) { return a.buffer == b.buffer && a.byteOffset == b.byteOffset; }
 
 bool overlap(const VectorRef& a, const VectorRef& b, size_t count) {
   if (!a.buffer || a.buffer != b.buffer) return false;
-  return a.offset < b.offset ? b.offset - a.offset < count : a.offset - b.offset < count;
+  const size_t bytes = count * format::bytesOf(DType::f32);
+  return a.byteOffset < b.byteOffset ? b.byteOffset - a.byteOffset < bytes : a.byteOffset - b.byteOffset < bytes;
 }
 
 // What is written is read, if at all, at the same elements.

@@ -66,10 +66,10 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
   const bool places = op.kind == PassOp::Kind::keep || op.kind == PassOp::Kind::resume;
   (places ? op.to : op.m) = reader.bufferOrNull();
   op.v = reader.bufferOrNull();
-  if (op.dense) checkExtent(*op.dense, 0, count, 4, "dense gradient");
-  if (op.m) checkExtent(*op.m, 0, count, 4, "state m");
-  if (op.v) checkExtent(*op.v, 0, count, 4, "state v or p");
-  if (op.to) checkExtent(*op.to, 0, count, 4, "kept values");
+  if (op.dense) checkVector(*op.dense, 0, count, "dense gradient");
+  if (op.m) checkVector(*op.m, 0, count, "state m");
+  if (op.v) checkVector(*op.v, 0, count, "state v or p");
+  if (op.to) checkVector(*op.to, 0, count, "kept values");
   const bool needsM = op.kind != PassOp::Kind::add && !places;
   const bool needsV = op.kind == PassOp::Kind::adam || op.kind == PassOp::Kind::frozenAdam;
   if ((needsM && !op.m) || (needsV && !op.v)) throw CommandError("job: an update lacks its state buffer");
@@ -122,8 +122,8 @@ PassCommand readPass(Reader& reader, size_t slots) {
   command.in = reader.buffer();
   command.out = reader.buffer();
   command.count = reader.integer("count");
-  checkExtent(*command.in, 0, command.count, 4, "pass source");
-  checkExtent(*command.out, 0, command.count, 4, "pass target");
+  checkVector(*command.in, 0, command.count, "pass source");
+  checkVector(*command.out, 0, command.count, "pass target");
   const size_t ops = reader.count("updates");
   for (size_t i = 0; i < ops; ++i) {
     command.ops.push_back(readPassOp(reader, *command.in, *command.out, command.count, slots));

@@ -62,6 +62,14 @@ class Reader {
     return static_cast<uint64_t>(value);
   }
 
+  // Bytes that are whole elements, of f32 where nothing else is said.
+  uint64_t bytes(const char* what, size_t elementBytes = format::bytesOf(DType::f32)) {
+    const uint64_t value = integer(what);
+    if (value % elementBytes == 0) return value;
+    throw CommandError(std::string("job: ") + what + ": expected a multiple of " + std::to_string(elementBytes) +
+                       " bytes, received " + std::to_string(value));
+  }
+
   uint32_t word(const char* what) { return static_cast<uint32_t>(integer(what, 4294967295.0)); }
 
   // A count of items that each take at least one word: never more than what is left, so it is safe to reserve.
@@ -147,13 +155,20 @@ class Reader {
   size_t at_ = 0;
 };
 
-// offset + count elements of `size` bytes lie inside the buffer; safe against overflow.
+// Elements offset to offset + count, of `size` bytes each, lie inside the buffer; safe against overflow.
 inline void checkExtent(const Buffer& buffer, uint64_t offset, uint64_t count, uint64_t size, const char* what) {
   const uint64_t capacity = buffer.bytes() / size;
   if (offset > capacity || count > capacity - offset) {
     throw CommandError(std::string("job: ") + what + ": elements " + std::to_string(offset) + " to " +
                        std::to_string(offset + count) + " of a buffer of " + std::to_string(capacity));
   }
+}
+
+// A vector of `count` elements lies inside the buffer from a byte on that begins an element.
+inline void checkVector(const Buffer& buffer, uint64_t byteOffset, uint64_t count, const char* what,
+                        DType dtype = DType::f32) {
+  const uint64_t size = format::bytesOf(dtype);
+  checkExtent(buffer, byteOffset / size, count, size, what);
 }
 
 }  // namespace zeroth

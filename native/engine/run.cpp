@@ -37,11 +37,11 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
       } else if (const auto* copy = std::get_if<CopyCommand>(&command)) {
         backend.copy(*copy->from, copy->fromByte, *copy->to, copy->toByte, copy->bytes);
       } else if (const auto* fill = std::get_if<FillCommand>(&command)) {
-        backend.fill(*fill->to, fill->offset, fill->direction, fill->space, fill->first, fill->count, fill->scale);
+        backend.fill(*fill->to, fill->byteOffset, fill->direction, fill->space, fill->first, fill->count, fill->scale);
       } else if (const auto* gather = std::get_if<GatherRowsCommand>(&command)) {
         backend.gatherRows(*gather->from, gather->rowBytes, *gather->to, gather->rows);
       } else if (const auto* sums = std::get_if<SumsCommand>(&command)) {
-        const Sums found = backend.sums(*sums->of, sums->offset, sums->count);
+        const Sums found = backend.sums(*sums->of, sums->byteOffset, sums->count);
         slots[sums->slot] += found.sum;
         slots[sums->slot + 1] += found.squares;
       } else if (const auto* combine = std::get_if<CombineCommand>(&command)) {

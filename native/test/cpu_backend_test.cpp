@@ -57,10 +57,11 @@ void anOutputThatIsAnInputIsDeliveredInItsTurn() {
     backend->write(*input, 0, ones.data(), n * 4);
     std::vector<double> slots;
     const std::atomic<bool> aborted{false};
-    const auto to = [](const BufferRef& buffer, size_t offset) {
-      return OutputBinding{OutputBinding::Mode::store, 0, buffer, offset, n, n, 3};
+    const auto to = [](const BufferRef& buffer, size_t byteOffset) {
+      return OutputBinding{OutputBinding::Mode::store, 0, buffer, byteOffset, n, n * 4, 3};
     };
-    CHECK(backend->call({Call{program, {{input, 0}}, {to(before, 0), to(input, 0), to(after, 4096)}}}, slots, aborted));
+    CHECK(backend->call({Call{program, {{input, 0}}, {to(before, 0), to(input, 0), to(after, 4096 * 4)}}}, slots,
+                        aborted));
     std::vector<float> one(n), two(n);
     backend->read(*before, 0, one.data(), n * 4);
     backend->read(*after, 4096 * 4, two.data(), n * 4);

@@ -46,9 +46,9 @@ class FakeBackend : public Backend {
     last = direction;
     note("fill");
   }
-  Sums sums(const Buffer&, size_t offset, size_t count) override {
+  Sums sums(const Buffer&, size_t byteOffset, size_t count) override {
     note("sums");
-    return {static_cast<double>(offset), static_cast<double>(count)};
+    return {static_cast<double>(byteOffset) / 4, static_cast<double>(count)};
   }
   std::vector<double> linear(const LinearOp& op) override {
     coefficients = op.coefficients;
@@ -142,20 +142,21 @@ const Words keepPass{1, 1, 2, 16, 3,                                            
                      4, 0, 0, 0,  0, 0, 0, 0,    0, 1, 0,                       //
                      0, 1, 0, 1,  0, 2, 0, 0.25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 const Words plainPass{1, 1, 1, 4, 1, 0, 1, 0, 7, 0, 1, 0, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+// Offsets and strides are in bytes, lengths and counts in elements.
 // slots; command, concurrent, program, inputs, [buffer, byte], outputs, [mode, slot, weight], [mode, buffer, offset,
 // row length, row stride, weight]
-const Words callJob{2, 2, 0, 1, 1, 1, 8, 2, 1, 1, 0.5, 2, 2, 0, 4, 4, 1};
+const Words callJob{2, 2, 0, 1, 1, 1, 8, 2, 1, 1, 0.5, 2, 2, 0, 4, 16, 1};
 const Words copyJob{0, 3, 1, 0, 2, 32, 32};
-const Words fillJob{0, 4, 1, 4, 2, 5, 6, 7, 8, 100, 12, 1};
+const Words fillJob{0, 4, 1, 16, 2, 5, 6, 7, 8, 100, 12, 1};
 const Words gatherJob{0, 5, 1, 2, 16, 2, 3, 0};
 // slots; command, buffer, offset, count, slot
-const Words sumsJob{3, 6, 1, 4, 12, 1};
+const Words sumsJob{3, 6, 1, 16, 12, 1};
 // slots; command, out, terms, [weight, slot] ×2, divisor, divisor's slot and 1
 const Words combineJob{4, 7, 3, 2, 1, 0, -1, 1, 0.5, 3};
 // slots; command, count, inputs, [buffer, offset] ×2, outputs, [buffer, offset] ×2, [coefficient, slot, inverse root]
 // ×4, factor, its offset, vectors of products, [buffer, offset], slot
-const Words linearJob{3,    8, 8, 2, 1, 0, 2,    8, 2, 1, 0, 0, 0, 1, 0, 0,
-                      -0.5, 2, 1, 2, 1, 0, 0.25, 0, 0, 3, 4, 1, 1, 0, 1};
+const Words linearJob{3,    8, 8, 2, 1, 0, 2,    32, 2, 1, 0, 0, 0, 1, 0, 0,
+                      -0.5, 2, 1, 2, 1, 0, 0.25, 0,  0, 3, 4, 1, 1, 0, 1};
 
 void wholeJobsDecode() {
   for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob, Words{0},
@@ -263,16 +264,20 @@ void refusalsSayWhatIsWrong() {
   expectRefusal({0, 2, 0, 6, 1, 1, 12, 0}, "input 0: expected at least 56 bytes, received 52");
   expectRefusal({1, 2, 0, 1, 1, 1, 8, 2, 1, 0, 1, 1, 0, 1}, "output 1 is bound as what it is not");
   expectRefusal({1, 2, 0, 4, 0, 1, 1, 0, 1}, "output 0: expected one number for a slot, received 2");
-  expectRefusal({0, 2, 0, 2, 0, 1, 2, 1, 0, 1, 1, 1}, "output 0 is bound as what it is not");
+  expectRefusal({0, 2, 0, 2, 0, 1, 2, 1, 0, 1, 4, 1}, "output 0 is bound as what it is not");
+  // Half an element is none.
+  for (const auto& [job, at] : {std::pair{callJob, size_t{13}}, {fillJob, 3}, {sumsJob, 3}, {linearJob, 7}})
+    expectRefusal(with(job, at, job[at] + 2), "offset: expected a multiple of 4 bytes, received");
+  expectRefusal(with(callJob, 15, 18), "row stride: expected a multiple of 4 bytes, received 18");
   for (double mode : {2.0, 3.0}) {
-    expectRefusal({0, 2, 0, 4, 0, 1, mode, 1, 0, 2, 2, 1}, "output 0 is bound as what it is not");
-    expectRefusal({0, 2, 0, 5, 0, 1, mode, 1, 0, 1, 1, 1}, "output 0 is bound as what it is not");
+    expectRefusal({0, 2, 0, 4, 0, 1, mode, 1, 0, 2, 8, 1}, "output 0 is bound as what it is not");
+    expectRefusal({0, 2, 0, 5, 0, 1, mode, 1, 0, 1, 4, 1}, "output 0 is bound as what it is not");
   }
   expectRefusal({1, 2, 0, 5, 0, 1, 1, 0, 1}, "output 0 is bound as what it is not");
   for (double length : {0.0, 3.0, 16.0}) expectRefusal(with(callJob, 14, length), "rows of the given length");
-  for (double offset : {9.0, 13.0, 17.0, 9007199254740991.0})
+  for (double offset : {36.0, 52.0, 68.0, 9007199254740988.0})
     expectRefusal(with(callJob, 13, offset), "beyond its buffer");
-  for (double stride : {13.0, 9007199254740991.0}) expectRefusal(with(callJob, 15, stride), "beyond its buffer");
+  for (double stride : {52.0, 9007199254740988.0}) expectRefusal(with(callJob, 15, stride), "beyond its buffer");
   expectRefusal(with(callJob, 6, 6), "not a multiple of 4");
   expectRefusal(with(callJob, 6, 68), "input");
   expectRefusal(with(callJob, 8, 0), "output mode");
@@ -283,13 +288,14 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(copyJob, 3, 33), "copy source");
   expectRefusal(with(copyJob, 5, 33), "copy target");
   expectRefusal(with(copyJob, 5, 9007199254740991.0), "copy target");
-  expectRefusal(with(fillJob, 3, 5), "fill");
+  expectRefusal(with(fillJob, 3, 20), "fill: elements 5 to 17 of a buffer of 16");
+  expectRefusal(with(fillJob, 3, 9007199254740988.0), "fill: elements 2251799813685247 to");
   expectRefusal(with(fillJob, 10, 9007199254740991.0), "fill");
   expectRefusal(with(gatherJob, 4, 0), "rows of no bytes");
   expectRefusal(with(gatherJob, 4, 40), "gathered rows");
   expectRefusal(with(gatherJob, 6, 4), "row: elements 4 to 5 of a buffer of 4");
   expectRefusal(with(gatherJob, 3, 1), "rows gathered from the buffer that they go to");
-  expectRefusal(with(sumsJob, 3, 5), "sums: elements 5 to 17 of a buffer of 16");
+  expectRefusal(with(sumsJob, 3, 20), "sums: elements 5 to 17 of a buffer of 16");
   expectRefusal(with(sumsJob, 5, 2), "a slot beyond the declared results");
   expectRefusal(with(sumsJob, 0, 1), "a slot beyond the declared results");
   for (size_t i : {2, 5, 7}) expectRefusal(with(combineJob, i, 4), "a slot beyond the declared results");
@@ -297,7 +303,7 @@ void refusalsSayWhatIsWrong() {
   // Linear combinations.
   expectRefusal(with(linearJob, 2, 17), "vector: elements 0 to 17 of a buffer of 16");
   for (size_t offset : {5, 7, 10, 26, 29})
-    expectRefusal(with(linearJob, offset, 9), "vector: elements 9 to 17 of a buffer of 16");
+    expectRefusal(with(linearJob, offset, 36), "vector: elements 9 to 17 of a buffer of 16");
   expectRefusal(with(linearJob, 3, 100), "inputs exceeds the job's length");
   expectRefusal({1, 8, 8, 0, 1, 2, 0, 0, 0, 0, 0}, "a combination without vectors");
   expectRefusal({1, 8, 8, 1, 1, 0, 0, 0, 0, 0, 0}, "a combination without vectors");
@@ -309,14 +315,14 @@ void refusalsSayWhatIsWrong() {
     const double buffer = linearJob[offset - 1];
     const Words apart = with(with(linearJob, 9, buffer), 10, linearJob[offset]);
     if (offset != 7) CHECK(refusal(apart).empty(), "%s", refusal(apart).c_str());
-    expectRefusal(with(apart, 10, linearJob[offset] == 8 ? 7 : linearJob[offset] + 1), "overlaps one that is read");
+    expectRefusal(with(apart, 10, linearJob[offset] == 32 ? 28 : linearJob[offset] + 4), "overlaps one that is read");
   }
   expectRefusal(with(with(linearJob, 11, 1), 12, 0), "two vectors are written to the same elements");
 }
 
 const Words pass = plainPass, fill(fillJob.begin() + 1, fillJob.end()), copy(copyJob.begin() + 1, copyJob.end()),
             call(callJob.begin() + 1, callJob.end()),
-            gather(gatherJob.begin() + 1, gatherJob.end()), sums{6, 1, 2, 8, 0};
+            gather(gatherJob.begin() + 1, gatherJob.end()), sums{6, 1, 8, 8, 0};
 
 struct Run {
   bool complete = false;
@@ -509,6 +515,39 @@ void aFedJobEndsWhereItCannotGoOn() {
   CHECK(aborted.log == "pass1 copy", "%s", aborted.log.c_str());
 }
 
+/** Of a buffer of a TiB, which nobody allocates: where 32 bits of bytes, of words or of elements would have come round.
+ */
+void offsetsHave64Bits() {
+  constexpr double bytes = 0x1p40;
+  const auto huge = std::make_shared<Buffer>(static_cast<size_t>(bytes));
+  const Registry one{[&](uint32_t) { return huge; }, registry.program, 2};
+  const auto decoded = [&](const Words& words) { return decodeJob(words.data(), words.size(), one); };
+  const auto refused = [&](const Words& words) {
+    try {
+      decoded(words);
+    } catch (const CommandError&) {
+      return true;
+    }
+    return false;
+  };
+  const double last = bytes - 12 * 4;  // of a vector of 12 elements
+  for (const double offset : {0x1p32, 0x1p34 + 4, last}) {
+    const auto at = static_cast<size_t>(offset);
+    CHECK(std::get<FillCommand>(decoded(with(fillJob, 3, offset)).commands[0]).byteOffset == at);
+    CHECK(std::get<SumsCommand>(decoded(with(sumsJob, 3, offset)).commands[0]).byteOffset == at);
+    CHECK(std::get<LinearCommand>(decoded(with(linearJob, 10, offset)).commands[0]).op.outputs[0].byteOffset == at);
+    CHECK(std::get<CopyCommand>(decoded(with(copyJob, 3, offset)).commands[0]).fromByte == at);
+    const Job call = decoded(with(with(with(callJob, 6, offset - 8), 13, 4), 15, offset));
+    const Call& made = std::get<CallCommand>(call.commands[0]).group[0];
+    CHECK(made.inputs[0].byteOffset == at - 8 && made.outputs[1].byteOffset == 4 && made.outputs[1].byteStride == at);
+  }
+  CHECK(refused(with(fillJob, 3, last + 4)) && refused(with(sumsJob, 3, last + 4)));
+  CHECK(refused(with(linearJob, 10, bytes - 8 * 4 + 4)) && refused(with(copyJob, 3, bytes - 28)));
+  // Its two rows of 4 elements end beyond it by one, or begin there.
+  CHECK(refused(with(with(callJob, 13, 4), 15, bytes - 16)) && !refused(with(with(callJob, 13, 4), 15, bytes - 20)));
+  CHECK(refused(with(callJob, 13, bytes)) && refused(with(callJob, 6, bytes)));
+}
+
 void aJobHoldsItsBuffers() {
   std::weak_ptr<Buffer> watched;
   Job job;
@@ -539,6 +578,7 @@ int main() {
   aFedJobEndsWhereItCannotGoOn();
   aJobIsRefusedWhole();
   nothingRunsOnceTheBackendIsStopped();
+  offsetsHave64Bits();
   aJobHoldsItsBuffers();
   return test::summary("engine_job_test");
 }

@@ -27,7 +27,7 @@ export const PRELUDE = `
       await device.upload(new Float32Array(512 * 512).fill(1)),
       device.allocate(4 * 64 * 512),
     ];
-    const whole = { mode: 'store', buffer: y, offset: 0, rowLength: 512, rowStride: 512, weight: 1 };
+    const whole = { mode: 'store', buffer: y, byteOffset: 0, rowLength: 512, byteStride: 2048, weight: 1 };
     program ??= await device.load(PROGRAM);
     const inputs = [{ buffer: x, byteOffset: 0 }, { buffer: w, byteOffset: 0 }];
     await device.submit(new CommandList().call(program, inputs, [whole]));

@@ -13,7 +13,7 @@ import { graphOf, planOf } from '../graph/plan/support.ts';
 const direction: Direction = { distribution: 'rademacher', seed: 7n, stream: (1n << 63n) + 5n };
 
 const stored = (buffer: DeviceBuffer) =>
-  ({ mode: 'store', buffer, offset: 0, rowLength: 3, rowStride: 3, weight: 1 }) as const;
+  ({ mode: 'store', buffer, byteOffset: 0, rowLength: 3, byteStride: 12, weight: 1 }) as const;
 
 describe('device', () => {
   it('gives back the bytes that were written, in order of submission', async () => {
@@ -98,10 +98,10 @@ describe('device', () => {
     await using device = openDevice();
     const buffer = await device.upload(Float32Array.of(9, 1, -2, 3e38));
     const list = new CommandList(6)
-      .sums(buffer, 1, 2, 0)
+      .sums(buffer, 4, 2, 0)
       .sums(buffer, 0, 2, 0)
-      .sums(buffer, 3, 1, 2)
-      .sums(buffer, 4, 0, 4);
+      .sums(buffer, 12, 1, 2)
+      .sums(buffer, 16, 0, 4);
     const large = Math.fround(3e38);
     expect([...(await device.submit(list))]).toEqual([9, 87, large, large * large, 0, 0]);
     await buffer.write(Float32Array.of(Number.NaN), 4);
@@ -120,7 +120,7 @@ describe('device', () => {
     ],
     [
       'sums over more elements than there are',
-      async (d: ReturnType<typeof openDevice>) => d.submit(new CommandList(2).sums(d.allocate(8), 1, 2, 0)),
+      async (d: ReturnType<typeof openDevice>) => d.submit(new CommandList(2).sums(d.allocate(8), 4, 2, 0)),
     ],
     [
       'a row that does not exist',
@@ -165,8 +165,8 @@ describe('device', () => {
 
   const outputs: [string, (buffer: DeviceBuffer) => OutputBinding[]][] = [
     ['too few outputs', () => []],
-    ['an output that does not fit into its buffer', (buffer) => [{ ...stored(buffer), offset: 1 }]],
-    ['an output that is too small', (buffer) => [{ ...stored(buffer), rowLength: 2, rowStride: 2 }]],
+    ['an output that does not fit into its buffer', (buffer) => [{ ...stored(buffer), byteOffset: 4 }]],
+    ['an output that is too small', (buffer) => [{ ...stored(buffer), rowLength: 2, byteStride: 8 }]],
     ['a vector that is bound to a result slot', () => [{ mode: 'addToSlot', slot: 0, weight: 1 }]],
     ['a slot for one output too many', (buffer) => [stored(buffer), { mode: 'addToSlot', slot: 0, weight: 1 }]],
     ['a weight that is no number', (buffer) => [{ ...stored(buffer), weight: Number.NaN }]],

@@ -79,7 +79,7 @@ describe('a space', () => {
           const list = new CommandList()
             .fill(filled, 0, { ...direction, space: other }, 0, 10)
             .fill(filled, 0, { ...direction, space }, 0, 1234)
-            .fill(filled, 1234, { ...direction, space }, 1234, LENGTH - 1234)
+            .fill(filled, 4 * 1234, { ...direction, space }, 1234, LENGTH - 1234)
             .pass(passed, passed, LENGTH, [
               { kind: 'add', terms: [{ direction: { ...direction, space }, coefficient: 1 }] },
             ]);

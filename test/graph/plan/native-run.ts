@@ -21,7 +21,7 @@ export async function runNative(
   const buffers = made.outputs.map(({ elements }) => device.allocate(4 * elements));
   const outputs = made.outputs.map(({ dtype, elements }, slot): OutputBinding => {
     if (dtype === 'f64') return { mode: 'addToSlot', slot, weight: 1 };
-    const whole = { offset: 0, rowLength: elements, rowStride: elements, weight: 1 };
+    const whole = { byteOffset: 0, rowLength: elements, byteStride: 4 * elements, weight: 1 };
     return { mode: 'store', buffer: buffers[slot], ...whole };
   });
   const scalars = await device.submit(new CommandList(outputs.length).call(program, bindings, outputs));
