@@ -268,6 +268,9 @@ void refusalsSayWhatIsWrong() {
   // Half an element is none.
   for (const auto& [job, at] : {std::pair{callJob, size_t{13}}, {fillJob, 3}, {sumsJob, 3}, {linearJob, 7}})
     expectRefusal(with(job, at, job[at] + 2), "offset: expected a multiple of 4 bytes, received");
+  // Four rows of two.
+  CHECK(refusal(with(with(callJob, 14, 2), 15, 16)).empty());
+  expectRefusal(with(with(callJob, 14, 2), 15, 20), "beyond its buffer");
   expectRefusal(with(callJob, 15, 18), "row stride: expected a multiple of 4 bytes, received 18");
   for (double mode : {2.0, 3.0}) {
     expectRefusal({0, 2, 0, 4, 0, 1, mode, 1, 0, 2, 8, 1}, "output 0 is bound as what it is not");
@@ -317,6 +320,7 @@ void refusalsSayWhatIsWrong() {
     if (offset != 7) CHECK(refusal(apart).empty(), "%s", refusal(apart).c_str());
     expectRefusal(with(apart, 10, linearJob[offset] == 32 ? 28 : linearJob[offset] + 4), "overlaps one that is read");
   }
+  for (double offset : {4.0, 28.0}) expectRefusal(with(with(linearJob, 9, 1), 10, offset), "overlaps one that is read");
   expectRefusal(with(with(linearJob, 11, 1), 12, 0), "two vectors are written to the same elements");
 }
 
