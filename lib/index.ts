@@ -88,10 +88,16 @@ export {
   zoGDM,
   zoSVRG,
 } from './optimizers/recipes.ts';
+export type { RuleProgram } from './optimizers/rule-program.ts';
 export { adamRule } from './optimizers/rules/adam.ts';
+export { clipValue } from './optimizers/rules/clip-value.ts';
 export { frozenAdam } from './optimizers/rules/frozen-adam.ts';
+export { lion } from './optimizers/rules/lion.ts';
 export { plain } from './optimizers/rules/plain.ts';
 export { polyakMomentum } from './optimizers/rules/polyak-momentum.ts';
+export { signDescent } from './optimizers/rules/sign-descent.ts';
+export { type TracedRule, tracedRule } from './optimizers/rules/traced-rule.ts';
+export { weightDecay } from './optimizers/rules/weight-decay.ts';
 export * as schedules from './optimizers/schedules.ts';
 export type { SpaceSpec, TensorSpace } from './optimizers/space-spec.ts';
 export type { CurvatureReading, LearningRate, Schedule, StepInfo, StepSize } from './optimizers/step-size.ts';

@@ -55,7 +55,7 @@ struct FedCoefficient {
 
 // One fused update of a pass. `gradient` = Σ terms (+ denseCoefficient · dense).
 struct PassOp {
-  enum class Kind : uint32_t { add = 0, momentum = 1, adam = 2, frozenAdam = 3, keep = 4, resume = 5 };
+  enum class Kind : uint32_t { add = 0, momentum = 1, adam = 2, frozenAdam = 3, keep = 4, resume = 5, traced = 6 };
   Kind kind = Kind::add;
   std::vector<Term> terms;
   std::vector<FedCoefficient> fed;  // of terms; the engine has put them in before a backend sees the pass
@@ -67,6 +67,11 @@ struct PassOp {
   // keep: gets the values as they are here, between the ops before and the ops after. resume: the ops after go on from
   // what it holds, which an op before has kept or which is the source of a pass that goes elsewhere.
   BufferRef to;
+  // traced: a program of maps over pieces of `n` elements. Its inputs are n of θ, n of g, n of each state, and the
+  // scalars; its outputs are θ and the first of the states, of which there may be fewer than inputs.
+  ExecutableRef program;
+  std::vector<BufferRef> states;
+  std::vector<float> scalars;
 };
 
 struct InputBinding {

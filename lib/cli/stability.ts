@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { ZerothError } from '../errors.ts';
-import { momentsOf } from '../optimizers/moments.ts';
+import { momentsOfOptimizer } from '../optimizers/moments.ts';
 import { shareOfLimit, verdictWords } from '../report/edge-words.ts';
 import { formatNumber } from '../report/format.ts';
 import { type Sampling, type StabilityOptimizer, stepSizeBounds } from '../stability/bounds.ts';
@@ -71,7 +71,7 @@ export async function stability(flags: StabilityFlags, context: CliContext): Pro
   // Only `lr` depends on a step size, and everything that does is left out where none was given.
   const { optimizer: name = 'zo-gd', lr, beta } = flags;
   const optimizer = makeOptimizer(optimizerSettings(name, [{ step: 0, lr: lr ?? 1 }], { beta }));
-  const moments = momentsOf(optimizer.estimator, spectrum?.length);
+  const moments = momentsOfOptimizer(optimizer, spectrum?.length);
   const edge = edgeOfStability(curvature, optimizer, sampling);
   const range = stepSizeBounds(curvature, optimizer, sampling);
   const critical = criticalOf(spectrum, optimizer, sampling);

@@ -13,7 +13,7 @@ const COMMAND = {
   linear: 8,
   space: 9,
 } as const;
-const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3, keep: 4, resume: 5 } as const;
+const UPDATE_KIND = { add: 0, momentum: 1, adam: 2, frozenAdam: 3, keep: 4, resume: 5, traced: 6 } as const;
 const OUTPUT_MODE = { addToSlot: 1, store: 2, accumulate: 3 } as const;
 const DISTRIBUTION: Record<Distribution, number> = { normal: 0, rademacher: 1, uniform: 2 };
 
@@ -56,6 +56,12 @@ export interface PassOp {
    * an op before has kept, or which is the source of a pass that goes elsewhere.
    */
   readonly to?: BufferHandle;
+  /** `traced`: the program, over pieces of θ, g and the states, and numbers. */
+  readonly traced?: {
+    readonly program: ProgramHandle;
+    readonly states: readonly BufferHandle[];
+    readonly scalars: readonly number[];
+  };
 }
 
 export interface InputBinding {
@@ -140,6 +146,10 @@ export class CommandList {
         (op.to ?? op.m)?.id ?? 0,
         op.v?.id ?? 0,
       );
+      if (op.traced) {
+        const { program, states, scalars } = op.traced;
+        this.#words.push(program.id, states.length, ...states.map(({ id }) => id), scalars.length, ...scalars);
+      }
     }
     return this;
   }

@@ -1,5 +1,5 @@
 import { type Options, optionsOf } from './json.ts';
-import { momentsOf } from './moments.ts';
+import { momentsOfOptimizer } from './moments.ts';
 import type { Optimizer } from './optimizer.ts';
 import { learningRateAt } from './schedules.ts';
 import { stepSizeOf } from './step-size.ts';
@@ -19,7 +19,7 @@ export interface OptimizerFacts {
   readonly beta?: number;
   readonly beta2?: number;
   readonly epsilon?: number;
-  /** Null where the estimator does not know them. */
+  /** Null where the estimator does not know them, or the law is not about the rule. */
   readonly moments: { readonly s1: number; readonly s2: number } | null;
 }
 
@@ -53,6 +53,6 @@ export function describeOptimizer(
     ...(rule.states.includes('m') && { beta: rule.beta }),
     ...(rule.beta2 !== undefined && { beta2: rule.beta2 }),
     ...(rule.epsilon !== undefined && { epsilon: rule.epsilon }),
-    moments: momentsOf(estimator, options.dimension),
+    moments: momentsOfOptimizer(optimizer, options.dimension),
   };
 }

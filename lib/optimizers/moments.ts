@@ -1,5 +1,5 @@
 import { checkInteger, invalidArgument, isWithin } from '../errors.ts';
-import type { Estimator, Moments } from './optimizer.ts';
+import type { Estimator, Moments, UpdateRule } from './optimizer.ts';
 
 /**
  * The moments of an estimator, checked.
@@ -21,6 +21,17 @@ export function momentsOf(estimator: Pick<Estimator, 'name' | 'moments'>, dimens
     );
   }
   return one;
+}
+
+/** Those that the law is about: null where the estimator does not know them, or the update rule is none of the law's. */
+export function momentsOfOptimizer(
+  {
+    estimator,
+    rule,
+  }: { readonly estimator: Pick<Estimator, 'name' | 'moments'>; readonly rule: Pick<UpdateRule, 'lawful'> },
+  dimension?: number,
+): Moments | null {
+  return rule.lawful === false ? null : momentsOf(estimator, dimension);
 }
 
 function checkMoments(name: string, moments: unknown): Moments | null {

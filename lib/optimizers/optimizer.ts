@@ -2,6 +2,7 @@ import type { Direction } from '../random/direction.ts';
 import type { Estimate } from './estimate.ts';
 import type { Json, Options } from './json.ts';
 import type { StepOracle } from './oracle.ts';
+import type { RuleProgram } from './rule-program.ts';
 import type { SpaceSpec } from './space-spec.ts';
 import type { LearningRate } from './step-size.ts';
 
@@ -81,6 +82,7 @@ export interface StatelessEstimator extends Estimator {
  *   momentum    m ← β m + g;  θ ← θ − lr m
  *   adam        m ← β1 m + (1−β1) g;  v ← β2 v + (1−β2) g²;  θ ← θ − lr · (m / (1−β1^t)) / (√(v / (1−β2^t)) + ε)
  *   frozenAdam  m ← β1 m + (1−β1) g;  θ ← θ − lr m / p
+ *   traced      θ, states ← program(θ, g, states, lr, scalars), element by element
  */
 export type Update =
   | { readonly kind: 'plain' }
@@ -92,13 +94,27 @@ export type Update =
       readonly epsilon: number;
       readonly t: number;
     }
-  | { readonly kind: 'frozenAdam'; readonly beta1: number };
+  | { readonly kind: 'frozenAdam'; readonly beta1: number }
+  /** `scalars`: one for each of the program's, without lr. */
+  | { readonly kind: 'traced'; readonly program: RuleProgram; readonly scalars: readonly number[] };
 
-/** State vectors of update rules, each as long as θ: momentum, second moment, fixed preconditioner. */
-export type StateName = 'm' | 'v' | 'p';
+/** State vectors of update rules, each as long as θ. Of the rules that are built in: momentum m, second moment v, preconditioner p. */
+export type StateName = string;
+
+/** What a rule keeps beside θ. */
+export interface RuleStates {
+  /** State vectors, each as long as θ, that start at zero unless `initial` says otherwise. */
+  readonly states: readonly StateName[];
+  /** Values of the states that do not start at zero, one a parameter. */
+  readonly initial?: Readonly<Record<StateName, Float32Array>>;
+  /** States that no update changes. Default none. */
+  readonly fixed?: readonly StateName[];
+  /** What runs on the device, where it is not one of the kinds that are built in. */
+  readonly program?: RuleProgram;
+}
 
 /** What is done with ĝ. Its state lives on the device beside θ. */
-export interface UpdateRule {
+export interface UpdateRule extends RuleStates {
   readonly name: string;
   /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */
   readonly options?: Options;
@@ -108,19 +124,22 @@ export interface UpdateRule {
   readonly epsilon?: number;
   /** Weight of ĝ in the momentum: 1 (Polyak) or 1−β (exponential moving average). The law sees η · weight. */
   readonly gradientWeight: number;
+  /**
+   * Whether it is the method of the law: momentum β and weight as above, divided by P where it is preconditioned. Default true. Of one that
+   * is not (a sign, a clipped or a decayed one), nothing is claimed about the edge of stability; curvature is measured all the same.
+   */
+  readonly lawful?: boolean;
+  /** Whether it moves parameters also where ĝ and its states are 0: not to be used with an estimator that leaves some alone. Default false. */
+  readonly decays?: boolean;
   /** Whether curvature is to be measured on P^-½ H P^-½. */
   readonly preconditioned: boolean;
-  /** State vectors, each as long as θ, that start at zero (`p` is given). */
-  readonly states: readonly StateName[];
-  /** Values of the states that do not start at zero, one a parameter. */
-  readonly initial?: { readonly p?: Float32Array };
   /** The update of step `step` (the first is 0). */
   update(step: number): Update;
   /**
    * The diagonal of P that update number `steps` (counted from 1) divided by, from the state after it; absent where there is none. Element by
    * element: of large models it is asked for pieces, of the same elements of each state.
    */
-  preconditioner?(state: { v?: Float32Array; p?: Float32Array }, steps: number): Float64Array;
+  preconditioner?(state: Readonly<Record<StateName, Float32Array>>, steps: number): Float64Array;
 }
 
 /** optimizer = estimator × update rule, with its step size. */

@@ -9,8 +9,11 @@ import { inSpace } from './in-space.ts';
 import type { Estimator, LearningRate, Optimizer, UpdateRule } from './optimizer.ts';
 import { adamRule } from './rules/adam.ts';
 import { frozenAdam } from './rules/frozen-adam.ts';
+import { lion } from './rules/lion.ts';
 import { plain } from './rules/plain.ts';
 import { polyakMomentum } from './rules/polyak-momentum.ts';
+import { signDescent } from './rules/sign-descent.ts';
+import { weightDecay } from './rules/weight-decay.ts';
 import type { SpaceSpec } from './space-spec.ts';
 import { stepSizeOf } from './step-size.ts';
 
@@ -234,4 +237,68 @@ export function adam(options: { lr: LearningRate; beta1?: number; beta2?: number
   checkOptions('adam: options', options, { lr: true, beta1: true, beta2: true, epsilon: true });
   const { lr, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   return recipe('adam', lr, exactGradient(), adamRule({ beta1, beta2, epsilon }));
+}
+
+/**
+ * Signs of the Gaussian two-point estimate: every parameter moves by η a step.
+ *
+ *     θ' = θ − η sign(c u)
+ *
+ * @param options.lr η, in units of the parameters. @param options.mu μ.
+ * @param options.queries, options.space see `QueryOptions`.
+ * @returns an optimizer without state, of whose edge nothing is claimed.
+ * @example
+ * zoSignSGD({ lr: 0.001 }).rule.name // 'sign-descent'
+ * @see Liu et al., signSGD via zeroth-order oracle, 2019.
+ */
+export function zoSignSGD(options: { lr: LearningRate; mu?: number } & QueryOptions): Optimizer {
+  checkOptions('zoSignSGD: options', options, { ...QUERIES, lr: true, mu: true });
+  const { lr, mu = 1e-3 } = options;
+  return recipe('zo-sign-sgd', lr, several(gaussianTwoPoint({ mu }), options), signDescent());
+}
+
+/**
+ * Lion on the Gaussian two-point estimate.
+ *
+ * @param options.lr η, in units of the parameters. @param options.mu μ. @param options.beta1 Default 0.9. @param options.beta2 Default 0.99.
+ * @param options.weightDecay λ, decoupled. Default 0.
+ * @param options.queries, options.space see `QueryOptions`.
+ * @returns an optimizer with one state vector, of whose edge nothing is claimed.
+ * @example
+ * zoLion({ lr: 0.001 }).rule.name // 'lion'
+ * @see `lion` for the formula.
+ */
+export function zoLion(
+  options: { lr: LearningRate; mu?: number; beta1?: number; beta2?: number; weightDecay?: number } & QueryOptions,
+): Optimizer {
+  checkOptions('zoLion: options', options, {
+    ...QUERIES,
+    lr: true,
+    mu: true,
+    beta1: true,
+    beta2: true,
+    weightDecay: true,
+  });
+  const { lr, mu = 1e-3, beta1, beta2, weightDecay: decay } = options;
+  const rule = lion({
+    ...(beta1 !== undefined && { beta1 }),
+    ...(beta2 !== undefined && { beta2 }),
+    ...(decay !== undefined && { weightDecay: decay }),
+  });
+  return recipe('zo-lion', lr, several(gaussianTwoPoint({ mu }), options), rule);
+}
+
+/**
+ * Adam with decoupled weight decay on the Gaussian two-point estimate.
+ *
+ * @param options those of `zoAdam`. @param options.weightDecay λ. Default 0.01.
+ * @returns an optimizer with two state vectors, of whose edge nothing is claimed.
+ * @example
+ * zoAdamW({ lr: 0.001 }).rule.name // 'adam-decayed'
+ * @see `weightDecay` for the formula.
+ */
+export function zoAdamW(options: Parameters<typeof zoAdam>[0] & { weightDecay?: number }): Optimizer {
+  const { weightDecay: lambda = 0.01, ...rest } = options;
+  const { lr, estimator, rule } = zoAdam(rest);
+  return recipe('zo-adamw', lr, estimator, weightDecay(rule, { weightDecay: lambda }));
 }

@@ -91,8 +91,7 @@ export class Ahead {
     this.#targets = [of.copy, vectors.second(bytes)];
     const list = new CommandList();
     for (const [name, buffer] of [['theta', of.theta] as const, ...of.states.buffers]) {
-      // What no update changes.
-      if (name === 'p') continue;
+      if (of.states.isFixed(name)) continue;
       const copy = vectors.base(name, bytes);
       this.#base.set(name, copy);
       list.copy(buffer, 0, copy, 0, bytes);
@@ -112,9 +111,8 @@ export class Ahead {
    */
   pass(list: CommandList, points: readonly [Point] | readonly [Point, Point]): DeviceBuffer[] {
     const { theta, states, changes } = this.#of;
-    const state = (name: StateName) => states.of(name);
-    const ops = this.#planned > 0 ? [] : changes.advance(state);
-    if (this.#next) ops.push(passOp(this.#next.update, this.#next.terms, this.#next.lr, state));
+    const ops = this.#planned > 0 ? [] : changes.advance(states);
+    if (this.#next) ops.push(passOp(this.#next.update, this.#next.terms, this.#next.lr, states));
     this.#next = undefined;
     const targets = points.map(moving);
     const apart = targets.filter((target) => target.length > 0);

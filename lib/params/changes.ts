@@ -1,9 +1,8 @@
 import type { PassOp } from '../device/commands.ts';
-import type { DeviceBuffer } from '../device/device.ts';
 import { checkF32 } from '../errors.ts';
-import type { Point, StateName, Term, Update } from '../optimizers/optimizer.ts';
+import type { Point, Term, Update } from '../optimizers/optimizer.ts';
 import { sameDirection } from '../random/direction.ts';
-import { passOp } from './update.ts';
+import { passOp, type RuleMemory } from './update.ts';
 
 /** A stateful update that waits for the next pass. */
 interface PendingUpdate {
@@ -19,8 +18,6 @@ interface PendingAdd {
 }
 
 export type Pending = PendingUpdate | PendingAdd;
-
-export type StateOf = (name: StateName) => DeviceBuffer;
 
 /** How θ's vector on the device differs from θ: a displacement that is in it, and changes that wait for the next pass over it. */
 export class Changes {
@@ -64,12 +61,12 @@ export class Changes {
   }
 
   /** The ops that turn what the vector holds into θ. */
-  restoring(state: StateOf): PassOp[] {
+  restoring(memory: RuleMemory): PassOp[] {
     const ops: PassOp[] = [];
     if (this.#displacement.length > 0) ops.push(addOp(this.#displacement.toReversed().map(negated)));
     for (const pending of this.#pending) {
       if (isUpdate(pending)) {
-        ops.push(passOp(pending.update, pending.terms, pending.lr, state));
+        ops.push(passOp(pending.update, pending.terms, pending.lr, memory));
       } else {
         const terms = moving(pending.terms);
         if (terms.length > 0) ops.push(addOp(terms));
@@ -79,9 +76,9 @@ export class Changes {
   }
 
   /** The ops that bring the vector from what it holds to θ at `target`, with `then` done to θ before: from now on it counts as being there. */
-  advance(state: StateOf, target: Point = [], then: readonly PassOp[] = []): PassOp[] {
+  advance(memory: RuleMemory, target: Point = [], then: readonly PassOp[] = []): PassOp[] {
     if (then.length === 0 && this.#pending.length === 0 && samePoint(this.#displacement, target)) return [];
-    const ops = [...this.restoring(state), ...then];
+    const ops = [...this.restoring(memory), ...then];
     if (target.length > 0) ops.push(addOp(target));
     this.#pending = [];
     this.#displacement = target;

@@ -2,15 +2,15 @@ import { CommandList, type PassOp } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkNumber, invalidArgument } from '../errors.ts';
 import { f32Vector, type NumberArray } from '../graph/host-array.ts';
-import type { DenseGradient, Estimate, Point, StateName, Update } from '../optimizers/optimizer.ts';
+import type { DenseGradient, Estimate, Point, RuleStates, StateName, Update } from '../optimizers/optimizer.ts';
 import { type HeldPoint, isHeld } from '../optimizers/oracle.ts';
 import { checkSpaceOf, type Direction } from '../random/direction.ts';
 import { Ahead, AheadVectors } from './ahead.ts';
-import { addOp, Changes, moving, type StateOf } from './changes.ts';
+import { addOp, Changes, moving } from './changes.ts';
 import { Held } from './held.ts';
 import type { Layout } from './layout.ts';
 import { type MeasuredParams, measureVectors } from './measure.ts';
-import { type InitialStates, States } from './states.ts';
+import { States } from './states.ts';
 import { checkTerm, checkTerms, checkUpdate, passOp } from './update.ts';
 
 /** Where displaced parameters go: into a second vector, or into θ's own, to be taken off again. */
@@ -49,7 +49,6 @@ export class Params {
   /** Where steps hold displaced parameters; null where they displace θ in place. */
   readonly copy: DeviceBuffer | null;
   readonly #states: States;
-  readonly #state: StateOf;
   readonly #changes = new Changes();
   readonly #held: Held;
   readonly #aheadVectors: AheadVectors;
@@ -62,7 +61,6 @@ export class Params {
     this.theta = device.allocate(layout.length * 4);
     this.copy = displacement === 'copy' ? device.allocate(layout.length * 4) : null;
     this.#states = new States(device, layout.length);
-    this.#state = (name) => this.#states.of(name);
     this.#aheadVectors = new AheadVectors(device);
     this.#held = new Held(device, layout.length);
   }
@@ -103,6 +101,7 @@ export class Params {
    */
   async apply(update: Update, estimate: Estimate, lr: number): Promise<void> {
     checkUpdate(update, lr);
+    if (update.kind === 'traced') this.#states.programOf(update.program);
     this.#comeBack();
     if (estimate.kind === 'directions') {
       checkTerms(update, estimate.terms, lr);
@@ -112,8 +111,8 @@ export class Params {
     }
     const list = new CommandList();
     const dense = (estimate.gradient as DeviceGradient).buffer;
-    const op = passOp(update, [], lr, this.#state, dense);
-    this.#pass(list, this.theta, this.#changes.advance(this.#state, [], [op]));
+    const op = passOp(update, [], lr, this.#states, dense);
+    this.#pass(list, this.theta, this.#changes.advance(this.#states, [], [op]));
     await this.device.submit(list);
   }
 
@@ -135,7 +134,7 @@ export class Params {
   moveTo(list: CommandList, point: Point): DeviceBuffer {
     this.#comeBack();
     checkInPlace(point);
-    this.#pass(list, this.theta, this.#changes.advance(this.#state, moving(point)));
+    this.#pass(list, this.theta, this.#changes.advance(this.#states, moving(point)));
     return this.theta;
   }
 
@@ -146,7 +145,7 @@ export class Params {
   displace(list: CommandList, point: Point, into: DeviceBuffer): DeviceBuffer {
     this.#comeBack();
     const target = moving(point);
-    const ops = this.#changes.advance(this.#state);
+    const ops = this.#changes.advance(this.#states);
     if (target.length === 0) {
       this.#pass(list, this.theta, ops);
       return this.theta;
@@ -268,14 +267,15 @@ export class Params {
   }
 
   /**
-   * Begins anew with the state vectors that a rule needs: as `initial` says, else zero. What earlier updates left in others is dropped,
-   * after the updates that still wait for a pass have used it.
+   * Begins anew with what a rule needs: its states, as `initial` says, else zero, and its program. What earlier updates left in others is
+   * dropped, after the updates that still wait for a pass have used it.
+   * @throws ERR_ZEROTH_ARGUMENT, with nothing changed, for initial values that do not fit.
    */
-  async useStates(names: readonly StateName[], initial: InitialStates = {}): Promise<void> {
-    this.#states.check(initial);
-    if (this.#states.buffers.size > 0) await this.commit();
+  async useRule(rule: RuleStates): Promise<void> {
+    this.#states.check(rule);
+    if (this.#states.buffers.size > 0 || this.#changes.touchStates) await this.commit();
     this.#comeBack();
-    await this.#states.use(names, initial);
+    await this.#states.use(rule);
   }
 
   /**
@@ -355,7 +355,10 @@ export class Params {
         states.set(name, copy);
       }
     }
-    const ops = this.#changes.restoring((name) => states.get(name) ?? this.#states.of(name));
+    const ops = this.#changes.restoring({
+      of: (name) => states.get(name) ?? this.#states.of(name),
+      programOf: (program) => this.#states.programOf(program),
+    });
     if (ops.length === 0) list.copy(this.theta, 0, theta, 0, this.theta.byteLength);
     else list.pass(this.theta, theta, this.length, ops);
     await this.device.submit(list);

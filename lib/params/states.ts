@@ -1,14 +1,19 @@
-import type { Device, DeviceBuffer } from '../device/device.ts';
+import type { Device, DeviceBuffer, DeviceProgram } from '../device/device.ts';
 import { invalidArgument, ZerothError } from '../errors.ts';
-import type { StateName } from '../optimizers/optimizer.ts';
+import type { RuleStates, StateName } from '../optimizers/optimizer.ts';
+import type { RuleProgram } from '../optimizers/rule-program.ts';
+import type { RuleMemory } from './update.ts';
 
 export type InitialStates = Readonly<Partial<Record<StateName, Float32Array>>>;
 
-/** State vectors of an update rule, by name, each as long as θ. */
-export class States {
+/** State vectors of an update rule, by name, each as long as θ; and its program. */
+export class States implements RuleMemory {
   readonly #device: Device;
   readonly #length: number;
   readonly #buffers = new Map<StateName, DeviceBuffer>();
+
+  #fixed: readonly StateName[] = [];
+  #program: { readonly rule: RuleProgram; readonly loaded: DeviceProgram } | undefined;
 
   constructor(device: Device, length: number) {
     this.#device = device;
@@ -25,25 +30,44 @@ export class States {
     if (state) return state;
     throw new ZerothError(
       'ERR_ZEROTH_ARGUMENT',
-      `state '${name}': expected one that the update rule keeps; call useStates first.`,
+      `state '${name}': expected one that the update rule keeps; call useRule first.`,
+    );
+  }
+
+  /** Whether no update changes it. */
+  isFixed(name: StateName): boolean {
+    return this.#fixed.includes(name);
+  }
+
+  /** @throws ERR_ZEROTH_ARGUMENT where it is another rule's. */
+  programOf(program: RuleProgram): DeviceProgram {
+    if (this.#program?.rule === program) return this.#program.loaded;
+    throw new ZerothError(
+      'ERR_ZEROTH_ARGUMENT',
+      'update: expected one of the rule in use; call useRule with it first.',
     );
   }
 
   /** @throws ERR_ZEROTH_ARGUMENT */
-  check(initial: InitialStates): void {
+  check({ states, initial = {}, fixed = [] }: RuleStates): void {
+    for (const name of [...Object.keys(initial), ...fixed])
+      if (!states.includes(name)) invalidArgument('initial state', `one of the states ${states.join(', ')}`, name);
     for (const [name, values] of Object.entries(initial)) {
       if (!(values instanceof Float32Array) || values.length !== this.#length)
         invalidArgument(`initial state '${name}'`, `a Float32Array of ${this.#length} numbers`, values);
-      const bad = values.findIndex((value) => !Number.isFinite(value) || (name === 'p' && value === 0));
+      const divisor = name === 'p';
+      const bad = values.findIndex((value) => !Number.isFinite(value) || (divisor && value === 0));
       if (bad >= 0)
         invalidArgument(`initial state '${name}'[${bad}]`, 'a finite number, of a divisor not 0', values[bad]);
     }
   }
 
   /** These and no others: as `initial`, which was checked, says; else zero. */
-  async use(names: readonly StateName[], initial: InitialStates): Promise<void> {
+  async use({ states, initial = {}, fixed = [], program }: RuleStates): Promise<void> {
     this.dispose();
-    for (const name of names) {
+    this.#fixed = fixed;
+    if (program) this.#program = { rule: program, loaded: await this.#device.load(program.bytes, 1) };
+    for (const name of states) {
       const values = initial[name];
       const buffer = this.#device.allocate(this.#length * 4);
       this.#buffers.set(name, buffer);
@@ -54,5 +78,7 @@ export class States {
   dispose(): void {
     for (const buffer of this.#buffers.values()) buffer.dispose();
     this.#buffers.clear();
+    this.#program?.loaded.dispose();
+    this.#program = undefined;
   }
 }

@@ -1,7 +1,8 @@
 import type { PassOp } from '../device/commands.ts';
-import type { DeviceBuffer } from '../device/device.ts';
+import type { DeviceBuffer, DeviceProgram } from '../device/device.ts';
 import { checkF32, checkInteger, checkObject, invalidArgument } from '../errors.ts';
 import type { Point, StateName, Term, Update } from '../optimizers/optimizer.ts';
+import type { RuleProgram } from '../optimizers/rule-program.ts';
 import { checkDirection } from '../random/direction.ts';
 
 /** @throws ERR_ZEROTH_ARGUMENT unless this is a direction with a coefficient that f32 holds: what is queued must be possible to do. */
@@ -42,19 +43,35 @@ export function checkUpdate(update: Update, lr: number): void {
       checkF32(`lr / (1 − beta1^t) at t = ${t}`, lr / (1 - beta1 ** t));
       break;
     }
+    case 'traced': {
+      const { program, scalars } = update;
+      const [, ...names] = program.scalars;
+      if (scalars.length !== names.length) invalidArgument('scalars', `a number for each of ${names}`, scalars);
+      names.forEach((name, i) => {
+        checkF32(name, scalars[i]);
+      });
+      break;
+    }
     default:
-      invalidArgument('update', 'kind plain, momentum, adam or frozenAdam', (update as { kind: unknown }).kind);
+      invalidArgument('update', 'kind plain, momentum, adam, frozenAdam or traced', (update as { kind: unknown }).kind);
   }
 }
 
-/** One update inside a pass. `state` gives the buffers of the rule's states. */
+/** Where the states of a rule are, and its program. */
+export interface RuleMemory {
+  of(name: StateName): DeviceBuffer;
+  programOf(program: RuleProgram): DeviceProgram;
+}
+
+/** One update inside a pass. */
 export function passOp(
   update: Update,
   terms: readonly Term[],
   lr: number,
-  state: (name: StateName) => DeviceBuffer,
+  memory: RuleMemory,
   dense?: DeviceBuffer,
 ): PassOp {
+  const state = (name: StateName) => memory.of(name);
   const gradient = { terms, dense, denseCoefficient: dense ? 1 : 0 };
   switch (update.kind) {
     case 'plain':
@@ -65,6 +82,15 @@ export function passOp(
       return { ...gradient, ...update, lr, m: state('m'), v: state('v') };
     case 'frozenAdam':
       return { kind: 'frozenAdam', ...gradient, lr, beta1: update.beta1, m: state('m'), v: state('p') };
+    case 'traced': {
+      const { program, scalars } = update;
+      const traced = {
+        program: memory.programOf(program),
+        states: program.states.map(state),
+        scalars: [lr, ...scalars],
+      };
+      return { kind: 'traced', ...gradient, traced };
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { checkInteger, checkOptions, invalidArgument } from '../errors.ts';
-import { momentsOf } from '../optimizers/moments.ts';
+import { momentsOfOptimizer } from '../optimizers/moments.ts';
 import type { Estimator, LearningRate, Moments, UpdateRule } from '../optimizers/optimizer.ts';
 import { learningRateAt } from '../optimizers/schedules.ts';
 import { type Curvature, checkCurvature, type Interval, positiveTrace } from './curvature.ts';
@@ -7,7 +7,7 @@ import { type Curvature, checkCurvature, type Interval, positiveTrace } from './
 /** What the theory needs of an optimizer: its estimator's moments, its rule's β and weight. Every `Optimizer` is one. */
 export interface StabilityOptimizer {
   readonly estimator: Pick<Estimator, 'name' | 'moments'>;
-  readonly rule: Pick<UpdateRule, 'beta' | 'gradientWeight'>;
+  readonly rule: Pick<UpdateRule, 'beta' | 'gradientWeight' | 'lawful'> & Partial<Pick<UpdateRule, 'name'>>;
 }
 
 /** Which examples a step sees. */
@@ -166,9 +166,11 @@ function batchSpread({ batch = 'full', examples }: Sampling): number {
 }
 
 /** @throws ERR_ZEROTH_ARGUMENT where the estimator does not know its moments. */
-export function knownMoments({ estimator }: StabilityOptimizer, dimension: number | undefined): Moments {
-  const moments = momentsOf(estimator, dimension);
+export function knownMoments({ estimator, rule }: StabilityOptimizer, dimension: number | undefined): Moments {
+  const moments = momentsOfOptimizer({ estimator, rule }, dimension);
   if (moments === null) {
+    if (rule.lawful === false)
+      invalidArgument('optimizer.rule', 'one that the law is about: linear in ĝ, with momentum or without', rule.name);
     invalidArgument(
       'optimizer.estimator',
       'one with known moments (s1, s2), without which the theory says nothing',

@@ -1,5 +1,5 @@
 import { checkOptions } from '../errors.ts';
-import { momentsOf } from '../optimizers/moments.ts';
+import { momentsOfOptimizer } from '../optimizers/moments.ts';
 import type { LearningRate } from '../optimizers/optimizer.ts';
 import { learningRateAt } from '../optimizers/schedules.ts';
 import { type Band, bandOf, limitAtUnitRate, type Sampling, type StabilityOptimizer } from './bounds.ts';
@@ -61,7 +61,7 @@ export function edgeOfStability(
   checkOptions('options', options, { step: true, batch: true, examples: true });
   checkCurvature(curvature);
   const lr = learningRateAt(optimizer, options.step ?? 0);
-  const moments = momentsOf(optimizer.estimator, curvature.dimension);
+  const moments = momentsOfOptimizer(optimizer, curvature.dimension);
   if (moments === null) return UNKNOWN;
 
   const band = bandOf(curvature, optimizer, moments, options);

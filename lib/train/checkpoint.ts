@@ -138,7 +138,7 @@ async function restore(file: string, params: Params, { rule, estimator }: Optimi
       `${file}: tensor ${shown(name)}: expected a vector of ${params.length} F32, received ${dtype} of shape ${shown(shape)}.`,
     );
   }
-  await params.useStates(rule.states, rule.initial);
+  await params.useRule(rule);
   params.useHeld(held);
   const lengths = new Map(received.map((name) => [name, params.length]));
   await params.replace(lengths, (name) => state.pieces(name) as AsyncIterable<VectorPiece>);

@@ -1,4 +1,3 @@
-import type { StateName } from '../optimizers/optimizer.ts';
 import type { Layout } from '../params/layout.ts';
 import type { MeasuredParams } from '../params/measure.ts';
 import type { DeviceGradient, Params } from '../params/params.ts';
@@ -6,7 +5,7 @@ import type { DeviceGradient, Params } from '../params/params.ts';
 /** An element that is not finite, by the name of its tensor. */
 interface Overflow {
   /** `theta`, a state vector, or the gradient. */
-  readonly vector: 'theta' | 'gradient' | StateName;
+  readonly vector: string;
   readonly tensor: string;
   /** Number of the element within its tensor. */
   readonly element: number;
@@ -38,7 +37,7 @@ function firstOverflow(layout: Layout, vector: Overflow['vector'], values: Float
 }
 
 /** What a vector is, for a person. */
-const WORDS: Record<Overflow['vector'], string> = {
+const WORDS: Readonly<Record<string, string>> = {
   theta: 'parameter',
   gradient: 'gradient of',
   m: 'momentum of',
@@ -48,5 +47,5 @@ const WORDS: Record<Overflow['vector'], string> = {
 
 /** For example: The momentum of 'w1' is NaN (element 3). */
 export function overflowText({ vector, tensor, element, value }: Overflow): string {
-  return `The ${WORDS[vector]} '${tensor}' is ${value} (element ${element})`;
+  return `The ${WORDS[vector] ?? `state ${vector} of`} '${tensor}' is ${value} (element ${element})`;
 }

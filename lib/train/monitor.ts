@@ -48,7 +48,7 @@ export class Monitor {
    */
   async measure(step: number, lr: number, signal?: AbortSignal): Promise<Measurement | undefined> {
     const { rule } = this.#optimizer;
-    if (rule.states.includes('v') && step === 0) return undefined;
+    if (rule.preconditioned && !rule.fixed && step === 0) return undefined;
     const { probes, seed, run, batch } = this.#options;
     const { examples } = this.#objective;
     const { estimator } = this.#optimizer;
@@ -93,7 +93,8 @@ export class Monitor {
   async *#preconditioner(step: number): AsyncGenerator<DiagonalPiece> {
     const { rule } = this.#optimizer;
     if (!rule.preconditioner) throw new Error(`update rule ${rule.name} is preconditioned but has no preconditioner`);
-    const names = (['v', 'p'] as const).filter((name) => rule.states.includes(name));
+    // Of the rules that are built in, none divides by its momentum.
+    const names = rule.program ? rule.states : rule.states.filter((name) => name !== 'm');
     for await (const { offset, states } of this.#objective.params.statePieces(names)) {
       yield { offset, values: rule.preconditioner(states, step) };
     }

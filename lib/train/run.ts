@@ -47,6 +47,7 @@ export class Run {
     // What the optimizer says of itself is checked before anything is changed.
     this.#identity();
     vectorsOf(optimizer.estimator);
+    checkDecay(optimizer);
   }
 
   async *events(): AsyncGenerator<TrainEvent, void> {
@@ -108,7 +109,7 @@ export class Run {
 
   async #useVectors(): Promise<void> {
     const { rule, estimator } = this.#optimizer;
-    await this.#objective.params.useStates(rule.states, rule.initial);
+    await this.#objective.params.useRule(rule);
     this.#objective.params.useHeld(vectorsOf(estimator));
   }
 
@@ -265,4 +266,11 @@ function isMeasured(estimate: Estimate): boolean {
       ? estimate.terms.map(({ coefficient }) => coefficient)
       : [estimate.gradient.squaredNorm];
   return [estimate.loss, ...numbers].every(Number.isFinite);
+}
+
+/** @throws ERR_ZEROTH_ARGUMENT */
+function checkDecay({ rule, estimator }: Optimizer): void {
+  if (!rule.decays || !estimator.space) return;
+  const expected = 'a rule without weight decay beside an estimator in a space: it would move what the space leaves out';
+  invalidArgument('optimizer', expected, rule.name);
 }

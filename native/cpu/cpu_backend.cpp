@@ -21,7 +21,7 @@ using cpu::floats;
 // Below so many examples reading the weights costs more than the arithmetic: threads had better share each kernel.
 constexpr size_t kLaneExamples = 128;
 
-UpdateOp updateOf(const PassOp& op) {
+UpdateOp updateOf(const PassOp& op, size_t threads) {
   Gradient gradient;
   gradient.terms = op.terms;
   gradient.dense = floats(op.dense);
@@ -39,6 +39,14 @@ UpdateOp updateOf(const PassOp& op) {
       return KeepUpdate{floats(op.to)};
     case PassOp::Kind::resume:
       return ResumeUpdate{floats(op.to)};
+    case PassOp::Kind::traced: {
+      TracedUpdate traced{std::move(gradient), {}, {}, op.scalars};
+      auto& executable = static_cast<cpu::CpuExecutable&>(*op.program);
+      executable.makeMembers(threads);
+      for (size_t i = 0; i < threads; ++i) traced.members.push_back(&executable.of(i));
+      for (const BufferRef& state : op.states) traced.states.push_back(floats(state));
+      return traced;
+    }
     case PassOp::Kind::add:
       break;
   }
@@ -111,7 +119,7 @@ class CpuBackend : public Backend {
   void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) override {
     std::vector<UpdateOp> updates;
     updates.reserve(ops.size());
-    for (const PassOp& op : ops) updates.push_back(updateOf(op));
+    for (const PassOp& op : ops) updates.push_back(updateOf(op, static_cast<size_t>(team_.size())));
     zeroth::pass(floats(in), floats(out), count, updates, &team_, isa_, &stopFlag());
   }
 

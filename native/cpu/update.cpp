@@ -8,6 +8,7 @@
 #include <string>
 #include <type_traits>
 
+#include "cpu/traced_update.h"
 #include "cpu/update_kernel.h"
 
 namespace zeroth {
@@ -75,7 +76,7 @@ struct Step {
   std::vector<Run> runs;
   const float* dense = nullptr;
   float denseCoefficient = 0;
-  enum class Rule { add, momentum, adam, frozenAdam, keep, resume } rule = Rule::add;
+  enum class Rule { add, momentum, adam, frozenAdam, traced, keep, resume } rule = Rule::add;
   MomentumFactors momentum{};
   AdamFactors adam{};
   FrozenAdamFactors frozenAdam{};
@@ -84,6 +85,7 @@ struct Step {
   const float* p = nullptr;
   float* kept = nullptr;
   const float* resumed = nullptr;
+  const TracedUpdate* traced = nullptr;  // the op itself, which outlives the plan
 
   bool hasGradient() const { return rule != Rule::keep && rule != Rule::resume; }
 
@@ -97,6 +99,13 @@ struct Step {
   void operator()(const ResumeUpdate& op) {
     rule = Rule::resume;
     if ((resumed = op.from) == nullptr) invalid("to go on from kept values takes a pointer to them");
+  }
+
+  void operator()(const TracedUpdate& op) {
+    rule = Rule::traced;
+    traced = &op;
+    if (op.members.empty()) invalid("a traced update takes a program");
+    for (const float* state : op.states) checkState(state, "of a traced update");
   }
 
   void operator()(const MomentumUpdate& op) {
@@ -230,6 +239,8 @@ struct Scratch {
   std::vector<float> gradient, z;
   std::vector<char> filled;
   std::vector<float> passing, keep, scaled;
+  TracedScratch traced;
+  size_t member = 0;
 };
 
 class TilePass {
@@ -258,7 +269,10 @@ class TilePass {
       float* const g = scratch.gradient.data();
       std::fill_n(g, count, 0.0f);
       accumulate(step, begin, count, g, g, scratch);
-      apply(step, g, begin, from, to, count);
+      if (step.rule == Step::Rule::traced)
+        runTraced(*step.traced, scratch.member, g, begin, from, to, count, scratch.traced);
+      else
+        apply(step, g, begin, from, to, count);
       from = to;
     }
     if (from != to) std::memcpy(to, from, count * sizeof(float));
@@ -379,6 +393,7 @@ class TilePass {
         return kernels_.adam(step.adam, g, m, step.v + begin, from, to, count);
       case Step::Rule::frozenAdam:
         return kernels_.frozenAdam(step.frozenAdam, g, m, step.p + begin, from, to, count);
+      case Step::Rule::traced:
       case Step::Rule::add:
       case Step::Rule::keep:
       case Step::Rule::resume:
@@ -407,6 +422,7 @@ void pass(const float* in, float* out, size_t count, const std::vector<UpdateOp>
   const size_t threads = team == nullptr ? 1 : static_cast<size_t>(team->size());
   const int members = static_cast<int>(std::clamp<size_t>(tiles / tilesPerThread, 1, threads));
   std::vector<Scratch> scratch(static_cast<size_t>(members), Scratch(plan));
+  for (size_t i = 0; i < scratch.size(); ++i) scratch[i].member = i;
   parallelShares(team, tiles, members, [&](size_t first, size_t end, int member) {
     for (size_t tile = first; tile < end; ++tile) {
       if (stopped != nullptr && stopped->load(std::memory_order_relaxed)) return;

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "cpu/executor.h"
 #include "direction/direction.h"
 #include "thread/team.h"
 
@@ -63,7 +64,19 @@ struct ResumeUpdate {
   const float* from;
 };
 
-using UpdateOp = std::variant<AddUpdate, MomentumUpdate, AdamUpdate, FrozenAdamUpdate, KeepUpdate, ResumeUpdate>;
+/**
+ * x, and the first of the states, ← what the program says, piece by piece: inputs are pieces of x, g and each state,
+ * then the scalars; outputs are x and the states that change. The program is one of element-wise maps.
+ */
+struct TracedUpdate {
+  Gradient gradient;
+  std::vector<cpu::Executor*> members;  // the program, prepared once for each member of the team
+  std::vector<float*> states;
+  std::vector<float> scalars;
+};
+
+using UpdateOp =
+    std::variant<AddUpdate, MomentumUpdate, AdamUpdate, FrozenAdamUpdate, TracedUpdate, KeepUpdate, ResumeUpdate>;
 
 /** Of the kinds of update: whether it has a gradient. */
 template <class Update>

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <variant>
 
 #include "engine/reader.h"
 
@@ -35,11 +36,40 @@ bool isScalable(const Term& term) {
   return term.space == nullptr || std::isfinite(term.coefficient * term.space->largestScale);
 }
 
+// The program of a traced update with what it takes, one piece of each vector at a time.
+void readTraced(Reader& reader, PassOp& op) {
+  op.program = reader.program();
+  op.states.resize(reader.count("states"));
+  for (BufferRef& state : op.states) state = reader.buffer();
+  op.scalars.resize(reader.count("scalars"));
+  for (float& scalar : op.scalars) scalar = reader.finiteFloat("scalar of an update");
+
+  const Program& program = op.program->program();
+  const size_t vectors = 2 + op.states.size();
+  const auto refuse = [](const char* what) { throw CommandError(std::string("job: a traced update: ") + what); };
+  if (program.inputs.size() != vectors + op.scalars.size()) refuse("its program has other inputs than it is given");
+  const uint64_t piece = program.inputs[0].count;
+  if (piece == 0) refuse("its program takes no elements");
+  for (size_t i = 0; i < program.inputs.size(); ++i) {
+    const Declaration& input = program.inputs[i];
+    if (input.dtype != DType::f32 || input.count != (i < vectors ? piece : 1))
+      refuse("expected inputs of as many f32 as the first, then single ones");
+  }
+  if (program.outputs.empty() || program.outputs.size() > 1 + op.states.size())
+    refuse("expected the parameters and some of the states as outputs");
+  for (const Output& output : program.outputs) {
+    if (output.dtype != DType::f32 || output.count != piece) refuse("expected outputs as long as its inputs");
+  }
+  for (const Instruction& instruction : program.instructions) {
+    if (!std::holds_alternative<Map>(instruction)) refuse("expected a program of maps, element by element");
+  }
+}
+
 // Everything that a backend could refuse is refused here: a pass that fails half-way through a job would leave the
 // parameters in a state that the caller does not know of.
 PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t count, size_t slots) {
   PassOp op;
-  op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 5));
+  op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 6));
   const size_t terms = reader.count("terms");
   op.terms.reserve(terms);
   for (size_t i = 0; i < terms; ++i) {
@@ -66,11 +96,14 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
   const bool places = op.kind == PassOp::Kind::keep || op.kind == PassOp::Kind::resume;
   (places ? op.to : op.m) = reader.bufferOrNull();
   op.v = reader.bufferOrNull();
+  const bool traced = op.kind == PassOp::Kind::traced;
+  if (traced) readTraced(reader, op);
   if (op.dense) checkVector(*op.dense, 0, count, "dense gradient");
+  for (const BufferRef& state : op.states) checkVector(*state, 0, count, "state");
   if (op.m) checkVector(*op.m, 0, count, "state m");
   if (op.v) checkVector(*op.v, 0, count, "state v or p");
   if (op.to) checkVector(*op.to, 0, count, "kept values");
-  const bool needsM = op.kind != PassOp::Kind::add && !places;
+  const bool needsM = op.kind != PassOp::Kind::add && !places && !traced;
   const bool needsV = op.kind == PassOp::Kind::adam || op.kind == PassOp::Kind::frozenAdam;
   if ((needsM && !op.m) || (needsV && !op.v)) throw CommandError("job: an update lacks its state buffer");
   if (places && (!op.to || !op.terms.empty() || op.dense || op.v)) {
@@ -87,6 +120,14 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
       among(op.dense, {&out})) {
     throw CommandError("job: an update that overwrites what it still has to read: it needs separate buffers");
   }
+  for (size_t i = 0; i < op.states.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (op.states[j] == op.states[i]) throw CommandError("job: two states of an update in one buffer");
+    }
+    if (among(op.states[i], {&in, &out, op.dense.get()})) {
+      throw CommandError("job: a state of an update in a buffer that its pass uses: it needs one of its own");
+    }
+  }
   return op;
 }
 
@@ -98,6 +139,7 @@ void checkKept(const PassCommand& command) {
     for (const PassOp& op : command.ops) {
       const bool again = op.kind == PassOp::Kind::keep && &op != &keep && keep.to == op.to;
       taken = taken || keep.to == op.m || keep.to == op.v || keep.to == op.dense || again;
+      for (const BufferRef& state : op.states) taken = taken || keep.to == state;
     }
     if (taken) throw CommandError("job: values kept in a buffer that the pass uses: they need one of their own");
   }

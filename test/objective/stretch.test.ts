@@ -11,6 +11,10 @@ import { gaussianTwoPoint } from '../../lib/optimizers/estimators/gaussian-two-p
 import { estimateOf, linearEstimator, linearOf } from '../../lib/optimizers/linear-estimate.ts';
 import type { Estimator, Optimizer, UpdateRule } from '../../lib/optimizers/optimizer.ts';
 import { frozenZoAdam, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
+import { clipValue } from '../../lib/optimizers/rules/clip-value.ts';
+import { lion } from '../../lib/optimizers/rules/lion.ts';
+import { signDescent } from '../../lib/optimizers/rules/sign-descent.ts';
+import { weightDecay } from '../../lib/optimizers/rules/weight-decay.ts';
 import { askStepSize, stepSizeOf } from '../../lib/optimizers/step-size.ts';
 import type { Direction } from '../../lib/random/direction.ts';
 import { affineProblem } from './affine-problem.ts';
@@ -48,6 +52,13 @@ const optimizers: Record<string, Optimizer> = {
   zoGDM: zoGDM({ lr: 0.001 }),
   zoAdam: zoAdam({ lr: 0.002 }),
   frozenZoAdam: frozenZoAdam({ lr: 0.01, preconditioner: new Float32Array(dimension).fill(2) }),
+  sign: { ...zoGD({ lr: 0.001 }), rule: signDescent() },
+  lion: { ...zoGD({ lr: 0.001 }), rule: lion({ weightDecay: 0.1 }) },
+  'decayed Adam': { ...zoAdam({ lr: 0.002 }), rule: weightDecay(zoAdam({ lr: 1 }).rule) },
+  'clipped frozen Adam': {
+    ...zoGD({ lr: 0.01 }),
+    rule: clipValue(frozenZoAdam({ lr: 1, preconditioner: new Float32Array(dimension).fill(2) }).rule, { limit: 0.5 }),
+  },
   'forward difference': { ...zoGD({ lr: 0.01 }), estimator: forward(1) },
   'mean of 2 forward differences, momentum': { ...zoGDM({ lr: 0.001 }), estimator: forward(2) },
   'mean of 5 forward differences': { ...zoGD({ lr: 0.01 }), estimator: forward(5) },
@@ -65,7 +76,7 @@ const plan = (optimizer: Optimizer, step: number, rows: Uint32Array | null = nul
 
 async function begin(optimizer: Optimizer, given = problem, on = device): Promise<Objective> {
   const objective = await compile(on, given, { seed: 5 });
-  await objective.params.useStates(optimizer.rule.states, optimizer.rule.initial);
+  await objective.params.useRule(optimizer.rule);
   return objective;
 }
 
@@ -249,7 +260,7 @@ describe('steps in one submission', () => {
     const optimizer = zoGDM({ lr: 1e-26 });
     const climbing: Optimizer = { ...optimizer, estimator: gaussianTwoPoint({ mu: 1 }) };
     await using objective = await compile(device, steep);
-    await objective.params.useStates(climbing.rule.states);
+    await objective.params.useRule(climbing.rule);
     const steps = [0, 1, 2, 3, 4, 5].map((step) => ({ ...plan(climbing, step), lr: 1e-14 }));
     const stretch = await objective.takeSteps(steps);
     let taken = 0;

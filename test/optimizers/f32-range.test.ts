@@ -145,7 +145,7 @@ describe('an update that f32 cannot hold is refused, and nothing is changed:', (
   it.each(cases)('%s', async (_, name, update, estimate, lr) => {
     await using objective = await compile(device, problem);
     const { params } = objective;
-    await params.useStates(['m', 'v', 'p'], { p: Float32Array.of(1, 1) });
+    await params.useRule({ states: ['m', 'v', 'p'], initial: { p: Float32Array.of(1, 1) } });
     const before = await held(params, 'm', 'v', 'p');
     await expect(params.apply(update, estimate, lr)).rejects.toEqual(refusal(name));
     const { gradient } = await objective.gradient();
@@ -164,14 +164,16 @@ describe('an update that f32 cannot hold is refused, and nothing is changed:', (
 
   it('states that are not finite, or divide by 0', async () => {
     await using objective = await compile(device, problem);
-    await objective.params.useStates(['m']);
+    await objective.params.useRule({ states: ['m'] });
     for (const [name, values] of [
       ['m', Float32Array.of(1, Number.NaN)],
       ['p', Float32Array.of(1, 0)],
       ['p', Float32Array.of(1, Number.POSITIVE_INFINITY)],
       ['v', Float64Array.of(1, 1)],
     ] as const)
-      await expect(objective.params.useStates([name], { [name]: values })).rejects.toEqual(refusal(`'${name}'`));
+      await expect(
+        objective.params.useRule({ states: [name], initial: { [name]: values as Float32Array } }),
+      ).rejects.toEqual(refusal(`'${name}'`));
     expect(await objective.params.readState('m')).toEqual(Float32Array.of(0, 0));
   });
 

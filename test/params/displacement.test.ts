@@ -94,7 +94,7 @@ describe('a displacement in a copy', () => {
 
   it.each(updates)('takes two passes a step, and none for θ itself when nothing waits ($kind)', async (update) => {
     const [params] = await start('copy', 1);
-    await params.useStates(['m', 'v', 'p'], { p: new Float32Array(LENGTH).fill(1) });
+    await params.useRule({ states: ['m', 'v', 'p'], initial: { p: new Float32Array(LENGTH).fill(1) } });
     for (let i = 0; i < 20; i++) {
       const list = new CommandList();
       for (const c of [1e-3, -1e-3]) params.displace(list, [{ direction: z(i), coefficient: c }], params.copy!);
@@ -115,7 +115,7 @@ describe('a displacement in a copy', () => {
   it.each(updates)('gives the bits of an update that is made by itself ($kind)', async (update) => {
     const [[fused], [apart]] = await Promise.all([start('copy', 1), start('copy', 1)]);
     for (const params of [fused, apart]) {
-      await params.useStates(['m', 'v', 'p'], { p: new Float32Array(LENGTH).fill(0.5) });
+      await params.useRule({ states: ['m', 'v', 'p'], initial: { p: new Float32Array(LENGTH).fill(0.5) } });
       for (let i = 0; i < 10; i++) {
         const list = new CommandList();
         params.displace(list, [{ direction: z(i), coefficient: 1e-3 }], params.copy!);
@@ -221,7 +221,7 @@ describe.each<Displacement>(['copy', 'in-place'])('parameters that are displaced
 
   it('are moved by no bit when they are settled, and go on in another place from their vectors, which come in pieces', async () => {
     const [[alone], [settled], [other]] = await Promise.all([0, 1, 2].map(() => start(displacement, 1e-4)));
-    for (const params of [alone, settled, other]) await params.useStates(['m', 'v']);
+    for (const params of [alone, settled, other]) await params.useRule({ states: ['m', 'v'] });
     await steps(alone, 0, 12);
     await steps(settled, 0, 6, true);
     const vectors = await settled.settle();
@@ -244,7 +244,7 @@ describe.each<Displacement>(['copy', 'in-place'])('parameters that are displaced
 
   it('are not replaced by vectors that do not fit', async () => {
     const [params] = await start(displacement, 1);
-    await params.useStates(['m']);
+    await params.useRule({ states: ['m'] });
     await steps(params, 0, 0);
     const before = await held(params, 'm');
     const none = (): AsyncIterable<never> => {

@@ -52,7 +52,7 @@ describe('params', () => {
       [['m', 'v'], update],
     ] as const) {
       const params = await fresh();
-      await params.useStates(states);
+      await params.useRule({ states });
       for (let steps = 0; steps < 3; steps++) {
         if (steps > 0) await step(params, steps, kind, 0.1);
         const vectors: [string, Float32Array][] = [['theta', await params.read()]];
@@ -106,7 +106,7 @@ describe('params', () => {
     { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, t: 1 } as const,
   ])('makes exactly two passes a step with state, too ($kind)', async (update) => {
     const params = await fresh();
-    await params.useStates(['m', 'v']);
+    await params.useRule({ states: ['m', 'v'] });
     for (let i = 0; i < 50; i++) await step(params, i, update, 0.1);
     expect(params.passes).toBe(100);
   });
@@ -171,7 +171,8 @@ describe('params', () => {
     for (const update of updates) {
       const [watched, alone] = [await fresh(), await fresh()];
       const p = new Float32Array(LENGTH).fill(0.5);
-      for (const params of [watched, alone]) await params.useStates(['m', 'v', 'p'], { p });
+      for (const params of [watched, alone])
+        await params.useRule({ states: ['m', 'v', 'p'], initial: { p }, fixed: ['p'] });
       for (let i = 0; i < 20; i++) {
         await step(watched, i, update, 0.01);
         await step(alone, i, update, 0.01);
@@ -189,7 +190,7 @@ describe('params', () => {
 
   it('runs momentum and Adam as their formulas say, in f64', async () => {
     const params = await fresh();
-    await params.useStates(['m', 'v']);
+    await params.useRule({ states: ['m', 'v'] });
     const theta = Float64Array.from(await params.read());
     const [m, v] = [new Float64Array(LENGTH), new Float64Array(LENGTH)];
     for (let i = 0; i < 10; i++) {
@@ -209,7 +210,7 @@ describe('params', () => {
 
   it('reads states in pieces: those that reading them whole gives, whatever waits, and none of it is left behind', async () => {
     const params = await fresh();
-    await params.useStates(['m', 'v']);
+    await params.useRule({ states: ['m', 'v'] });
     for (let i = 0; i < 3; i++) {
       await step(params, i, { kind: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 1e-3, t: i + 1 }, 0.05);
       const [m, v] = [await params.readState('m'), await params.readState('v')];

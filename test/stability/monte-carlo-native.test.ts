@@ -28,7 +28,7 @@ async function meanLosses(optimizer: (lr: number) => Optimizer, lr: number): Pro
   const { estimator, rule } = optimizer(lr);
   const mean = new Float64Array(STEPS);
   for (let run = 0; run < RUNS; run++) {
-    await objective.params.useStates(rule.states, rule.initial);
+    await objective.params.useRule(rule);
     await objective.params.write(new Float32Array(spectrum.length).fill(1));
     for (let step = 0; step < STEPS; step++) {
       const index = run * STEPS + step;

@@ -38,6 +38,7 @@ export function frozenAdam(options: { beta1?: number; preconditioner: Float32Arr
     gradientWeight: 1 - beta1,
     preconditioned: true,
     states: ['m', 'p'],
+    fixed: ['p'],
     initial: { p },
     update: () => ({ kind: 'frozenAdam', beta1 }),
     preconditioner: (state) => Float64Array.from(state.p ?? p),

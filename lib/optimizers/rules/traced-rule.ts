@@ -1,0 +1,110 @@
+import { checkOptions, invalidArgument, type Names } from '../../errors.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import type { Options } from '../json.ts';
+import type { UpdateRule } from '../optimizer.ts';
+import { type RuleProgram, ruleProgram, type TracedUpdate } from '../rule-program.ts';
+
+/** What a traced rule is, but for its update. */
+export interface TracedRule<State extends string, Scalar extends string> {
+  readonly name: string;
+  /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */
+  readonly options?: Options;
+  /** Its state vectors, one number a parameter: 0, or what each starts at. Default none. */
+  readonly states?: { readonly [S in State]: 0 | Float32Array };
+  /** Numbers that depend on the step alone (the first is 0). They reach the device in f32. Default none. */
+  readonly scalars?: (step: number) => { readonly [S in Scalar]: number };
+  /** Whether it moves parameters also where ĝ and the states are 0, as weight decay does. Default false. */
+  readonly decays?: boolean;
+  /**
+   * Where the law of stability is about this rule, linear in ĝ as it then is: its momentum β (default 0), the weight of ĝ in it (default 1), and
+   * the diagonal of P, from the states after update number `steps`. Absent: nothing is claimed about its edge.
+   */
+  readonly law?: {
+    readonly beta?: number;
+    readonly gradientWeight?: number;
+    preconditioner?(state: Readonly<Record<State, Float32Array>>, steps: number): Float64Array;
+  };
+}
+
+const FIELDS: Names<TracedRule<string, string>> = {
+  name: true,
+  options: true,
+  states: true,
+  scalars: true,
+  decays: true,
+  law: true,
+};
+
+/** What a traced rule was made of, by its program. */
+const sources = new WeakMap<RuleProgram, RuleSource>();
+
+/** An update rule as a function. */
+export interface RuleSource {
+  readonly states: Readonly<Record<string, 0 | Float32Array>>;
+  readonly scalars?: (step: number) => Readonly<Record<string, number>>;
+  readonly update: TracedUpdate;
+}
+
+/** Undefined where `tracedRule` has not made it. */
+export const sourceOf = ({ program }: UpdateRule): RuleSource | undefined => program && sources.get(program);
+
+/**
+ * An update rule from a function of tensors, which is traced once, and runs fused with the directions in one pass over memory, on every device. Each of
+ * θ, ĝ and the states is a vector of one number a parameter, of which the function may use nothing but element-wise operations; `lr` and
+ * the scalars are numbers. For example normalised momentum, in the manner of RMSprop:
+ *
+ *     const rmsMomentum = (beta = 0.9) =>
+ *       tracedRule(
+ *         { name: 'rms-momentum', options: { beta }, states: { m: 0, v: 0 }, scalars: (step) => ({ unbias: 1 / (1 - beta ** (step + 1)) }) },
+ *         ({ theta, gradient, m, v, lr, unbias }) => {
+ *           const mean = m.mul(beta).add(gradient.mul(1 - beta));
+ *           const square = v.mul(beta).add(gradient.mul(gradient).mul(1 - beta));
+ *           return { theta: theta.sub(lr.mul(mean.div(square.mul(unbias).sqrt().add(1e-8)))), m: mean, v: square };
+ *         },
+ *       );
+ *
+ * @param fields name, options, states and scalars.
+ * @param update θ and states after, from those before. A state that it does not return keeps its values.
+ * @throws ERR_ZEROTH_ARGUMENT for an update that is not element by element, or an unknown field.
+ */
+export function tracedRule<State extends string = never, Scalar extends string = never>(
+  fields: TracedRule<State, Scalar>,
+  update: (
+    of: Readonly<Record<'theta' | 'gradient' | 'lr' | NoInfer<State> | NoInfer<Scalar>, Tensor>>,
+  ) => { readonly theta: Tensor } & { readonly [S in NoInfer<State>]?: Tensor },
+): UpdateRule {
+  checkOptions('tracedRule: fields', fields, FIELDS);
+  const { name, options, states: given = {}, scalars: scalarsOf, law, decays } = fields;
+  if (typeof name !== 'string' || name === '') invalidArgument('tracedRule: name', 'a name', name);
+  const starts = Object.entries(given) as [string, 0 | Float32Array][];
+  for (const [state, start] of starts)
+    if (start !== 0 && !(start instanceof Float32Array))
+      invalidArgument(`${name}: state ${state}`, '0, or a Float32Array', start);
+  const names = Object.keys(scalarsOf?.(0) ?? {});
+  const program = ruleProgram(
+    name,
+    starts.map(([state]) => state),
+    names,
+    update as unknown as TracedUpdate,
+  );
+  sources.set(program, { states: given, scalars: scalarsOf, update: update as unknown as TracedUpdate });
+  const initial = Object.fromEntries(starts.flatMap(([state, start]) => (start === 0 ? [] : [[state, start.slice()]])));
+  return {
+    name,
+    ...(options && { options }),
+    beta: law?.beta ?? 0,
+    gradientWeight: law?.gradientWeight ?? 1,
+    lawful: law !== undefined,
+    ...(decays && { decays }),
+    preconditioned: law?.preconditioner !== undefined,
+    ...(law?.preconditioner && { preconditioner: law.preconditioner as UpdateRule['preconditioner'] }),
+    states: program.states,
+    initial,
+    ...(program.fixed.length > 0 && { fixed: program.fixed }),
+    program,
+    update(step) {
+      const values = scalarsOf?.(step) as Readonly<Record<string, number>> | undefined;
+      return { kind: 'traced', program, scalars: names.map((scalar) => values?.[scalar] as number) };
+    },
+  };
+}

@@ -1,0 +1,284 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CommandList } from '../../lib/device/commands.ts';
+import { openDevice } from '../../lib/device/device.ts';
+import { gather, matmul, square, sum } from '../../lib/graph/ops.ts';
+import { compile } from '../../lib/objective/objective.ts';
+import { inSpace } from '../../lib/optimizers/in-space.ts';
+import type { Optimizer, UpdateRule } from '../../lib/optimizers/optimizer.ts';
+import { zoAdamW, zoGD, zoLion, zoSignSGD } from '../../lib/optimizers/recipes.ts';
+import { adamRule } from '../../lib/optimizers/rules/adam.ts';
+import { clipValue } from '../../lib/optimizers/rules/clip-value.ts';
+import { frozenAdam } from '../../lib/optimizers/rules/frozen-adam.ts';
+import { lion } from '../../lib/optimizers/rules/lion.ts';
+import { plain } from '../../lib/optimizers/rules/plain.ts';
+import { polyakMomentum } from '../../lib/optimizers/rules/polyak-momentum.ts';
+import { signDescent } from '../../lib/optimizers/rules/sign-descent.ts';
+import { tracedForm } from '../../lib/optimizers/rules/traced-forms.ts';
+import { tracedRule } from '../../lib/optimizers/rules/traced-rule.ts';
+import { weightDecay } from '../../lib/optimizers/rules/weight-decay.ts';
+import { Layout } from '../../lib/params/layout.ts';
+import { type Displacement, Params } from '../../lib/params/params.ts';
+import { type Direction, stream } from '../../lib/random/direction.ts';
+import { readRunLog } from '../../lib/train/log.ts';
+import type { TrainOptions } from '../../lib/train/options.ts';
+import { train } from '../../lib/train/train.ts';
+import { smallProblem } from '../train/small-problem.ts';
+
+const devices = [1, 2, 3].map((threads) => openDevice({ threads }));
+const [device] = devices;
+afterAll(() => Promise.all(devices.map((one) => one.dispose())));
+
+const z = (i: number): Direction => ({ distribution: 'normal', seed: 7n, stream: stream('step', i) });
+const coefficient = (i: number) => Math.fround(Math.cos(i));
+const LR = 0.03125;
+
+interface RunOptions {
+  readonly length: number;
+  readonly steps?: number;
+  readonly on?: typeof device;
+  readonly displacement?: Displacement;
+}
+
+/** θ and the states after some steps, displaced between them as two-point steps are. */
+async function run(
+  rule: UpdateRule,
+  { length, steps = 5, on = device, displacement = 'copy' }: RunOptions,
+): Promise<Record<string, Float32Array>> {
+  const params = new Params(on, new Layout({ w: { shape: [length] } }), displacement);
+  await params.write(await on.direction({ distribution: 'uniform', seed: 1n, stream: 0n }, length));
+  await params.useRule(rule);
+  for (let i = 0; i < steps; i++) {
+    // The second half of the updates waits for one pass.
+    if (i < steps / 2) {
+      const list = new CommandList();
+      const point = [{ direction: z(i), coefficient: 2 ** -10 }];
+      params.copy ? params.displace(list, point, params.copy) : params.moveTo(list, point);
+      await on.submit(list);
+    }
+    const terms = [{ direction: z(i), coefficient: coefficient(i) }];
+    await params.apply(rule.update(i), { kind: 'directions', loss: 0, terms }, LR);
+  }
+  const vectors: Record<string, Float32Array> = { theta: await params.read() };
+  for (const name of rule.states) vectors[name] = await params.readState(name);
+  params.dispose();
+  return vectors;
+}
+
+/** One element after another, in f64. */
+type Element = (x: number, g: number, state: Record<string, number>, step: number) => number;
+
+async function expectElements(rule: UpdateRule, element: Element, length = 3000): Promise<void> {
+  const start = await device.direction({ distribution: 'uniform', seed: 1n, stream: 0n }, length);
+  const [theta, states] = [Float64Array.from(start), Array.from(start, (): Record<string, number> => ({}))];
+  for (let i = 0; i < 5; i++) {
+    const direction = await device.direction(z(i), length);
+    for (let e = 0; e < length; e++) theta[e] = element(theta[e], coefficient(i) * direction[e], states[e], i);
+  }
+  const measured = await run(rule, { length });
+  for (let e = 0; e < length; e++) {
+    expect(Math.abs(measured.theta[e] - theta[e])).toBeLessThan(3e-6);
+    for (const name of rule.states) expect(Math.abs(measured[name][e] - (states[e][name] ?? 0))).toBeLessThan(3e-6);
+  }
+}
+
+describe('a traced rule', () => {
+  it('takes the sign of the estimate', async () => {
+    await expectElements(signDescent(), (x, g) => x - LR * Math.sign(g));
+  });
+
+  it('is Lion, with its decay', async () => {
+    await expectElements(lion({ beta1: 0.8, beta2: 0.9, weightDecay: 0.5 }), (x, g, state) => {
+      const { m = 0 } = state;
+      state.m = 0.9 * m + 0.1 * g;
+      return x - LR * (Math.sign(0.8 * m + 0.2 * g) + 0.5 * x);
+    });
+  });
+
+  it('decays weights apart from what Adam divides', async () => {
+    const rule = weightDecay(adamRule({ beta1: 0.8, beta2: 0.9, epsilon: 1e-3 }), { weightDecay: 0.25 });
+    await expectElements(rule, (x, g, state, step) => {
+      state.m = 0.8 * (state.m ?? 0) + 0.2 * g;
+      state.v = 0.9 * (state.v ?? 0) + 0.1 * g * g;
+      const scale = Math.sqrt(state.v / (1 - 0.9 ** (step + 1))) + 1e-3;
+      return x - (LR * state.m) / (1 - 0.8 ** (step + 1)) / scale - LR * 0.25 * x;
+    });
+  });
+
+  it('clips elements of the estimate before momentum sees them', async () => {
+    await expectElements(clipValue(polyakMomentum({ beta: 0.5 }), { limit: 0.75 }), (x, g, state) => {
+      state.m = 0.5 * (state.m ?? 0) + Math.min(Math.max(g, -0.75), 0.75);
+      return x - LR * state.m;
+    });
+  });
+
+  it('may swap its states, and leave some as they were', async () => {
+    const given = Float32Array.from({ length: 3000 }, (_, i) => i);
+    const rule = tracedRule({ name: 'swap', states: { a: given, b: 0, c: given } }, ({ theta, a, b }) => ({
+      theta,
+      a: b,
+      b: a,
+    }));
+    expect(rule.fixed).toEqual(['c']);
+    const { theta, a, b, c } = await run(rule, { length: 3000 });
+    expect([a, b, c]).toEqual([new Float32Array(3000), given, given]);
+    expect(theta).toEqual(await device.direction({ distribution: 'uniform', seed: 1n, stream: 0n }, 3000));
+  });
+
+  const length = 5000;
+  const p = Float32Array.from({ length }, (_, i) => 0.5 + (i % 7));
+  const builtIn: [string, UpdateRule][] = [
+    ['plain', plain()],
+    ['momentum', polyakMomentum({ beta: 0.75 })],
+    ['Adam', adamRule({ beta1: 0.75, beta2: 0.875, epsilon: 1e-3 })],
+    ['frozen Adam', frozenAdam({ beta1: 0.75, preconditioner: p })],
+  ];
+  it.each(builtIn)('is what %s is by hand, within rounding', async (_, rule) => {
+    const { states, scalars, update } = tracedForm(rule);
+    const traced = tracedRule<string, string>({ name: 'traced', states, scalars }, (of) => {
+      const { theta, ...next } = update(of);
+      return { ...next, theta: theta! };
+    });
+    const [one, other] = [await run(rule, { length }), await run(traced, { length })];
+    expect(Object.keys(other).sort()).toEqual(Object.keys(one).sort());
+    for (const [name, values] of Object.entries(one))
+      for (let e = 0; e < length; e++) expect(Math.abs(values[e] - other[name][e])).toBeLessThan(2e-6);
+  });
+
+  it('gives the same bits on any number of threads, of vectors of any length', async () => {
+    const rule = weightDecay(adamRule());
+    for (const size of [1, 15, 2047, 2048, 2049, 70_001]) {
+      const alone = await run(rule, { length: size });
+      for (const on of devices.slice(1)) expect(await run(rule, { length: size, on })).toEqual(alone);
+    }
+  });
+
+  it('is the same displaced in place, but for what comes back rounded', async () => {
+    const [copied, placed] = [await run(lion(), { length }), await run(lion(), { length, displacement: 'in-place' })];
+    expect(placed.m).toEqual(copied.m);
+    for (let e = 0; e < length; e++) expect(Math.abs(placed.theta[e] - copied.theta[e])).toBeLessThan(1e-6);
+  });
+});
+
+describe('a traced rule is refused', () => {
+  const refusal = (text: string) =>
+    expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT', message: expect.stringContaining(text) });
+  const make = (update: Parameters<typeof tracedRule<'m', 'c'>>[1]) => () =>
+    tracedRule({ name: 'mine', states: { m: 0 }, scalars: () => ({ c: 1 }) }, update);
+  it.each([
+    ['a sum', make(({ theta, gradient }) => ({ theta: theta.sub(sum(gradient)) })), 'sum'],
+    [
+      'a product of matrices',
+      make(({ theta }) => ({ theta: matmul(theta.reshape([1, 2048]), theta.reshape([2048, 1])).reshape([1]) })),
+      'each element',
+    ],
+    ['other elements', make(({ theta }) => ({ theta: gather(theta, theta as never) })), ''],
+    ['a number', make(({ lr }) => ({ theta: lr })), 'theta'],
+    ['nothing', make(() => ({}) as never), 'theta'],
+    ['a state that it has not', make(({ theta }) => ({ theta, n: theta }) as never), 'm'],
+    ['a name that nothing has', make((of) => ({ theta: (of as never as { w: typeof of.theta }).w })), 'w'],
+  ])('%s', (_, attempt, text) => {
+    expect(attempt).toThrow(expect.objectContaining({ message: expect.stringContaining(text) }));
+  });
+
+  it('names that stand for two things, states that are neither 0 nor values, unknown fields', () => {
+    expect(() => tracedRule({ name: 'mine', states: { lr: 0 } }, ({ theta }) => ({ theta }))).toThrow(refusal('lr'));
+    expect(() => tracedRule({ name: 'mine', states: { m: [1] as never } }, ({ theta }) => ({ theta }))).toThrow(
+      refusal('state m'),
+    );
+    expect(() => tracedRule({ name: 'mine', state: {} } as never, ({ theta }) => ({ theta }))).toThrow(
+      refusal('state'),
+    );
+    expect(() => clipValue(plain(), {} as never)).toThrow(refusal('limit'));
+    expect(() => weightDecay(plain(), { weightDecay: -1 })).toThrow(refusal('weightDecay'));
+  });
+
+  it('with numbers that f32 does not hold, before anything changes', async () => {
+    const rule = tracedRule({ name: 'mine', scalars: (step) => ({ c: 10 ** (38 + step) }) }, ({ theta, c }) => ({
+      theta: theta.mul(c),
+    }));
+    const params = new Params(device, new Layout({ w: { shape: [3] } }), 'copy');
+    await params.write([0, 0, 0]);
+    const estimate = { kind: 'directions', loss: 0, terms: [] } as const;
+    await expect(params.apply(rule.update(0), estimate, 1)).rejects.toEqual(refusal('useRule'));
+    await params.useRule(rule);
+    await params.apply(rule.update(0), estimate, 1);
+    await expect(params.apply(rule.update(1), estimate, 1)).rejects.toEqual(refusal('c'));
+    expect(await params.read()).toEqual(new Float32Array(3));
+    params.dispose();
+  });
+
+  it('with weight decay beside an estimator in a space', async () => {
+    await using objective = await compile(device, smallProblem());
+    const [name] = Object.keys(smallProblem().parameters);
+    const { estimator } = zoGD({ lr: 0.1 });
+    const optimizer: Optimizer = {
+      ...zoGD({ lr: 0.1 }),
+      estimator: inSpace(estimator, { [name]: 'dense' }),
+      rule: weightDecay(plain()),
+    };
+    const begin = async () => {
+      for await (const _ of train(objective, optimizer, { steps: 1 }));
+    };
+    await expect(begin()).rejects.toEqual(refusal('weight decay'));
+  });
+});
+
+describe('a run with a traced rule', () => {
+  let folder = '';
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'zeroth-rules-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const mine = (decay: number): UpdateRule =>
+    tracedRule(
+      { name: 'mine', options: { decay }, states: { average: 0 }, scalars: (step) => ({ warm: 1 / (1 + step) }) },
+      ({ theta, gradient, average, lr, warm }) => {
+        const next = average.mul(decay).add(gradient.mul(1 - decay));
+        return { theta: theta.sub(lr.mul(next.add(gradient.mul(warm)))), average: next };
+      },
+    );
+  const optimizers: [string, () => Optimizer][] = [
+    ["a user's own", () => ({ ...zoGD({ lr: 0.01 }), name: 'mine', rule: mine(0.5) })],
+    ['signs', () => zoSignSGD({ lr: 0.001 })],
+    ['Lion', () => zoLion({ lr: 0.001 })],
+    ['decayed Adam', () => zoAdamW({ lr: 0.001 })],
+  ];
+  const go = async (optimizer: Optimizer, options: TrainOptions) => {
+    await using objective = await compile(device, smallProblem(), { seed: 1 });
+    for await (const _ of train(objective, optimizer, { seed: 3, monitorEvery: 5, checkpointEvery: 6, ...options }));
+    return objective.params.read();
+  };
+
+  it.each(optimizers)('claims nothing of its edge, and goes on from a checkpoint to the bit: %s', async (_, make) => {
+    const whole = await go(make(), { steps: 17, out: join(folder, 'whole') });
+    const out = join(folder, 'parts');
+    await go(make(), { steps: 11, out });
+    expect(await go(make(), { steps: 17, out, resume: true })).toEqual(whole);
+    const log = readRunLog(join(folder, 'whole'));
+    const monitors = log.filter(({ type }) => type === 'monitor');
+    expect(monitors.length).toBeGreaterThan(2);
+    for (const monitor of monitors) expect(monitor).toMatchObject({ verdict: 'undecided' });
+  });
+
+  it('is another run with other options', async () => {
+    const out = join(folder, 'run');
+    const optimizer = (decay: number): Optimizer => ({ ...zoGD({ lr: 0.01 }), name: 'mine', rule: mine(decay) });
+    await go(optimizer(0.5), { steps: 3, out });
+    await expect(go(optimizer(0.25), { steps: 5, out, resume: true })).rejects.toMatchObject({
+      message: expect.stringContaining('decay'),
+    });
+  });
+
+  it('learns', async () => {
+    await using objective = await compile(device, {
+      parameters: { w: { shape: [10], init: { kind: 'constant', value: 1 } } },
+      loss: ({ w }) => sum(square(w)),
+    });
+    for await (const _ of train(objective, zoLion({ lr: 0.02 }), { steps: 300, seed: 1, monitorEvery: 'off' }));
+    expect((await objective.losses([[]]))[0]).toBeLessThan(1);
+  });
+});
