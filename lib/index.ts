@@ -67,6 +67,7 @@ export type {
   Moments,
   Optimizer,
   Point,
+  RuleStates,
   StatefulEstimate,
   StatelessEstimator,
   StateName,
@@ -84,8 +85,11 @@ export {
   type QueryOptions,
   spsa,
   zoAdam,
+  zoAdamW,
   zoGD,
   zoGDM,
+  zoLion,
+  zoSignSGD,
   zoSVRG,
 } from './optimizers/recipes.ts';
 export type { RuleProgram } from './optimizers/rule-program.ts';

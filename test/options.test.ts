@@ -57,6 +57,13 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
   adamRule: (options) => zeroth.adamRule(options),
   frozenAdam: (options) => zeroth.frozenAdam({ preconditioner, ...options }),
   polyakMomentum: (options) => zeroth.polyakMomentum(options),
+  lion: (options) => zeroth.lion(options),
+  weightDecay: (options) => zeroth.weightDecay(zeroth.plain(), options),
+  clipValue: (options) => zeroth.clipValue(zeroth.plain(), { limit: 1, ...options }),
+  tracedRule: (fields) => zeroth.tracedRule({ name: 'mine', ...fields }, ({ theta }) => ({ theta })),
+  zoSignSGD: (options) => zeroth.zoSignSGD({ lr: 1, ...options }),
+  zoLion: (options) => zeroth.zoLion({ lr: 1, ...options }),
+  zoAdamW: (options) => zeroth.zoAdamW({ lr: 1, ...options }),
   'schedules.warmupLinearDecay': (options) =>
     schedules.warmupLinearDecay({ peak: 1, warmupSteps: 1, steps: 2, ...options }),
   'schedules.warmupCosineDecay': (options) =>
@@ -132,6 +139,7 @@ describe('an unknown name among options is refused, with the known ones', () => 
         'preconditionedOperator',
         'readRunLog',
         'saveSafetensors',
+        'signDescent',
         'stream',
         'writePlots',
       ],

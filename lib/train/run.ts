@@ -271,6 +271,7 @@ function isMeasured(estimate: Estimate): boolean {
 /** @throws ERR_ZEROTH_ARGUMENT */
 function checkDecay({ rule, estimator }: Optimizer): void {
   if (!rule.decays || !estimator.space) return;
-  const expected = 'a rule without weight decay beside an estimator in a space: it would move what the space leaves out';
+  const expected =
+    'a rule without weight decay beside an estimator in a space: it would move what the space leaves out';
   invalidArgument('optimizer', expected, rule.name);
 }

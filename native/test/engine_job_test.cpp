@@ -15,8 +15,9 @@ namespace {
 using Words = std::vector<double>;
 
 struct FakeExecutable : Executable {
-  FakeExecutable(std::vector<Declaration> inputs, std::vector<Output> outputs)
-      : program_{0, std::move(inputs), std::move(outputs), {}} {}
+  FakeExecutable(std::vector<Declaration> inputs, std::vector<Output> outputs,
+                 std::vector<Instruction> instructions = {})
+      : program_{0, std::move(inputs), std::move(outputs), std::move(instructions)} {}
   size_t arenaBytes() const override { return 0; }
   const Program& program() const override { return program_; }
 
@@ -26,6 +27,16 @@ struct FakeExecutable : Executable {
 
 ExecutableRef declares(std::vector<Declaration> inputs, std::vector<Output> outputs) {
   return std::make_shared<FakeExecutable>(std::move(inputs), std::move(outputs));
+}
+
+/** Of f32, with so many elements in each input and output. */
+ExecutableRef tracedOf(const std::vector<uint64_t>& inputs, const std::vector<uint64_t>& outputs,
+                       std::vector<Instruction> instructions = {}) {
+  std::vector<Declaration> given;
+  std::vector<Output> made;
+  for (uint64_t count : inputs) given.push_back({DType::f32, count});
+  for (uint64_t count : outputs) made.push_back({{DType::f32, count}, {}});
+  return std::make_shared<FakeExecutable>(std::move(given), std::move(made), std::move(instructions));
 }
 
 /** Writes down what it is asked to do; fails or raises the flag where told. */
@@ -105,6 +116,14 @@ const Registry registry{[](uint32_t id) -> BufferRef {
                               declares({}, {{{DType::f64, 2}, {}}}),
                               declares({}, {{{DType::i32, 1}, {}}}),
                               declares({{DType::f64, 7}}, {}),
+                              tracedOf({8, 8, 8, 1}, {8, 8}),
+                              tracedOf({8, 8, 8, 1}, {8, 8, 8}),
+                              tracedOf({8, 8, 4, 1}, {8}),
+                              tracedOf({0, 0, 0, 1}, {0}),
+                              tracedOf({8, 8, 8, 2}, {8}),
+                              tracedOf({8, 8, 8, 1}, {4}),
+                              tracedOf({8, 8, 8, 1}, {}),
+                              tracedOf({8, 8, 8, 1}, {8}, {Iota{DType::f32, 1, 8, 1, {}}}),
                           };
                           if (id < 1 || id > made.size()) throw CommandError("program does not exist");
                           return made[id - 1];
@@ -136,6 +155,8 @@ Words with(Words words, size_t at, double value) {
 // slots; command, in, out, count, updates; kind, terms, [distribution, seed ×2, stream ×2, coefficient, slot], dense,
 // dense coefficient, lr, beta1, beta2, epsilon, t, m, v
 const Words adamJob{0, 1, 1, 2, 16, 1, 2, 1, 0, 1, 0, 2, 0, 0.5, 0, 3, 1, 0.1, 0.9, 0.99, 1e-8, 1, 4, 5};
+// As adamJob, without its numbers; then program, states, [state], scalars, [scalar].
+const Words tracedJob{0, 1, 1, 2, 16, 1, 6, 1, 0, 1, 0, 2, 0, 0.5, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 7, 1, 4, 1, 0.5};
 // The source gets the values between two adds.
 const Words keepPass{1, 1, 2, 16, 3,                                            //
                      0, 1, 0, 1,  0, 2, 0, 0.5,  0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
@@ -159,8 +180,8 @@ const Words linearJob{3,    8, 8, 2, 1, 0, 2,    32, 2, 1, 0, 0, 0, 1, 0, 0,
                       -0.5, 2, 1, 2, 1, 0, 0.25, 0,  0, 3, 4, 1, 1, 0, 1};
 
 void wholeJobsDecode() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob, Words{0},
-                             Words{3} + plainPass}) {
+  for (const Words& words : {adamJob, tracedJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob,
+                             Words{0}, Words{3} + plainPass}) {
     CHECK(refusal(words).empty(), "%s", refusal(words).c_str());
   }
   const Job job = decodeJob(fillJob.data(), fillJob.size(), registry);
@@ -170,7 +191,8 @@ void wholeJobsDecode() {
 }
 
 void anythingThatEndsTooSoonIsRefused() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob}) {
+  for (const Words& words :
+       {adamJob, tracedJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob}) {
     for (size_t length = 0; length < words.size(); ++length) {
       // A command's first word gone leaves a shorter, whole job.
       const bool whole = length == 1;
@@ -182,7 +204,8 @@ void anythingThatEndsTooSoonIsRefused() {
 
 /** No word of any job may be a NaN, infinite, negative where it counts, or beyond what it counts. */
 void everyWordIsChecked() {
-  for (const Words& words : {adamJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob}) {
+  for (const Words& words :
+       {adamJob, tracedJob, callJob, copyJob, fillJob, gatherJob, sumsJob, combineJob, linearJob}) {
     for (size_t i = 0; i < words.size(); ++i) {
       for (double value : {nan, infinity, -infinity, 1e300}) {
         const bool slotNumber = (words == callJob && i == 10) ||
@@ -211,7 +234,20 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(adamJob, 2, 0), "does not exist");
   expectRefusal(with(adamJob, 4, 17), "pass source");
   expectRefusal(with(adamJob, 5, 1000), "updates exceeds the job's length");
-  expectRefusal(with(adamJob, 6, 6), "update kind");
+  expectRefusal(with(adamJob, 6, 7), "update kind");
+  expectRefusal(with(tracedJob, 24, 99), "does not exist");
+  expectRefusal(with(tracedJob, 24, 3), "other inputs");
+  expectRefusal(with(tracedJob, 24, 8), "some of the states");
+  expectRefusal(with(tracedJob, 24, 9), "as the first");
+  expectRefusal(with(tracedJob, 24, 10), "no elements");
+  expectRefusal(with(tracedJob, 24, 11), "single ones");
+  expectRefusal(with(tracedJob, 24, 12), "as long as its inputs");
+  expectRefusal(with(tracedJob, 24, 13), "as outputs");
+  expectRefusal(with(tracedJob, 24, 14), "element by element");
+  expectRefusal(with(tracedJob, 26, 1), "one of its own");
+  expectRefusal(with(tracedJob, 26, 2), "one of its own");
+  expectRefusal(with(tracedJob, 26, 3), "one of its own");
+  expectRefusal(with(tracedJob, 28, 1e39), "scalar of an update");
   expectRefusal(with(adamJob, 7, 1e6), "terms exceeds the job's length");
   expectRefusal(with(adamJob, 8, 3), "distribution");
   expectRefusal(with(adamJob, 9, 4294967296.0), "seed");
@@ -257,7 +293,7 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(callJob + with(Words(callJob.begin() + 1, callJob.end()), 1, 1), "called twice at the same time");
   expectRefusal(callJob + Words{2, 1, 2, 0, 1, 1, 0, 3} + Words{2, 1, 3, 0, 0},
                 "3 calls at the same time on a device of 2");
-  expectRefusal(with(callJob, 3, 7), "program does not exist");
+  expectRefusal(with(callJob, 3, 99), "program does not exist");
   // What a call binds.
   expectRefusal(with(callJob, 3, 3), "a program of 0 inputs and 0 outputs was called with 1 and 2");
   expectRefusal(with(callJob, 6, 12), "input 0: expected at least 56 bytes, received 52");

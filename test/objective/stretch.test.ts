@@ -11,12 +11,9 @@ import { gaussianTwoPoint } from '../../lib/optimizers/estimators/gaussian-two-p
 import { estimateOf, linearEstimator, linearOf } from '../../lib/optimizers/linear-estimate.ts';
 import type { Estimator, Optimizer, UpdateRule } from '../../lib/optimizers/optimizer.ts';
 import { frozenZoAdam, zoAdam, zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
-import { clipValue } from '../../lib/optimizers/rules/clip-value.ts';
-import { lion } from '../../lib/optimizers/rules/lion.ts';
-import { signDescent } from '../../lib/optimizers/rules/sign-descent.ts';
-import { weightDecay } from '../../lib/optimizers/rules/weight-decay.ts';
 import { askStepSize, stepSizeOf } from '../../lib/optimizers/step-size.ts';
 import type { Direction } from '../../lib/random/direction.ts';
+import { allRules } from '../optimizers/all-rules.ts';
 import { affineProblem } from './affine-problem.ts';
 
 const devices = [1, 2, 3].map((threads) => openDevice({ threads }));
@@ -52,13 +49,9 @@ const optimizers: Record<string, Optimizer> = {
   zoGDM: zoGDM({ lr: 0.001 }),
   zoAdam: zoAdam({ lr: 0.002 }),
   frozenZoAdam: frozenZoAdam({ lr: 0.01, preconditioner: new Float32Array(dimension).fill(2) }),
-  sign: { ...zoGD({ lr: 0.001 }), rule: signDescent() },
-  lion: { ...zoGD({ lr: 0.001 }), rule: lion({ weightDecay: 0.1 }) },
-  'decayed Adam': { ...zoAdam({ lr: 0.002 }), rule: weightDecay(zoAdam({ lr: 1 }).rule) },
-  'clipped frozen Adam': {
-    ...zoGD({ lr: 0.01 }),
-    rule: clipValue(frozenZoAdam({ lr: 1, preconditioner: new Float32Array(dimension).fill(2) }).rule, { limit: 0.5 }),
-  },
+  ...Object.fromEntries(
+    Object.entries(allRules).map(([name, { rule }]) => [name, { ...zoGD({ lr: 0.002 }), rule: rule() }]),
+  ),
   'forward difference': { ...zoGD({ lr: 0.01 }), estimator: forward(1) },
   'mean of 2 forward differences, momentum': { ...zoGDM({ lr: 0.001 }), estimator: forward(2) },
   'mean of 5 forward differences': { ...zoGD({ lr: 0.01 }), estimator: forward(5) },

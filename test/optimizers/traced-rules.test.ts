@@ -12,10 +12,8 @@ import { zoAdamW, zoGD, zoLion, zoSignSGD } from '../../lib/optimizers/recipes.t
 import { adamRule } from '../../lib/optimizers/rules/adam.ts';
 import { clipValue } from '../../lib/optimizers/rules/clip-value.ts';
 import { frozenAdam } from '../../lib/optimizers/rules/frozen-adam.ts';
-import { lion } from '../../lib/optimizers/rules/lion.ts';
 import { plain } from '../../lib/optimizers/rules/plain.ts';
 import { polyakMomentum } from '../../lib/optimizers/rules/polyak-momentum.ts';
-import { signDescent } from '../../lib/optimizers/rules/sign-descent.ts';
 import { tracedForm } from '../../lib/optimizers/rules/traced-forms.ts';
 import { tracedRule } from '../../lib/optimizers/rules/traced-rule.ts';
 import { weightDecay } from '../../lib/optimizers/rules/weight-decay.ts';
@@ -26,6 +24,7 @@ import { readRunLog } from '../../lib/train/log.ts';
 import type { TrainOptions } from '../../lib/train/options.ts';
 import { train } from '../../lib/train/train.ts';
 import { smallProblem } from '../train/small-problem.ts';
+import { allRules, type Element } from './all-rules.ts';
 
 const devices = [1, 2, 3].map((threads) => openDevice({ threads }));
 const [device] = devices;
@@ -67,15 +66,15 @@ async function run(
   return vectors;
 }
 
-/** One element after another, in f64. */
-type Element = (x: number, g: number, state: Record<string, number>, step: number) => number;
-
 async function expectElements(rule: UpdateRule, element: Element, length = 3000): Promise<void> {
   const start = await device.direction({ distribution: 'uniform', seed: 1n, stream: 0n }, length);
   const [theta, states] = [Float64Array.from(start), Array.from(start, (): Record<string, number> => ({}))];
-  for (let i = 0; i < 5; i++) {
-    const direction = await device.direction(z(i), length);
-    for (let e = 0; e < length; e++) theta[e] = element(theta[e], coefficient(i) * direction[e], states[e], i);
+  for (let step = 0; step < 5; step++) {
+    const direction = await device.direction(z(step), length);
+    for (let e = 0; e < length; e++) {
+      const g = coefficient(step) * direction[e];
+      theta[e] = element({ x: theta[e], g, lr: LR, step, state: states[e] });
+    }
   }
   const measured = await run(rule, { length });
   for (let e = 0; e < length; e++) {
@@ -84,36 +83,27 @@ async function expectElements(rule: UpdateRule, element: Element, length = 3000)
   }
 }
 
+describe.each(Object.entries(allRules))('the traced rule %s', (_, { rule, element }) => {
+  it('is its formula, element by element', () => expectElements(rule(), element));
+
+  it('gives the same bits on any number of threads, of vectors of any length', async () => {
+    for (const length of [1, 15, 2047, 2048, 2049, 70_001]) {
+      const alone = await run(rule(), { length });
+      for (const on of devices.slice(1)) expect(await run(rule(), { length, on })).toEqual(alone);
+    }
+  });
+
+  it('is the same displaced in place, but for what comes back rounded', async () => {
+    const [copied, placed] = [
+      await run(rule(), { length: 5000 }),
+      await run(rule(), { length: 5000, displacement: 'in-place' }),
+    ];
+    for (const [name, values] of Object.entries(copied))
+      for (let e = 0; e < 5000; e++) expect(Math.abs(placed[name][e] - values[e])).toBeLessThan(1e-6);
+  });
+});
+
 describe('a traced rule', () => {
-  it('takes the sign of the estimate', async () => {
-    await expectElements(signDescent(), (x, g) => x - LR * Math.sign(g));
-  });
-
-  it('is Lion, with its decay', async () => {
-    await expectElements(lion({ beta1: 0.8, beta2: 0.9, weightDecay: 0.5 }), (x, g, state) => {
-      const { m = 0 } = state;
-      state.m = 0.9 * m + 0.1 * g;
-      return x - LR * (Math.sign(0.8 * m + 0.2 * g) + 0.5 * x);
-    });
-  });
-
-  it('decays weights apart from what Adam divides', async () => {
-    const rule = weightDecay(adamRule({ beta1: 0.8, beta2: 0.9, epsilon: 1e-3 }), { weightDecay: 0.25 });
-    await expectElements(rule, (x, g, state, step) => {
-      state.m = 0.8 * (state.m ?? 0) + 0.2 * g;
-      state.v = 0.9 * (state.v ?? 0) + 0.1 * g * g;
-      const scale = Math.sqrt(state.v / (1 - 0.9 ** (step + 1))) + 1e-3;
-      return x - (LR * state.m) / (1 - 0.8 ** (step + 1)) / scale - LR * 0.25 * x;
-    });
-  });
-
-  it('clips elements of the estimate before momentum sees them', async () => {
-    await expectElements(clipValue(polyakMomentum({ beta: 0.5 }), { limit: 0.75 }), (x, g, state) => {
-      state.m = 0.5 * (state.m ?? 0) + Math.min(Math.max(g, -0.75), 0.75);
-      return x - LR * state.m;
-    });
-  });
-
   it('may swap its states, and leave some as they were', async () => {
     const given = Float32Array.from({ length: 3000 }, (_, i) => i);
     const rule = tracedRule({ name: 'swap', states: { a: given, b: 0, c: given } }, ({ theta, a, b }) => ({
@@ -145,20 +135,6 @@ describe('a traced rule', () => {
     expect(Object.keys(other).sort()).toEqual(Object.keys(one).sort());
     for (const [name, values] of Object.entries(one))
       for (let e = 0; e < length; e++) expect(Math.abs(values[e] - other[name][e])).toBeLessThan(2e-6);
-  });
-
-  it('gives the same bits on any number of threads, of vectors of any length', async () => {
-    const rule = weightDecay(adamRule());
-    for (const size of [1, 15, 2047, 2048, 2049, 70_001]) {
-      const alone = await run(rule, { length: size });
-      for (const on of devices.slice(1)) expect(await run(rule, { length: size, on })).toEqual(alone);
-    }
-  });
-
-  it('is the same displaced in place, but for what comes back rounded', async () => {
-    const [copied, placed] = [await run(lion(), { length }), await run(lion(), { length, displacement: 'in-place' })];
-    expect(placed.m).toEqual(copied.m);
-    for (let e = 0; e < length; e++) expect(Math.abs(placed.theta[e] - copied.theta[e])).toBeLessThan(1e-6);
   });
 });
 
@@ -243,9 +219,13 @@ describe('a run with a traced rule', () => {
     );
   const optimizers: [string, () => Optimizer][] = [
     ["a user's own", () => ({ ...zoGD({ lr: 0.01 }), name: 'mine', rule: mine(0.5) })],
-    ['signs', () => zoSignSGD({ lr: 0.001 })],
-    ['Lion', () => zoLion({ lr: 0.001 })],
-    ['decayed Adam', () => zoAdamW({ lr: 0.001 })],
+    ['signs by name', () => zoSignSGD({ lr: 0.001 })],
+    ['Lion by name', () => zoLion({ lr: 0.001 })],
+    ['decayed Adam by name', () => zoAdamW({ lr: 0.001 })],
+    ...Object.entries(allRules).map(([name, { rule }]): [string, () => Optimizer] => [
+      name,
+      () => ({ ...zoGD({ lr: 0.001 }), name, rule: rule() }),
+    ]),
   ];
   const go = async (optimizer: Optimizer, options: TrainOptions) => {
     await using objective = await compile(device, smallProblem(), { seed: 1 });

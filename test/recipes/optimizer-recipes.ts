@@ -77,3 +77,44 @@ export const space: Recipe = {
     ],
   ],
 };
+
+/** A step of bounded length that is smooth where a sign jumps. */
+export const rule: Recipe = {
+  title: 'An update rule',
+  edits: [
+    [
+      'lib/optimizers/rules/tanh-descent.ts',
+      null,
+      `import { tanh } from '../../graph/ops.ts';
+import type { UpdateRule } from '../optimizer.ts';
+import { tracedRule } from './traced-rule.ts';
+
+/**
+ * θ' = θ − η tanh(ĝ)
+ * @example
+ * tanhDescent().states // []
+ */
+export function tanhDescent(): UpdateRule {
+  return tracedRule({ name: 'tanh-descent' }, ({ theta, gradient, lr }) => ({
+    theta: theta.sub(lr.mul(tanh(gradient))),
+  }));
+}
+`,
+    ],
+    [
+      'lib/index.ts',
+      "export { signDescent } from './optimizers/rules/sign-descent.ts';\n",
+      "export { tanhDescent } from './optimizers/rules/tanh-descent.ts';\n",
+    ],
+    [
+      'test/optimizers/all-rules.ts',
+      '  signDescent: { rule: () => signDescent(), element: ({ x, g, lr }) => x - lr * Math.sign(g) },\n',
+      '  tanhDescent: { rule: () => tanhDescent(), element: ({ x, g, lr }) => x - lr * Math.tanh(g) },\n',
+    ],
+    [
+      'test/optimizers/all-rules.ts',
+      "import { signDescent } from '../../lib/optimizers/rules/sign-descent.ts';\n",
+      "import { tanhDescent } from '../../lib/optimizers/rules/tanh-descent.ts';\n",
+    ],
+  ],
+};

@@ -10,15 +10,16 @@ import type { linearOf } from '../../lib/optimizers/linear-estimate.ts';
 import type { Layout } from '../../lib/params/layout.ts';
 import type { bindSpace } from '../../lib/params/space.ts';
 import type { allEstimators } from '../optimizers/all-estimators.ts';
+import type { allRules } from '../optimizers/all-rules.ts';
 import type { SimulatedDevice } from '../optimizers/simulated-device.ts';
 import { filesOf, isNamed } from './document.ts';
 import { compositeOp, elementwiseOp, instruction } from './graph-recipes.ts';
 import { House } from './house.ts';
 import { nativeExecutor, runBytes } from './native-build.ts';
-import { estimator, space } from './optimizer-recipes.ts';
+import { estimator, rule, space } from './optimizer-recipes.ts';
 
 /** Added to one copy of the sources, in this order, so that it is compiled once. */
-const recipes = [elementwiseOp, compositeOp, instruction, estimator, space];
+const recipes = [elementwiseOp, compositeOp, instruction, estimator, rule, space];
 
 const house = new House();
 afterAll(() => house.remove());
@@ -50,6 +51,22 @@ describe('parts of optimizers that were added so', () => {
     const [exact] = (await oracle.derivatives([z])).derivatives;
     const estimate = await made.estimate({ oracle, step: 0, direction: () => z, state: null });
     expect('terms' in estimate && estimate.terms[0].coefficient).toBeCloseTo(exact, 9);
+  });
+
+  it('a rule is a program that does what its formula says, and is among those that are tested', async () => {
+    const all = await house.load<{ allRules: typeof allRules }>('test/optimizers/all-rules.ts');
+    const { runProgramReference: runProgram } = await house.load<{ runProgramReference: typeof runProgramReference }>(
+      'lib/graph/plan/interpret.ts',
+    );
+    const { rule, element } = all.allRules.tanhDescent;
+    const { program } = rule();
+    const [x, g, lr] = [0.5, -2, 0.125];
+    const [theta] = runProgram(program!.bytes, [
+      new Float64Array(2048).fill(x),
+      new Float64Array(2048).fill(g),
+      Float64Array.of(lr),
+    ]);
+    expect(theta[2047]).toBeCloseTo(element({ x, g, lr, step: 0, state: {} }), 12);
   });
 
   it('a space has what it says', async () => {
