@@ -139,5 +139,6 @@ function remedies(run: RunFacts): string {
 /** What slows the diffusion of weights down, beside η. */
 export const AGAINST_NOISE: readonly string[] = [
   "fewer trained parameters (narrower layers, or some of the weights among the problem's constants)",
-  'an estimator of your own that averages q directions (terms { direction: direction(i), coefficient: cᵢ / q })',
+  'the mean of several queries a step (queries)',
+  'weight decay (weightDecay)',
 ];

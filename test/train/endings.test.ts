@@ -554,7 +554,7 @@ describe('a run whose weights diffuse', () => {
     expect(end.message).toContain('Each step saw 16 of 64 examples');
     expect(end.message).toMatch(/‖θ‖² had grown from [\d.]+ to [\d.]+; the noise of the steps alone adds [\d.]+\./);
     expect(end.message).toMatch(
-      /What may help: a smaller η, a larger batch, fewer trained parameters .* or an estimator of your own that averages q directions /,
+      /What may help: a smaller η, a larger batch, fewer trained parameters .*, the mean of several queries a step \(queries\) or weight decay \(weightDecay\)/,
     );
   });
 
