@@ -1,6 +1,6 @@
 import type { EdgeVerdict } from '../stability/edge.ts';
 import { isFullBatch } from './batch.ts';
-import type { EndEvent, WarningEvent } from './events.ts';
+import type { EndEvent, MonitorEvent, WarningEvent } from './events.ts';
 import type { Trouble } from './trouble.ts';
 import { brief, orList, stepsText } from './words.ts';
 
@@ -19,6 +19,16 @@ export interface LastMeasured {
   /** ‖θ‖² then, and what noise had added to it. */
   readonly squaredNorm: number;
   readonly diffusion: number | null;
+}
+
+export function lastMeasured(event: MonitorEvent): LastMeasured {
+  const { step, lr, governs, trace, negativeTrace, lambdaMax, verdict, squaredNorm, diffusion } = event;
+  const [quantity, value] =
+    governs === 'lambdaMax' ? (['λmax', lambdaMax] as const) : (['trace', trace + negativeTrace] as const);
+  const ratio = governs === null ? null : event.ratio;
+  const most = event.ratioMax ?? event.ratio;
+  const ratioMax = Number.isFinite(most) ? most : null;
+  return { step, lr, quantity, value, ratio, ratioMax, verdict, squaredNorm, diffusion };
 }
 
 /** What a run has to say of itself at its end. */

@@ -6,8 +6,8 @@ import type { Direction } from '../random/direction.ts';
 import { isFullBatch } from './batch.ts';
 import { Diffusion } from './diffusion.ts';
 import { Divergence } from './divergence.ts';
-import { AGAINST_NOISE, type LastMeasured } from './ending.ts';
-import type { EndCause, MonitorEvent, WarningCode, WarningEvent } from './events.ts';
+import { AGAINST_NOISE, type LastMeasured, lastMeasured } from './ending.ts';
+import type { EndCause, MonitorEvent, WarningEvent } from './events.ts';
 import { type LastStep, whyStill } from './flatness.ts';
 import { Motion } from './motion.ts';
 import type { RunSettings } from './options.ts';
@@ -19,6 +19,7 @@ import {
   type Trouble,
   unlessOutOfMemory,
 } from './trouble.ts';
+import { Warnings } from './warnings.ts';
 import type { WatchState } from './watch-state.ts';
 import { brief, orList } from './words.ts';
 
@@ -64,9 +65,7 @@ export class Watch {
   #pushed = false;
   #measureAt: number | null = null;
   #measured: LastMeasured | null = null;
-  #warnings: readonly WarningEvent[] = [];
-  /** Warnings that nobody has been told of. */
-  #news: WarningEvent[] = [];
+  readonly #warnings = new Warnings();
   /** The state before the run's last measurement: one that goes on from that step makes it again. */
   #before: { readonly step: number; readonly state: WatchState } | undefined;
   /** The latest ‖θ‖². */
@@ -96,7 +95,7 @@ export class Watch {
   }
 
   get warnings(): readonly WarningEvent[] {
-    return this.#warnings;
+    return this.#warnings.all;
   }
 
   /** ‖θ‖²: at the start, as last measured, and what noise has added. */
@@ -122,19 +121,12 @@ export class Watch {
 
   /** Takes note of a measurement of curvature, after `measure` of the same step. */
   remember(event: MonitorEvent): void {
-    const { step, lr, governs, trace, negativeTrace, lambdaMax, squaredNorm, diffusion } = event;
-    const [quantity, value] =
-      governs === 'lambdaMax' ? (['λmax', lambdaMax] as const) : (['trace', trace + negativeTrace] as const);
-    const ratio = governs === null ? null : event.ratio;
-    const most = event.ratioMax ?? event.ratio;
-    const ratioMax = Number.isFinite(most) ? most : null;
-    const { verdict } = event;
-    this.#measured = { step, lr, quantity, value, ratio, ratioMax, verdict, squaredNorm, diffusion };
+    this.#measured = lastMeasured(event);
   }
 
   /** Warnings since the last call. */
   takeWarnings(): WarningEvent[] {
-    return this.#news.splice(0);
+    return this.#warnings.take();
   }
 
   /** Looks at the parameters that a run begins with. */
@@ -235,7 +227,7 @@ export class Watch {
     this.#taken = state.kind === null ? undefined : lastStep(state.kind, directions);
     this.#measureAt = state.measureAt;
     this.#measured = state.measured;
-    this.#warnings = state.warnings;
+    this.#warnings.restore(state.warnings);
   }
 
   get #state(): WatchState {
@@ -247,7 +239,7 @@ export class Watch {
       kind: this.#taken?.kind ?? null,
       measureAt: this.#measureAt,
       measured: this.#measured,
-      warnings: this.#warnings,
+      warnings: this.#warnings.all,
     };
   }
 
@@ -284,7 +276,7 @@ export class Watch {
     const some = !isFullBatch(batch, this.#objective.examples);
     try {
       const found = await whyStill(this.#objective, this.#optimizer.estimator, this.#taken, some, signal);
-      if (found) this.#warn(step, found.code, found.message);
+      if (found) this.#warnings.add(step, found.code, found.message);
     } catch (error) {
       // The loop's head sees the abort, too.
       if (!(error instanceof ZerothError && error.code === 'ERR_ZEROTH_ABORTED')) throw error;
@@ -294,7 +286,7 @@ export class Watch {
   async #lookForMotion(step: number, last: boolean): Promise<void> {
     const still = await unlessOutOfMemory(() => this.#motion.look(this.#objective.params, step, last));
     if (!still) return;
-    this.#warn(
+    this.#warnings.add(
       step,
       'parameters-stuck',
       `No parameter changed from step ${still.from} to step ${still.to}: the updates are not 0, and below the spacing of f32 at the parameters ` +
@@ -306,19 +298,12 @@ export class Watch {
   #judgeGrowth(step: number): void {
     const { start, now, diffusion } = this.growth;
     if (diffusion === null || !(start > 0) || now < GROWN * start || diffusion < BY_NOISE * (now - start)) return;
-    this.#warn(
+    this.#warnings.add(
       step,
       'weights-diffuse',
       `The weights diffuse: ‖θ‖² has grown from ${brief(start)} to ${brief(now)}, and the noise of the steps alone adds ${brief(diffusion)}. ` +
         `In wide networks that can raise the curvature until the run dies; it is slowed down by ${orList(['a smaller η', ...AGAINST_NOISE])}.`,
     );
-  }
-
-  #warn(step: number, code: WarningCode, message: string): void {
-    if (this.#warnings.some((warning) => warning.code === code)) return;
-    const warning: WarningEvent = { type: 'warning', step, code, message };
-    this.#warnings = [...this.#warnings, warning];
-    this.#news.push(warning);
   }
 }
 
