@@ -7,6 +7,7 @@ import { compile } from '../../lib/objective/objective.ts';
 import type { Optimizer } from '../../lib/optimizers/optimizer.ts';
 import { zoGD, zoGDM } from '../../lib/optimizers/recipes.ts';
 import { loadSafetensors } from '../../lib/params/safetensors/read.ts';
+import type { SafeTensor } from '../../lib/params/safetensors/tensor.ts';
 import { saveSafetensors } from '../../lib/params/safetensors/write.ts';
 import type { TrainEvent } from '../../lib/train/events.ts';
 import { readRunLog } from '../../lib/train/log.ts';
@@ -94,7 +95,7 @@ it('a run that is refused leaves the parameters with the state vectors that they
   const damaged = [new Map(tensors), new Map(tensors), new Map(tensors)];
   damaged[0].delete('m');
   damaged[1].set('m', { dtype: 'F32', shape: [3], data: new Float32Array(3) });
-  damaged[2].set('p', { dtype: 'F32', shape: [3], data: new Float32Array(3) });
+  damaged[2].set('p', tensors.get('m') as SafeTensor);
   for (const vectors of damaged) {
     await saveSafetensors(file, vectors, metadata);
     await refused(momentum, { out: ofMomentum, resume: true }, 'ERR_ZEROTH_CHECKPOINT');
