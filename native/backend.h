@@ -124,6 +124,8 @@ struct Traits {
   size_t lanes;
   // Examples that are enough to keep one lane busy by itself: of fewer, all had better share each kernel.
   size_t laneExamples;
+  // The same of a model of few parameters, so many at most: what they share with others costs more than they do.
+  size_t smallModelExamples, smallModelParameters;
   // Bytes: values in an arena begin at multiples of it.
   size_t alignment;
   // Composites that it computes by one instruction, by the names of their rows (lib/graph/ops/composite.ts).

@@ -33,6 +33,9 @@ export interface Traits {
   readonly lanes: number;
   /** Examples that are enough to keep one lane busy by itself: of fewer, all had better share each kernel. */
   readonly laneExamples: number;
+  /** The same of a model of few parameters, `smallModelParameters` at most, whose kernels take less time than to share them. */
+  readonly smallModelExamples: number;
+  readonly smallModelParameters: number;
   /** Bytes: values in an arena begin at multiples of it. */
   readonly alignment: number;
   /** Composites that it computes by one instruction. */

@@ -41,7 +41,7 @@ export class Mean {
     this.examples = examples;
     this.#device = device;
     this.#layout = layout;
-    this.#programs = new Programs(device, compiler, budget);
+    this.#programs = new Programs(device, compiler, layout.length, budget);
     this.#weighted = compiler.weighted;
   }
 

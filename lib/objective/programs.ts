@@ -14,7 +14,7 @@ export interface Piece {
 
 /** A device, as far as programs go. */
 export interface Loader {
-  readonly traits: Pick<Traits, 'lanes' | 'laneExamples'>;
+  readonly traits: Pick<Traits, 'lanes' | 'laneExamples' | 'smallModelExamples' | 'smallModelParameters'>;
   /** @param threads of each kernel. Default: all. */
   load(bytes: Uint8Array, threads?: number): Promise<DeviceProgram>;
 }
@@ -40,12 +40,19 @@ export class Programs {
   readonly #device: Loader;
   readonly #compiler: Compiler;
   readonly #budget: number;
+  /** Examples that keep a lane busy. */
+  readonly #laneExamples: number;
   readonly #loaded = new Map<string, Promise<DeviceProgram>>();
   readonly #plans = new Map<string, Plan>();
   readonly #pieces = new Map<string, Promise<readonly Piece[]>>();
 
-  /** @param budget bytes of working memory of all that runs at the same time. */
-  constructor(device: Loader, compiler: Compiler, budget: number) {
+  /**
+   * @param parameters how many the model has.
+   * @param budget bytes of working memory of all that runs at the same time.
+   */
+  constructor(device: Loader, compiler: Compiler, parameters: number, budget: number) {
+    const { traits } = device;
+    this.#laneExamples = parameters > traits.smallModelParameters ? traits.laneExamples : traits.smallModelExamples;
     this.#device = device;
     this.#compiler = compiler;
     this.#budget = budget;
@@ -72,7 +79,8 @@ export class Programs {
   }
 
   async #divide(kind: ProgramKind, examples: number): Promise<readonly Piece[]> {
-    const { lanes, laneExamples } = this.#device.traits;
+    const { lanes } = this.#device.traits;
+    const laneExamples = this.#laneExamples;
     const share = Math.ceil(examples / lanes);
     if (lanes > 1 && share >= laneExamples) {
       const rows = this.#fit(kind, share, this.#budget / lanes);

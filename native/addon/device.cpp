@@ -63,6 +63,8 @@ Napi::Value Device::traits(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("lanes", number(traits.lanes));
   result.Set("laneExamples", number(traits.laneExamples));
+  result.Set("smallModelExamples", number(traits.smallModelExamples));
+  result.Set("smallModelParameters", number(traits.smallModelParameters));
   result.Set("alignment", number(traits.alignment));
   result.Set("composites", composites);
   result.Set("elementBytes", elementBytes);

@@ -20,6 +20,8 @@ using cpu::floats;
 
 // Below so many examples reading the weights costs more than the arithmetic: threads had better share each kernel.
 constexpr size_t kLaneExamples = 128;
+// Of a model whose parameters stay in each core's cache, which is read by both anyway.
+constexpr size_t kSmallModelExamples = 32, kSmallModelParameters = 1 << 16;
 
 UpdateOp updateOf(const PassOp& op, size_t threads) {
   Gradient gradient;
@@ -61,6 +63,8 @@ class CpuBackend : public Backend {
         team_(threads),
         traits_{static_cast<size_t>(threads),
                 kLaneExamples,
+                kSmallModelExamples,
+                kSmallModelParameters,
                 cpu::kAlignment,
                 {"logSoftmax"},
                 {DType::f32, DType::i32, DType::f64}} {}

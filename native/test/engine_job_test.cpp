@@ -43,7 +43,7 @@ ExecutableRef tracedOf(const std::vector<uint64_t>& inputs, const std::vector<ui
 class FakeBackend : public Backend {
  public:
   const Traits& traits() const override {
-    static const Traits traits{2, 1, 64, {}, {DType::f32}};
+    static const Traits traits{2, 1, 1, 1, 64, {}, {DType::f32}};
     return traits;
   }
   BufferRef allocate(size_t bytes) override { return std::make_shared<Buffer>(bytes); }

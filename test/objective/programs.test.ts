@@ -10,7 +10,11 @@ import { Layout } from '../../lib/params/layout.ts';
 const BYTES = 100;
 
 /** The pieces of 1000 examples, and the threads that each program was loaded for. */
-async function divided(traits: Loader['traits'], budget = Number.POSITIVE_INFINITY) {
+async function divided(
+  given: Partial<Loader['traits']>,
+  { budget = Number.POSITIVE_INFINITY, parameters = 1001 } = {},
+) {
+  const traits = { lanes: 1, laneExamples: 1, smallModelExamples: 1, smallModelParameters: 1000, ...given };
   const threads: (number | undefined)[] = [];
   const device: Loader = {
     traits,
@@ -20,7 +24,7 @@ async function divided(traits: Loader['traits'], budget = Number.POSITIVE_INFINI
     },
   };
   const compiler = { build: (_: string, rows: number) => ({ bytes: new Uint8Array(), arenaBytes: rows * BYTES }) };
-  const pieces = await new Programs(device, compiler as unknown as Compiler, budget).pieces('loss', 1000);
+  const pieces = await new Programs(device, compiler as unknown as Compiler, parameters, budget).pieces('loss', 1000);
   return { rows: pieces.map(({ rows }) => rows), together: pieces.map(({ concurrent }) => concurrent), threads };
 }
 
@@ -35,13 +39,21 @@ it('gives each lane of the device a micro-batch of its own where it says that so
   expect(await divided({ lanes: 1, laneExamples: 1 })).toEqual(alone);
 });
 
+it('takes fewer examples for enough where the model has few parameters', async () => {
+  const traits = { lanes: 4, laneExamples: 251, smallModelExamples: 250 };
+  expect((await divided(traits)).rows).toEqual([1000]);
+  expect((await divided(traits, { parameters: 1000 })).rows).toEqual([250, 250, 250, 250]);
+  const more = { ...traits, smallModelExamples: 251 };
+  expect((await divided(more, { parameters: 1000 })).rows).toEqual([1000]);
+});
+
 it('divides the budget among lanes, and lets them share kernels where too few examples fit a part of it', async () => {
-  expect(await divided({ lanes: 2, laneExamples: 100 }, 400 * BYTES)).toEqual({
+  expect(await divided({ lanes: 2, laneExamples: 100 }, { budget: 400 * BYTES })).toEqual({
     rows: [200, 200, 200, 200, 200],
     together: [false, true, false, true, false],
     threads: [1, 1],
   });
-  expect(await divided({ lanes: 2, laneExamples: 201 }, 400 * BYTES)).toEqual({
+  expect(await divided({ lanes: 2, laneExamples: 201 }, { budget: 400 * BYTES })).toEqual({
     rows: [400, 400, 200],
     together: [false, false, false],
     threads: [undefined, undefined],
