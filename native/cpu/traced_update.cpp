@@ -28,16 +28,10 @@ void runTraced(const TracedUpdate& update, size_t member, const float* g, size_t
       scratch.inputs[i] = copy;
     }
     executor.run(scratch.inputs, nullptr);
-    // An output that is an input lies where another output may go.
-    scratch.results.resize(outputs * piece);
-    const auto result = [&](size_t i) { return scratch.results.data() + i * piece; };
-    const auto isInput = [&](size_t i) { return program.outputs[i].ref.space != 0; };
-    for (size_t i = 0; i < outputs; ++i) {
-      if (isInput(i)) std::memcpy(result(i), executor.output(i), length * sizeof(float));
-    }
+    // The program's results are in its arena, apart from all that it reads.
     for (size_t i = 0; i < outputs; ++i) {
       float* const target = i == 0 ? to + at : update.states[i - 1] + begin + at;
-      std::memcpy(target, isInput(i) ? result(i) : executor.output(i), length * sizeof(float));
+      std::memcpy(target, executor.output(i), length * sizeof(float));
     }
   }
 }

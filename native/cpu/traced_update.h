@@ -9,8 +9,7 @@ namespace zeroth {
 // Of one thread.
 struct TracedScratch {
   std::vector<const void*> inputs;
-  std::vector<float> padded;   // of a piece that is shorter than the program's
-  std::vector<float> results;  // that are inputs
+  std::vector<float> padded;  // of a piece that is shorter than the program's
 };
 
 // to = x after the update of `from`; states are updated in place. g is the tile's; all begin at element `begin` of the

@@ -59,6 +59,7 @@ void readTraced(Reader& reader, PassOp& op) {
     refuse("expected the parameters and some of the states as outputs");
   for (const Output& output : program.outputs) {
     if (output.dtype != DType::f32 || output.count != piece) refuse("expected outputs as long as its inputs");
+    if (output.ref.space != 0) refuse("expected outputs apart from its inputs");
   }
   for (const Instruction& instruction : program.instructions) {
     if (!std::holds_alternative<Map>(instruction)) refuse("expected a program of maps, element by element");

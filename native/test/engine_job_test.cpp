@@ -99,36 +99,38 @@ class FakeBackend : public Backend {
 };
 
 // Buffers 1 to 5 of 16 elements, programs 1 to 6, two calls at the same time.
-const Registry registry{[](uint32_t id) -> BufferRef {
-                          static const std::vector<BufferRef> buffers = [] {
-                            std::vector<BufferRef> made;
-                            for (int i = 0; i < 5; ++i) made.push_back(std::make_shared<Buffer>(64));
-                            return made;
-                          }();
-                          if (id < 1 || id > buffers.size()) throw CommandError("buffer does not exist");
-                          return buffers[id - 1];
-                        },
-                        [](uint32_t id) -> ExecutableRef {
-                          static const std::vector<ExecutableRef> made{
-                              declares({{DType::f32, 14}}, {{{DType::f64, 1}, {}}, {{DType::f32, 8}, {}}}),
-                              declares({}, {{{DType::f64, 1}, {}}}),
-                              declares({}, {}),
-                              declares({}, {{{DType::f64, 2}, {}}}),
-                              declares({}, {{{DType::i32, 1}, {}}}),
-                              declares({{DType::f64, 7}}, {}),
-                              tracedOf({8, 8, 8, 1}, {8, 8}),
-                              tracedOf({8, 8, 8, 1}, {8, 8, 8}),
-                              tracedOf({8, 8, 4, 1}, {8}),
-                              tracedOf({0, 0, 0, 1}, {0}),
-                              tracedOf({8, 8, 8, 2}, {8}),
-                              tracedOf({8, 8, 8, 1}, {4}),
-                              tracedOf({8, 8, 8, 1}, {}),
-                              tracedOf({8, 8, 8, 1}, {8}, {Iota{DType::f32, 1, 8, 1, {}}}),
-                          };
-                          if (id < 1 || id > made.size()) throw CommandError("program does not exist");
-                          return made[id - 1];
-                        },
-                        2};
+const Registry registry{
+    [](uint32_t id) -> BufferRef {
+      static const std::vector<BufferRef> buffers = [] {
+        std::vector<BufferRef> made;
+        for (int i = 0; i < 5; ++i) made.push_back(std::make_shared<Buffer>(64));
+        return made;
+      }();
+      if (id < 1 || id > buffers.size()) throw CommandError("buffer does not exist");
+      return buffers[id - 1];
+    },
+    [](uint32_t id) -> ExecutableRef {
+      static const std::vector<ExecutableRef> made{
+          declares({{DType::f32, 14}}, {{{DType::f64, 1}, {}}, {{DType::f32, 8}, {}}}),
+          declares({}, {{{DType::f64, 1}, {}}}),
+          declares({}, {}),
+          declares({}, {{{DType::f64, 2}, {}}}),
+          declares({}, {{{DType::i32, 1}, {}}}),
+          declares({{DType::f64, 7}}, {}),
+          tracedOf({8, 8, 8, 1}, {8, 8}),
+          tracedOf({8, 8, 8, 1}, {8, 8, 8}),
+          tracedOf({8, 8, 4, 1}, {8}),
+          tracedOf({0, 0, 0, 1}, {0}),
+          tracedOf({8, 8, 8, 2}, {8}),
+          tracedOf({8, 8, 8, 1}, {4}),
+          tracedOf({8, 8, 8, 1}, {}),
+          tracedOf({8, 8, 8, 1}, {8}, {Iota{DType::f32, 1, 8, 1, {}}}),
+          declares({{DType::f32, 8}, {DType::f32, 8}, {DType::f32, 8}, {DType::f32, 1}}, {{{DType::f32, 8}, {1, 0}}}),
+      };
+      if (id < 1 || id > made.size()) throw CommandError("program does not exist");
+      return made[id - 1];
+    },
+    2};
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -244,6 +246,7 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(tracedJob, 24, 12), "as long as its inputs");
   expectRefusal(with(tracedJob, 24, 13), "as outputs");
   expectRefusal(with(tracedJob, 24, 14), "element by element");
+  expectRefusal(with(tracedJob, 24, 15), "apart from its inputs");
   expectRefusal(with(tracedJob, 26, 1), "one of its own");
   expectRefusal(with(tracedJob, 26, 2), "one of its own");
   expectRefusal(with(tracedJob, 26, 3), "one of its own");
