@@ -1,10 +1,11 @@
-import { invalidArgument, shown } from '../errors.ts';
+import { checkObject, invalidArgument, shown } from '../errors.ts';
 import { checkJson, type Json } from './json.ts';
-import type { EstimateRequest, Estimator, StatefulEstimate } from './optimizer.ts';
+import type { Estimate, EstimateRequest, Estimator, StatefulEstimate } from './optimizer.ts';
 
 /** The state of an estimator before the first step, null where it keeps none. @throws ERR_ZEROTH_ARGUMENT for what is not JSON. */
 export function initialState({ name, init }: Estimator, dimension: number): Json {
-  return init ? checkJson(`initial state of estimator ${name}`, init(dimension)) : null;
+  // A copy: what an estimator does to its state is no change of what `init` may return again.
+  return init ? structuredClone(checkJson(`initial state of estimator ${name}`, init(dimension))) : null;
 }
 
 /** The vectors that an estimator holds. @throws ERR_ZEROTH_ARGUMENT for what are no names, or one twice. */
@@ -15,23 +16,52 @@ export function vectorsOf({ name, vectors = [] }: Estimator): readonly string[] 
   return vectors;
 }
 
-/** Asks an estimator for a step's estimate, and the state after it. @throws ERR_ZEROTH_ARGUMENT for a state that is not JSON, or none where there was an `init`. */
+/**
+ * Asks an estimator for a step's estimate, and the state after it.
+ * @throws ERR_ZEROTH_ARGUMENT for what is no estimate, a state that is not JSON, or none where there was an `init`.
+ */
 export async function askEstimator(estimator: Estimator, request: EstimateRequest): Promise<StatefulEstimate> {
+  const name = `what estimator ${shown(estimator.name)} returns`;
   const answer = await estimator.estimate(request);
+  checkObject(name, answer, estimator.init ? '{ estimate, state }' : ESTIMATE);
   const stateful = 'estimate' in answer;
-  const { kind } = stateful ? answer.estimate : answer;
-  if (estimator.space && kind === 'dense')
+  if (stateful !== (estimator.init !== undefined)) {
+    const expected = stateful
+      ? 'an estimate alone, as there is no `init`; or an `init` that gives the state before the first step'
+      : '{ estimate, state }, as there is an `init`';
+    invalidArgument(name, expected, answer);
+  }
+  const estimate = stateful ? answer.estimate : answer;
+  checkEstimate(name, estimate);
+  if (estimator.space && estimate.kind === 'dense')
     invalidArgument(
       `estimate of ${estimator.name} in a space`,
       'one made of directions: a dense one moves all parameters',
-      kind,
+      estimate.kind,
     );
-  if (stateful !== (estimator.init !== undefined)) {
-    const expected = stateful
-      ? 'an `init` beside it, that gives the first'
-      : '{ estimate, state }, as there is an `init`';
-    invalidArgument(`state that estimator ${shown(estimator.name)} returns`, expected, answer);
-  }
-  if (!stateful) return { estimate: answer, state: null };
-  return { estimate: answer.estimate, state: checkJson(`state of estimator ${estimator.name}`, answer.state) };
+  return { estimate, state: stateful ? checkJson(`state of estimator ${estimator.name}`, answer.state) : null };
 }
+
+const ESTIMATE = "{ kind: 'directions', loss, terms }, or { kind: 'dense', loss, gradient }";
+
+/** Numbers may be NaN or infinite: that is something to say of a run, and not of an estimator. */
+function checkEstimate(name: string, estimate: Estimate): void {
+  checkObject(name, estimate, ESTIMATE);
+  const { kind, loss } = estimate;
+  if (kind !== 'directions' && kind !== 'dense') invalidArgument(`${name}: kind`, "'directions' or 'dense'", kind);
+  if (typeof loss !== 'number') invalidArgument(`${name}: loss`, 'a number', loss);
+  if (kind === 'dense') {
+    const { gradient } = estimate;
+    checkObject(`${name}: gradient`, gradient, GRADIENT);
+    if (typeof gradient.squaredNorm !== 'number') invalidArgument(`${name}: gradient`, GRADIENT, gradient);
+    return;
+  }
+  if (!Array.isArray(estimate.terms)) invalidArgument(`${name}: terms`, 'an array', estimate.terms);
+  for (const [i, term] of estimate.terms.entries()) {
+    checkObject(`${name}: terms[${i}]`, term, '{ direction, coefficient }');
+    if (typeof term.coefficient !== 'number')
+      invalidArgument(`${name}: terms[${i}].coefficient`, 'a number', term.coefficient);
+  }
+}
+
+const GRADIENT = 'what `oracle.gradient` returns: an array of numbers is none of its device';

@@ -293,11 +293,67 @@ describe('an estimator that keeps a state', () => {
     );
   });
 
+  it('begins with the same whenever it begins, whatever it does to its state', async () => {
+    const FIRST = { n: 0 };
+    const counting: Estimator<{ n: number }> = {
+      name: 'a',
+      init: () => FIRST,
+      async estimate({ state }) {
+        state.n += 1;
+        return { estimate, state };
+      },
+    };
+    for (const _ of [1, 2]) {
+      const state = initialState(counting as unknown as Estimator, 3);
+      expect(state).toEqual({ n: 0 });
+      const oracle = SimulatedDevice.quadratic([3], Float64Array.of(2));
+      const asked = await askEstimator(counting as unknown as Estimator, { oracle, step: 0, direction, state });
+      expect(asked.state).toEqual({ n: 1 });
+    }
+  });
+
   it('names its vectors', () => {
     const named = (vectors: unknown) => vectorsOf({ name: 'a', estimate: ask as never, vectors: vectors as string[] });
     expect(named(['one', 'two-2'])).toEqual(['one', 'two-2']);
     for (const bad of [['one', 'one'], [''], ['a/b'], [1], 'one'])
       expect(() => named(bad)).toThrow(expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT' }));
+  });
+});
+
+describe('what an estimator returns is refused, by name, where it', () => {
+  const whole = { kind: 'directions', loss: 1, terms: [{ direction: direction(0), coefficient: 1 }] };
+  const [term] = whole.terms;
+  it.each<[string, unknown, string]>([
+    ['is nothing', undefined, "{ kind: 'directions', loss, terms }"],
+    ['is a number', 3, "{ kind: 'directions', loss, terms }"],
+    ['has no kind', { ...whole, kind: undefined }, "kind: expected 'directions' or 'dense'"],
+    ['has a misspelt kind', { ...whole, kind: 'dirs' }, 'received "dirs"'],
+    ['has no loss', { ...whole, loss: undefined }, 'loss: expected a number'],
+    ['has no terms', { ...whole, terms: undefined }, 'terms: expected an array'],
+    ['has a term that is none', { ...whole, terms: [term, null] }, 'terms[1]: expected { direction, coefficient }'],
+    ['has a term without a coefficient', { ...whole, terms: [{ ...term, coefficient: '1' }] }, 'terms[0].coefficient'],
+    ['has a gradient of its own', { kind: 'dense', loss: 1, gradient: Float32Array.of(1) }, 'oracle.gradient'],
+    ['has no gradient', { kind: 'dense', loss: 1 }, 'oracle.gradient'],
+  ])('%s', async (_, answer, part) => {
+    const oracle = SimulatedDevice.quadratic([3], Float64Array.of(2));
+    const request = { oracle, step: 0, direction, state: null };
+    const refused = {
+      code: 'ERR_ZEROTH_ARGUMENT',
+      message: expect.stringContaining(part),
+    };
+    const own: Estimator = { name: 'own', estimate: async () => answer as never };
+    // As in a run, beside a state, and as one of several queries.
+    await expect(askEstimator(own, request)).rejects.toMatchObject(refused);
+    const beside = { ...own, init: () => 1, estimate: async () => ({ estimate: answer as never, state: 1 }) };
+    await expect(askEstimator(beside, { ...request, state: 1 })).rejects.toMatchObject(refused);
+    await expect(meanOfQueries(own, 2).estimate(request)).rejects.toMatchObject(refused);
+  });
+
+  it('is not, where its numbers are not finite: that is for the run to say', async () => {
+    const answer = { ...whole, loss: Number.NaN, terms: [{ ...term, coefficient: Number.POSITIVE_INFINITY }] };
+    const oracle = SimulatedDevice.quadratic([3], Float64Array.of(2));
+    const own: Estimator = { name: 'own', estimate: async () => answer as never };
+    expect((await askEstimator(own, { oracle, step: 0, direction, state: null })).estimate).toEqual(answer);
   });
 });
 

@@ -1,5 +1,6 @@
 import { checkInteger, invalidArgument } from '../../errors.ts';
 import type { Direction } from '../../random/direction.ts';
+import { askEstimator } from '../estimator-state.ts';
 import { type Linear, type LinearEstimate, linearEstimator, linearOf } from '../linear-estimate.ts';
 import { momentsOf } from '../moments.ts';
 import type {
@@ -118,8 +119,9 @@ async function measuredMean(estimator: Estimator, request: EstimateRequest, q: n
   const terms: Term[] = [];
   let loss = 0;
   for (let j = 0; j < q; j++) {
-    const one = await estimator.estimate({ ...request, direction: ofQuery(request.direction, j, q) });
-    if (!('kind' in one) || one.kind !== 'directions')
+    const query = { ...request, direction: ofQuery(request.direction, j, q) };
+    const { estimate: one } = await askEstimator(estimator, query);
+    if (one.kind !== 'directions')
       invalidArgument(
         `estimate of ${estimator.name}`,
         'one made of directions: a dense gradient has no other to be averaged with',
