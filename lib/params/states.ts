@@ -49,13 +49,14 @@ export class States implements RuleMemory {
   }
 
   /** @throws ERR_ZEROTH_ARGUMENT */
-  check({ states, initial = {}, fixed = [] }: RuleStates): void {
+  check({ states, initial = {}, fixed = [], program }: RuleStates): void {
     for (const name of [...Object.keys(initial), ...fixed])
       if (!states.includes(name)) invalidArgument('initial state', `one of the states ${states.join(', ')}`, name);
     for (const [name, values] of Object.entries(initial)) {
       if (!(values instanceof Float32Array) || values.length !== this.#length)
         invalidArgument(`initial state '${name}'`, `a Float32Array of ${this.#length} numbers`, values);
-      const divisor = name === 'p';
+      // Of the rules that are built in; what a traced one does with a state of that name is its own affair.
+      const divisor = name === 'p' && !program;
       const bad = values.findIndex((value) => !Number.isFinite(value) || (divisor && value === 0));
       if (bad >= 0)
         invalidArgument(`initial state '${name}'[${bad}]`, 'a finite number, of a divisor not 0', values[bad]);
@@ -64,9 +65,10 @@ export class States implements RuleMemory {
 
   /** These and no others: as `initial`, which was checked, says; else zero. */
   async use({ states, initial = {}, fixed = [], program }: RuleStates): Promise<void> {
+    const loaded = program && (await this.#device.load(program.bytes, 1));
     this.dispose();
     this.#fixed = fixed;
-    if (program) this.#program = { rule: program, loaded: await this.#device.load(program.bytes, 1) };
+    if (program && loaded) this.#program = { rule: program, loaded };
     for (const name of states) {
       const values = initial[name];
       const buffer = this.#device.allocate(this.#length * 4);
