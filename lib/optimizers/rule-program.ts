@@ -2,6 +2,7 @@ import { invalidArgument } from '../errors.ts';
 import type { Graph, Node } from '../graph/node.ts';
 import { elementwiseRow } from '../graph/ops/map-ops.ts';
 import { plan } from '../graph/plan/plan.ts';
+import { evaluateReference } from '../graph/reference.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { trace } from '../graph/trace.ts';
 import { strictRecord } from '../graph/tree.ts';
@@ -18,7 +19,12 @@ export interface RuleProgram {
   readonly fixed: readonly string[];
   /** Its numbers, in the order of its inputs: lr first. */
   readonly scalars: readonly string[];
+  /** Whether it moves parameters where the estimate is 0, and all that began at 0 still is. */
+  readonly decays: boolean;
 }
+
+/** Where a state starts: at 0, or at values of its own. */
+export type Start = 0 | Float32Array;
 
 /** What a traced rule may return: θ′ and the states that it changes. */
 export type TracedUpdate = (of: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor | undefined>>;
@@ -26,16 +32,17 @@ export type TracedUpdate = (of: Readonly<Record<string, Tensor>>) => Readonly<Re
 /**
  * Traces an update rule, and plans it.
  *
- * @param states names of its states.
+ * @param starts its states, by name.
  * @param scalars names of its numbers beside lr.
  * @throws ERR_ZEROTH_ARGUMENT unless the update is one of each element by itself.
  */
 export function ruleProgram(
   name: string,
-  states: readonly string[],
+  starts: Readonly<Record<string, Start>>,
   scalars: readonly string[],
   update: TracedUpdate,
 ): RuleProgram {
+  const states = Object.keys(starts);
   const vectors = ['theta', 'gradient', ...states];
   const numbers = ['lr', ...scalars];
   const names = [...vectors, ...numbers];
@@ -62,7 +69,11 @@ export function ruleProgram(
   const graph: Graph = { inputs, outputs: traced.outputs };
   const outputs = traced.outputs.map(() => 'f32' as const);
   const { bytes } = plan(graph, { inputs: order.map((_, slot) => ({ slot, offset: 0 })), outputs });
-  return { bytes, states: [...changed, ...fixed], fixed, scalars: numbers };
+  const decays = movesByItself(
+    graph,
+    [...changed, ...fixed].map((state) => starts[state]),
+  );
+  return { bytes, states: [...changed, ...fixed], fixed, scalars: numbers, decays };
 }
 
 function checkResult(name: string, states: readonly string[], result: unknown): string[] {
@@ -94,4 +105,13 @@ function checkElementwise(name: string, { outputs }: Graph): void {
       invalidArgument(`${name}: its update`, 'a function of each element by itself', node.op);
     waiting.push(...node.inputs);
   }
+}
+
+/** Whether θ′ is not θ, for any θ, where g is 0. Numbers are what no rule is made for: one that is 0 or 1 might hide what it multiplies. */
+function movesByItself(graph: Graph, starts: readonly Start[]): boolean {
+  const theta = Float64Array.from({ length: PIECE }, (_, i) => i / 64 - 16.3);
+  const vectors = [0, ...starts.map((start) => (start === 0 ? 0 : 0.9))].map((x) => new Float64Array(PIECE).fill(x));
+  const numbers = graph.inputs.slice(1 + vectors.length).map((_, i) => Float64Array.of(0.7 + 0.11 * i));
+  const [after] = evaluateReference(graph, [theta, ...vectors, ...numbers]);
+  return after.some((x, i) => x !== theta[i]);
 }

@@ -12,8 +12,10 @@ import { zoAdamW, zoGD, zoLion, zoSignSGD } from '../../lib/optimizers/recipes.t
 import { adamRule } from '../../lib/optimizers/rules/adam.ts';
 import { clipValue } from '../../lib/optimizers/rules/clip-value.ts';
 import { frozenAdam } from '../../lib/optimizers/rules/frozen-adam.ts';
+import { lion } from '../../lib/optimizers/rules/lion.ts';
 import { plain } from '../../lib/optimizers/rules/plain.ts';
 import { polyakMomentum } from '../../lib/optimizers/rules/polyak-momentum.ts';
+import { signDescent } from '../../lib/optimizers/rules/sign-descent.ts';
 import { tracedForm } from '../../lib/optimizers/rules/traced-forms.ts';
 import { tracedRule } from '../../lib/optimizers/rules/traced-rule.ts';
 import { weightDecay } from '../../lib/optimizers/rules/weight-decay.ts';
@@ -85,6 +87,24 @@ async function expectElements(rule: UpdateRule, element: Element, length = 3000)
 
 describe.each(Object.entries(allRules))('the traced rule %s', (_, { rule, element }) => {
   it('is its formula, element by element', () => expectElements(rule(), element));
+
+  it('is the same formula of a dense gradient', async () => {
+    await using objective = await compile(device, smallProblem(), { seed: 2 });
+    const { params } = objective;
+    const made = rule();
+    await params.useRule(made);
+    const theta = Float64Array.from(await params.read());
+    const states = Array.from(theta, (): Record<string, number> => ({}));
+    for (let step = 0; step < 4; step++) {
+      const { loss, gradient } = await objective.gradient();
+      const g = await gradient.buffer.readF32();
+      for (let e = 0; e < theta.length; e++)
+        theta[e] = element({ x: theta[e], g: g[e], lr: LR, step, state: states[e] });
+      await params.apply(made.update(step), { kind: 'dense', loss, gradient }, LR);
+    }
+    const after = await params.read();
+    for (let e = 0; e < theta.length; e++) expect(Math.abs(after[e] - theta[e])).toBeLessThan(3e-6);
+  });
 
   it('gives the same bits on any number of threads, of vectors of any length', async () => {
     for (const length of [1, 15, 2047, 2048, 2049, 70_001]) {
@@ -187,19 +207,65 @@ describe('a traced rule is refused', () => {
     params.dispose();
   });
 
-  it('with weight decay beside an estimator in a space', async () => {
+  it.each<[string, () => UpdateRule]>([
+    ['weight decay', () => weightDecay(plain())],
+    ["a decay of a user's own", () => tracedRule({ name: 'own' }, ({ theta }) => ({ theta: theta.mul(0.999) }))],
+    ['a clipped one that decays', () => clipValue(weightDecay(plain()), { limit: 1 })],
+    ['Lion with decay', () => lion({ weightDecay: 0.1 })],
+    [
+      'what divides 0 by 0',
+      () => tracedRule({ name: 'own' }, ({ theta, gradient }) => ({ theta: theta.sub(gradient.div(gradient)) })),
+    ],
+    [
+      'a momentum that does not start at 0',
+      () => tracedRule({ name: 'own', states: { m: Float32Array.of(1) } }, ({ theta, m }) => ({ theta: theta.sub(m) })),
+    ],
+  ])('with %s beside an estimator in a space, which it would leave', async (_, rule) => {
+    expect(rule().decays).toBe(true);
     await using objective = await compile(device, smallProblem());
     const [name] = Object.keys(smallProblem().parameters);
     const { estimator } = zoGD({ lr: 0.1 });
     const optimizer: Optimizer = {
       ...zoGD({ lr: 0.1 }),
       estimator: inSpace(estimator, { [name]: 'dense' }),
-      rule: weightDecay(plain()),
+      rule: rule(),
     };
     const begin = async () => {
       for await (const _ of train(objective, optimizer, { steps: 1 }));
     };
     await expect(begin()).rejects.toEqual(refusal('weight decay'));
+  });
+});
+
+describe('a rule that stays where there is no gradient', () => {
+  const preconditioner = new Float32Array(3).fill(0.5);
+  it.each<[string, () => UpdateRule]>([
+    ['signs', () => signDescent()],
+    ['Lion', () => lion()],
+    ['no decay', () => weightDecay(adamRule(), { weightDecay: 0 })],
+    ['clipping', () => clipValue(frozenAdam({ preconditioner }), { limit: 1 })],
+  ])('is known by itself: %s', (_, rule) => expect(rule().decays).toBeUndefined());
+
+  it('leaves what a space leaves out, to the bit', async () => {
+    await using objective = await compile(device, smallProblem(), { seed: 1 });
+    const [first, ...others] = Object.keys(smallProblem().parameters);
+    const { estimator } = zoGD({ lr: 0.1 });
+    const optimizer: Optimizer = {
+      name: 'mine',
+      lr: 0.01,
+      estimator: inSpace(estimator, { [first]: 'dense', '*': 'skip' }),
+      rule: lion(),
+    };
+    const before = await objective.params.read();
+    for await (const _ of train(objective, optimizer, { steps: 12, seed: 1, monitorEvery: 'off' }));
+    const after = await objective.params.read();
+    for (const name of others) {
+      const { offset, size } = objective.params.layout.tensor(name);
+      expect(after.subarray(offset, offset + size)).toEqual(before.subarray(offset, offset + size));
+    }
+    expect(await objective.params.read(first)).not.toEqual(
+      before.subarray(0, objective.params.layout.tensor(first).size),
+    );
   });
 });
 

@@ -24,7 +24,7 @@ export function clipValue(rule: UpdateRule, options: { limit: number }): UpdateR
   const limit = checkF32('limit', options.limit, { above: 0 });
   const { states, scalars, update } = tracedForm(rule);
   const fields = { name: `${rule.name}-clipped`, options: { ...rule.options, limit }, states, scalars };
-  return tracedRule<string, string>({ ...fields, decays: rule.decays }, (of) => {
+  return tracedRule<string, string>(fields, (of) => {
     const { theta, ...next } = update({ ...of, gradient: minimum(maximum(of.gradient, -limit), limit) });
     return { ...next, theta: theta! };
   });

@@ -26,7 +26,7 @@ export function lion(options: { beta1?: number; beta2?: number; weightDecay?: nu
   const beta2 = checkF32('beta2', memory, { min: 0, below: 1 });
   const weightDecay = checkF32('weightDecay', decay, { min: 0 });
   return tracedRule(
-    { name: 'lion', options: { beta1, beta2, weightDecay }, states: { m: 0 }, decays: weightDecay > 0 },
+    { name: 'lion', options: { beta1, beta2, weightDecay }, states: { m: 0 } },
     ({ theta, gradient, m, lr }) => {
       const step = sign(m.mul(beta1).add(gradient.mul(1 - beta1)));
       const decayed = weightDecay === 0 ? step : step.add(theta.mul(weightDecay));

@@ -2,7 +2,7 @@ import { checkOptions, invalidArgument, type Names } from '../../errors.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { Options } from '../json.ts';
 import type { UpdateRule } from '../optimizer.ts';
-import { type RuleProgram, ruleProgram, type TracedUpdate } from '../rule-program.ts';
+import { type RuleProgram, ruleProgram, type Start, type TracedUpdate } from '../rule-program.ts';
 
 /** What a traced rule is, but for its update. */
 export interface TracedRule<State extends string, Scalar extends string> {
@@ -10,11 +10,9 @@ export interface TracedRule<State extends string, Scalar extends string> {
   /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */
   readonly options?: Options;
   /** Its state vectors, one number a parameter: 0, or what each starts at. Default none. */
-  readonly states?: { readonly [S in State]: 0 | Float32Array };
+  readonly states?: { readonly [S in State]: Start };
   /** Numbers that depend on the step alone (the first is 0). They reach the device in f32. Default none. */
   readonly scalars?: (step: number) => { readonly [S in Scalar]: number };
-  /** Whether it moves parameters also where ĝ and the states are 0, as weight decay does. Default false. */
-  readonly decays?: boolean;
   /**
    * Where the law of stability is about this rule, linear in ĝ as it then is: its momentum β (default 0), the weight of ĝ in it (default 1), and
    * the diagonal of P, from the states after update number `steps`. Absent: nothing is claimed about its edge.
@@ -31,7 +29,6 @@ const FIELDS: Names<TracedRule<string, string>> = {
   options: true,
   states: true,
   scalars: true,
-  decays: true,
   law: true,
 };
 
@@ -40,7 +37,7 @@ const sources = new WeakMap<RuleProgram, RuleSource>();
 
 /** An update rule as a function. */
 export interface RuleSource {
-  readonly states: Readonly<Record<string, 0 | Float32Array>>;
+  readonly states: Readonly<Record<string, Start>>;
   readonly scalars?: (step: number) => Readonly<Record<string, number>>;
   readonly update: TracedUpdate;
 }
@@ -74,20 +71,16 @@ export function tracedRule<State extends string = never, Scalar extends string =
   ) => { readonly theta: Tensor } & { readonly [S in NoInfer<State>]?: Tensor },
 ): UpdateRule {
   checkOptions('tracedRule: fields', fields, FIELDS);
-  const { name, options, states: given = {}, scalars: scalarsOf, law, decays } = fields;
+  const { name, options, states: given = {}, scalars: scalarsOf, law } = fields;
   if (typeof name !== 'string' || name === '') invalidArgument('tracedRule: name', 'a name', name);
-  const starts = Object.entries(given) as [string, 0 | Float32Array][];
+  const starts = Object.entries(given) as [string, Start][];
   for (const [state, start] of starts)
     if (start !== 0 && !(start instanceof Float32Array))
       invalidArgument(`${name}: state ${state}`, '0, or a Float32Array', start);
   const names = Object.keys(scalarsOf?.(0) ?? {});
-  const program = ruleProgram(
-    name,
-    starts.map(([state]) => state),
-    names,
-    update as unknown as TracedUpdate,
-  );
-  sources.set(program, { states: given, scalars: scalarsOf, update: update as unknown as TracedUpdate });
+  const source = { states: given, scalars: scalarsOf, update: update as unknown as TracedUpdate };
+  const program = ruleProgram(name, given, names, source.update);
+  sources.set(program, source);
   const initial = Object.fromEntries(starts.flatMap(([state, start]) => (start === 0 ? [] : [[state, start.slice()]])));
   return {
     name,
@@ -95,7 +88,7 @@ export function tracedRule<State extends string = never, Scalar extends string =
     beta: law?.beta ?? 0,
     gradientWeight: law?.gradientWeight ?? 1,
     lawful: law !== undefined,
-    ...(decays && { decays }),
+    ...(program.decays && { decays: true }),
     preconditioned: law?.preconditioner !== undefined,
     ...(law?.preconditioner && { preconditioner: law.preconditioner as UpdateRule['preconditioner'] }),
     states: program.states,

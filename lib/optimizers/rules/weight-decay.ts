@@ -24,7 +24,7 @@ export function weightDecay(rule: UpdateRule, options: { weightDecay?: number } 
   const lambda = checkF32('weightDecay', options.weightDecay ?? 0.01, { min: 0 });
   const { states, scalars, update } = tracedForm(rule);
   const fields = { name: `${rule.name}-decayed`, options: { ...rule.options, weightDecay: lambda }, states, scalars };
-  return tracedRule<string, string>({ ...fields, decays: rule.decays || lambda > 0 }, (of) => {
+  return tracedRule<string, string>(fields, (of) => {
     const { theta, ...next } = update(of);
     return { ...next, theta: theta!.sub(of.lr.mul(of.theta.mul(lambda))) };
   });
