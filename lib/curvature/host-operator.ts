@@ -42,6 +42,6 @@ class HostOperator extends SpaceOperator<Float32Array> {
 }
 
 /** An operator on vectors where they are: a Hessian's on its device, those of an operator of one's own in arrays. */
-export function inSpace(operator: LinearOperator): SpaceOperator<unknown> {
+export function onVectors(operator: LinearOperator): SpaceOperator<unknown> {
   return operator instanceof SpaceOperator ? operator : new HostOperator(operator);
 }

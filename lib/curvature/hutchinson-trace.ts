@@ -3,7 +3,7 @@ import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import { checkIndex, stream } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { checkFinite, checkOperator } from './checks.ts';
-import { inSpace } from './host-operator.ts';
+import { onVectors } from './host-operator.ts';
 import type { LinearOperator } from './operator.ts';
 
 export interface HutchinsonOptions {
@@ -60,7 +60,7 @@ export async function hutchinsonTrace(
   const dimension = checkOperator(operator);
   checkOptions('options', options, OPTIONS);
   const probes = checkInteger('probes', options.probes ?? 64, 2);
-  const within = inSpace(operator);
+  const within = onVectors(operator);
   const { space } = within;
   const batch = Math.min(probes, checkInteger('batch', options.batch ?? within.batch, 1));
   const seed = checkSeed(options.seed ?? 0);

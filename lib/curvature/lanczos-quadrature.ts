@@ -3,7 +3,7 @@ import { least } from '../extremes.ts';
 import { checkIndex } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { checkOperator } from './checks.ts';
-import { inSpace } from './host-operator.ts';
+import { onVectors } from './host-operator.ts';
 import { lanczos } from './lanczos.ts';
 import { type LanczosMatrix, negativePartBounds } from './negative-part.ts';
 import type { LinearOperator } from './operator.ts';
@@ -93,7 +93,7 @@ export async function lanczosQuadrature(
   const { signal } = options;
   const tolerance = checkNumber('tolerance', options.tolerance ?? 1e-3, { above: 0 });
   const basisBudget = checkInteger('basisBudget', options.basisBudget ?? defaultBasisBudget(), 1);
-  const within = inSpace(operator);
+  const within = onVectors(operator);
   const search = { count: 1, tolerance, minIterations: 1, krylovIterations, maxIterations, basisBudget, signal };
   const found = await lanczos(within, starts, search);
   const [top] = await rayleigh(within, found, signal).finally(() => found.dispose());

@@ -1,6 +1,6 @@
 import { invalidArgument } from '../errors.ts';
 import type { Space } from '../random/space.ts';
-import { inSpace } from './host-operator.ts';
+import { onVectors } from './host-operator.ts';
 import type { LinearOperator } from './operator.ts';
 import type { Block, MemoryPurpose, VectorSpace, Work } from './space.ts';
 import { SpaceOperator } from './space-operator.ts';
@@ -31,7 +31,7 @@ export function preconditionedOperator(operator: LinearOperator, diagonalP: Floa
   const { dimension } = operator;
   if (diagonalP.length !== dimension) invalidArgument('diagonalP', `${dimension} values`, diagonalP);
   const scales = inverseRoots(diagonalP, 0);
-  return new Preconditioned(inSpace(operator), (space, to) => space.write([to], scales));
+  return new Preconditioned(onVectors(operator), (space, to) => space.write([to], scales));
 }
 
 /** The same of a diagonal that comes piece by piece, so that no more than a piece of it is in JavaScript's memory. */
@@ -39,7 +39,7 @@ export async function preconditionedByPieces(
   operator: LinearOperator,
   pieces: AsyncIterable<DiagonalPiece>,
 ): Promise<PreconditionedOperator> {
-  const preconditioned = new Preconditioned(inSpace(operator), async (space, to) => {
+  const preconditioned = new Preconditioned(onVectors(operator), async (space, to) => {
     for await (const { offset, values } of pieces) await space.writePiece(to, offset, inverseRoots(values, offset));
   });
   try {
@@ -56,7 +56,7 @@ export async function preconditionedByPieces(
  * curvature that an estimator in that space meets. What the space leaves out has eigenvalues 0.
  */
 export function operatorInSpace(operator: LinearOperator, space: Space): PreconditionedOperator {
-  return new Preconditioned(inSpace(operator), async (vectors, to) => {
+  return new Preconditioned(onVectors(operator), async (vectors, to) => {
     const work = vectors.work();
     // ±S: a direction of signs in the space.
     work.fill(to, { distribution: 'rademacher', seed: 0n, stream: 0n, space });

@@ -3,7 +3,7 @@ import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import { checkIndex } from '../random/direction.ts';
 import { checkSeed, type Seed } from '../random/seed.ts';
 import { checkOperator } from './checks.ts';
-import { inSpace } from './host-operator.ts';
+import { onVectors } from './host-operator.ts';
 import { lanczos } from './lanczos.ts';
 import type { LinearOperator } from './operator.ts';
 import { powerIteration } from './power-iteration.ts';
@@ -102,7 +102,7 @@ export async function topEigenvalues(
   const minIterations = options.start === undefined ? 1 : iterationsToNotice(dimension, method);
   const { signal } = options;
 
-  const within = inSpace(operator);
+  const within = onVectors(operator);
   const search = method === 'power' ? powerIteration : lanczos;
   const found = await search(within, starts, {
     count,
