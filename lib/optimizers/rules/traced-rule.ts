@@ -10,12 +10,13 @@ export interface TracedRule<State extends string, Scalar extends string> {
   /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */
   readonly options?: Options;
   /** Its state vectors, one number a parameter: 0, or what each starts at. Default none. */
-  readonly states?: { readonly [S in State]: Start };
+  readonly states?: { readonly [S in State]: 0 | Float32Array };
   /** Numbers that depend on the step alone (the first is 0). They reach the device in f32. Default none. */
   readonly scalars?: (step: number) => { readonly [S in Scalar]: number };
   /**
    * Where the law of stability is about this rule, linear in ĝ as it then is: its momentum β (default 0), the weight of ĝ in it (default 1), and
-   * the diagonal of P, from the states after update number `steps`. Absent: nothing is claimed about its edge.
+   * the diagonal of P, from the states after update number `steps`. Absent: nothing is claimed about its edge, the limit in
+   * the log is NaN, and curvature is that of H.
    */
   readonly law?: {
     readonly beta?: number;
