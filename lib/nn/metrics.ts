@@ -5,6 +5,7 @@ import { targets } from './losses.ts';
  * The share of positions whose label has the greatest output (the first of those that tie), in [0, 1]; result []. A position with a NaN
  * among its outputs is a miss. For `objective.evaluate`; it is piecewise constant, so its derivative is zero.
  *
+ *     const test = { x, y: { data: labels, dtype: 'i32' } };
  *     const { data: [share] } = await objective.evaluate((p, { x, y }) => accuracy(model.apply(p, x), y), test);
  *
  * @param outputs [...n, classes].

@@ -181,7 +181,8 @@ export class Objective<P extends string = string, D extends string = string, C e
    *
    * @param f returns a tensor, or arrays and records of tensors, all f32. Where it does not fit the arena budget, it is evaluated in pieces of
    *   examples, if axis 0 of every result counts them and no example bears on another's row; else whole, whatever memory that takes.
-   * @param data arrays of any names, axis 0 of each counts examples. Default: the data of the problem.
+   * @param data arrays of any names, axis 0 of each counts examples. Default: the data of the problem. Plain numbers are f32, whatever their name:
+   *   labels are `{ data, dtype: 'i32' }` or `{ shape, data: Int32Array }`.
    * @returns the same tree, of `{ shape, data }`: f32, or one f64 number where the shape is []. θ does not change, not by a bit.
    * @throws ERR_ZEROTH_ARGUMENT, ERR_ZEROTH_DATA for bad data, ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE for a function that does not fit together.
    */

@@ -1,6 +1,6 @@
 import type { Direction } from '../random/direction.ts';
 
-/** ĝ = Σ coefficient · z(direction), never stored; or a dense vector on the device. */
+/** ĝ = Σ coefficient · z(direction), never stored; or a dense vector on the device, as `oracle.gradient` returns it. */
 export type Estimate =
   | {
       readonly kind: 'directions';

@@ -20,7 +20,10 @@ export interface EstimateRequest<S extends Json = Json> {
   readonly oracle: StepOracle;
   /** Steps done before this one: the first is 0. */
   readonly step: number;
-  /** The i-th direction of this step, 0 ≤ i < 2^16, or of an earlier one. All that is random comes from here. */
+  /**
+   * The i-th direction of this step, 0 ≤ i < 2^16, normal; `{ ...direction(i), distribution: 'rademacher' }` has signs. All that is random comes
+   * from here. `direction(i, step − 1)` is that of the step before.
+   */
   readonly direction: Directions;
   /** What it returned in the step before, or `init`; null where it keeps none. */
   readonly state: S;
@@ -37,7 +40,25 @@ export interface StatefulEstimate<S extends Json = Json> {
 
 /**
  * How ĝ is made: a pure function of what it is given. What it remembers is its state, plain JSON, and the vectors that it holds, both of
- * which checkpoints save, so that a resumed run goes on exactly.
+ * which checkpoints save, so that a resumed run goes on exactly. A variable beside them is not saved: a resumed run then differs without a word. In
+ * TypeScript, S is a `type`; an `interface` has no index signature, and counts as no JSON.
+ *
+ * For example a difference whose μ follows the losses (`examples/own-optimizer.js` trains with one):
+ *
+ *     const adaptive: Estimator<{ mu: number }> = {
+ *       name: 'adaptive',
+ *       options: { mu: 0.05 },
+ *       cost: { losses: 2 },
+ *       init: () => ({ mu: 0.05 }),
+ *       async estimate({ oracle, direction, state: { mu }, signal }) {
+ *         const u = direction(0);
+ *         const at = (coefficient: number) => [{ direction: u, coefficient }];
+ *         const [plus, minus] = await oracle.losses([at(mu), at(-mu)], signal);
+ *         const loss = (plus + minus) / 2;
+ *         const terms = [{ direction: u, coefficient: (plus - minus) / (2 * mu) }];
+ *         return { estimate: { kind: 'directions', loss, terms }, state: { mu: Math.max(1e-3, 0.999 * mu) } };
+ *       },
+ *     };
  */
 export interface Estimator<S extends Json = Json> {
   readonly name: string;
@@ -48,7 +69,7 @@ export interface Estimator<S extends Json = Json> {
    * the monitor costs no more than it may.
    */
   readonly cost?: { readonly losses?: number; readonly derivatives?: number; readonly gradients?: number };
-  /** Smoothing μ, where the estimator has one. */
+  /** Smoothing μ, where the estimator has one that is constant: by it steps that change nothing are explained. */
   readonly mu?: number;
   /** The space of all its directions: `inSpace` says it. Default: all parameters. */
   readonly space?: SpaceSpec;
@@ -142,7 +163,7 @@ export interface UpdateRule extends RuleStates {
   preconditioner?(state: Readonly<Record<StateName, Float32Array>>, steps: number): Float64Array;
 }
 
-/** optimizer = estimator × update rule, with its step size. */
+/** optimizer = estimator × update rule, with its step size: `{ name: 'mine', estimator: gaussianTwoPoint(), rule: plain(), lr: 0.01 }`. */
 export interface Optimizer {
   readonly name: string;
   readonly estimator: Estimator;

@@ -69,7 +69,7 @@ export function zoGD(options: { lr: LearningRate; mu?: number } & QueryOptions):
  *
  * Differences from their program: it perturbs and restores the weights in place in three passes and updates in a fourth, in half
  * precision, where restoring is not exact; here the passes are two, in f32. Its random numbers are PyTorch's. It can add weight decay (their
- * script has none), which is not offered here. It logs the loss at θ + μu; here the loss of a step is the mean over θ ± μu. 1e-5 was
+ * script has none): here that is `weightDecay(plain())`. It logs the loss at θ + μu; here the loss of a step is the mean over θ ± μu. 1e-5 was
  * chosen for language models of a billion parameters; small models want far more.
  *
  *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u ~ N(0, I)

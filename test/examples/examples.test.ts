@@ -35,6 +35,16 @@ it('own-loss.js recovers the weights that made its labels', async () => {
   expect(Math.abs(bias - trueBias)).toBeLessThan(0.25);
 });
 
+it('own-optimizer.js finds the minimum, and goes on to the same numbers from where it was stopped', async () => {
+  const text = await run('own-optimizer.js');
+  const [[whole], [resumed]] = numbers(text, /Completed 1000 steps\. Last loss (\S+)\./g);
+  expect(whole).toBeLessThan(0.01);
+  expect(resumed).toBe(whole);
+  const [[x, y]] = numbers(text, /x, y = (\S+), (\S+); the same: true/g);
+  expect(Math.abs(x - 1)).toBeLessThan(0.1);
+  expect(Math.abs(y - 1)).toBeLessThan(0.1);
+});
+
 it('edge.js shows the trace rise with the step size, and only the largest step reach its limit', async () => {
   const text = await run('edge.js');
   const rows = numbers(text, /η = ([\d.]+) +step +(\d+) .*of its limit ([\d.]+)/g);
@@ -112,7 +122,7 @@ it('classifier.js scores rows held out far above chance, and predicts with loade
 
 it('every example is tested here, is short, and says on top what one sees', () => {
   const names = readdirSync(folder).sort();
-  expect(names).toEqual(['catapult.js', 'classifier.js', 'edge.js', 'hessian.js', 'own-loss.js']);
+  expect(names).toEqual(['catapult.js', 'classifier.js', 'edge.js', 'hessian.js', 'own-loss.js', 'own-optimizer.js']);
   for (const name of names) {
     const lines = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n');
     expect(lines.length, name).toBeLessThanOrEqual(50);
