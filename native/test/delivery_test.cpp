@@ -5,19 +5,14 @@
 #include <vector>
 
 #include "check.h"
-#include "direction/direction.h"
+#include "inputs.h"
 
 using namespace zeroth;
+using test::normalValues;
 
 namespace {
 
 using Vector = std::vector<float>;
-
-Vector random(size_t count, uint64_t stream) {
-  Vector values(count);
-  fill({Distribution::normal, 5, stream}, 0, count, values.data());
-  return values;
-}
 
 // Where rows go, and how; which of two buffers.
 struct Case {
@@ -40,9 +35,9 @@ void byOne(const Delivery& delivery) {
 
 void check(const char* what, const std::vector<Case>& cases) {
   std::vector<Vector> values;
-  for (size_t i = 0; i < cases.size(); ++i) values.push_back(random(cases[i].rows * cases[i].rowLength, 100 + i));
+  for (size_t i = 0; i < cases.size(); ++i) values.push_back(normalValues(cases[i].rows * cases[i].rowLength, 100 + i));
   const auto delivered = [&](const auto& run) {
-    std::vector<Vector> buffers{random(kBuffer, 1), random(kBuffer, 2)};
+    std::vector<Vector> buffers{normalValues(kBuffer, 1), normalValues(kBuffer, 2)};
     std::vector<Delivery> deliveries;
     for (size_t i = 0; i < cases.size(); ++i) {
       const Case& one = cases[i];

@@ -11,25 +11,16 @@
 
 #include "check.h"
 #include "direction/direction.h"
+#include "inputs.h"
 
 using namespace zeroth;
+using test::Inputs;
 
 namespace {
 
 constexpr Distribution distributions[] = {Distribution::normal, Distribution::rademacher, Distribution::uniform};
 
 bool sameBits(const float* a, const float* b, size_t count) { return std::memcmp(a, b, count * sizeof(float)) == 0; }
-
-/** A simple generator of test inputs that shares nothing with what is tested (xorshift64*). */
-struct Inputs {
-  uint64_t state = 0x9E3779B97F4A7C15u;
-  uint64_t next() {
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return state * 0x2545F4914F6CDD1Du;
-  }
-};
 
 void philoxYieldsThePublishedVectors() {
   struct Vector {

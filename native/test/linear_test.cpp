@@ -7,19 +7,14 @@
 #include <vector>
 
 #include "check.h"
-#include "direction/direction.h"
+#include "inputs.h"
 
 using namespace zeroth;
+using test::normalValues;
 
 namespace {
 
 using Vector = std::vector<float>;
-
-Vector random(size_t count, uint64_t stream) {
-  Vector values(count);
-  fill({Distribution::normal, 5, stream}, 0, count, values.data());
-  return values;
-}
 
 struct Case {
   size_t count, inputs, outputs, with;
@@ -45,7 +40,7 @@ std::vector<double> coefficientsOf(const Case& one) {
 
 std::vector<Vector> vectorsOf(size_t vectors, size_t count, uint64_t stream) {
   std::vector<Vector> made;
-  for (size_t i = 0; i < vectors; ++i) made.push_back(random(count, stream + i));
+  for (size_t i = 0; i < vectors; ++i) made.push_back(normalValues(count, stream + i));
   return made;
 }
 
@@ -53,7 +48,7 @@ std::vector<Vector> vectorsOf(size_t vectors, size_t count, uint64_t stream) {
 Made make(const Case& one, Team* team, Isa isa, bool inPlace) {
   std::vector<Vector> inputs = vectorsOf(one.inputs, one.count, 10), with = vectorsOf(one.with, one.count, 1000);
   std::vector<Vector> outputs(one.outputs, Vector(one.count));
-  const Vector factor = random(one.count, 5000);
+  const Vector factor = normalValues(one.count, 5000);
   const std::vector<double> coefficients = coefficientsOf(one);
   LinearVectors op{one.count, {}, {}, coefficients.data(), one.factor ? factor.data() : nullptr, {}};
   for (const Vector& input : inputs) op.inputs.push_back(input.data());
@@ -77,7 +72,7 @@ bool same(const Made& a, const Made& b) {
 
 void checkAgainstExtendedPrecision(const Case& one, const Made& made) {
   const std::vector<Vector> inputs = vectorsOf(one.inputs, one.count, 10), with = vectorsOf(one.with, one.count, 1000);
-  const Vector factor = random(one.count, 5000);
+  const Vector factor = normalValues(one.count, 5000);
   for (size_t output = 0; output < one.outputs; ++output) {
     long double worst = 0;
     for (size_t i = 0; i < one.count; ++i) {
@@ -132,7 +127,7 @@ void agreeWithExtendedPrecisionAndAmongThemselves() {
 void productsOfAVectorAsItIsNeedNoOutput() {
   Team team(2);
   for (size_t count : {1, 1000, 50000}) {
-    const Vector x = random(count, 1), y = random(count, 2);
+    const Vector x = normalValues(count, 1), y = normalValues(count, 2);
     const double one = 1;
     const LinearVectors op{count, {x.data()}, {nullptr}, &one, nullptr, {y.data(), x.data()}};
     long double product = 0, square = 0;
@@ -149,7 +144,7 @@ void productsOfAVectorAsItIsNeedNoOutput() {
 void anElementThatIsNotFiniteShows() {
   for (float bad : {NAN, INFINITY, -INFINITY}) {
     for (size_t at : {size_t{0}, size_t{16384}, size_t{39999}}) {
-      Vector x = random(40000, 1);
+      Vector x = normalValues(40000, 1);
       x[at] = bad;
       const double one = 1;
       const LinearVectors op{x.size(), {x.data()}, {nullptr}, &one, nullptr, {x.data()}};

@@ -57,16 +57,20 @@ struct ChooseValues {
   void write(const char*, Ref&, DType, Elements) const {}
 };
 
-// Whether every f64 operand is a single number.
-struct KeepsF64Single {
-  bool holds = true;
-
+// For visitors of operands alone.
+struct IgnoresValues {
   void size(const char*, uint64_t) const {}
   void stride(const char*, uint64_t) const {}
   void flag(const char*, bool) const {}
   template <class Enum>
   void code(const char*, Enum, Enum, Enum) const {}
   void dtype(const char*, DType, std::initializer_list<DType>) const {}
+};
+
+// Whether every f64 operand is a single number.
+struct KeepsF64Single : IgnoresValues {
+  bool holds = true;
+
   void read(const char*, const Ref&, DType dtype, Elements elements) {
     holds = holds && (dtype != DType::f64 || count(elements) == 1);
   }
@@ -74,16 +78,12 @@ struct KeepsF64Single {
 };
 
 // Memory for the operands: for what is read, an input of its own or, one time in three, the arena.
-struct PlaceOperands {
+struct PlaceOperands : IgnoresValues {
+  PlaceOperands(ProgramBuilder& builder, Random& random) : builder(builder), random(random) {}
+
   ProgramBuilder& builder;
   Random& random;
 
-  void size(const char*, uint64_t) const {}
-  void stride(const char*, uint64_t) const {}
-  void flag(const char*, bool) const {}
-  template <class Enum>
-  void code(const char*, Enum, Enum, Enum) const {}
-  void dtype(const char*, DType, std::initializer_list<DType>) const {}
   void read(const char*, Ref& ref, DType dtype, Elements elements) const {
     const auto elementCount = static_cast<uint32_t>(count(elements));
     ref = random.below(3) ? builder.input(dtype, elementCount) : inArena(dtype, elementCount);
@@ -101,13 +101,14 @@ struct PlaceOperands {
 template <class Row>
 Row makeRow(ProgramBuilder& builder, Random& random) {
   Row row;
-  for (KeepsF64Single single{false}; !single.holds;) {
+  for (bool single = false; !single;) {
     ChooseValues values{random};
     Row::fields(row, values);
-    single.holds = true;
-    Row::fields(row, single);
+    KeepsF64Single keeps;
+    Row::fields(row, keeps);
+    single = keeps.holds;
   }
-  PlaceOperands places{builder, random};
+  PlaceOperands places(builder, random);
   Row::fields(row, places);
   return row;
 }

@@ -8,22 +8,12 @@
 
 #include "check.h"
 #include "cpu/update.h"
+#include "inputs.h"
 
 using namespace zeroth;
+using test::Inputs;
 
 namespace {
-
-/** A simple generator of test inputs that shares nothing with what is tested (xorshift64*). */
-struct Inputs {
-  uint64_t state = 0x9E3779B97F4A7C15u;
-  uint64_t next() {
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return state * 0x2545F4914F6CDD1Du;
-  }
-  uint64_t below(uint64_t n) { return (next() >> 8) % n; }
-};
 
 bool keeps(const Mask& mask, uint64_t e) {
   const uint64_t counter = e / 64 * 16 + e % 16;
