@@ -67,9 +67,9 @@ struct PassOp {
   // keep: gets the values as they are here, between the ops before and the ops after. resume: the ops after go on from
   // what it holds, which an op before has kept or which is the source of a pass that goes elsewhere.
   BufferRef to;
-  // traced: a program of maps over pieces of `n` elements. Its inputs are n of θ, n of g, n of each state, and the
-  // scalars; its outputs are θ and the first of the states, of which there may be fewer than inputs.
-  ExecutableRef program;
+  // traced: a program of maps over pieces of `n` elements, loaded once a lane. Its inputs are n of θ, n of g, n of each
+  // state, and the scalars; its outputs are θ and the first of the states, of which there may be fewer than inputs.
+  std::vector<ExecutableRef> programs;
   std::vector<BufferRef> states;
   std::vector<float> scalars;
 };

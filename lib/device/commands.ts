@@ -56,9 +56,9 @@ export interface PassOp {
    * an op before has kept, or which is the source of a pass that goes elsewhere.
    */
   readonly to?: BufferHandle;
-  /** `traced`: the program, over pieces of θ, g and the states, and numbers. */
+  /** `traced`: the program, loaded once for each lane of the device, over pieces of θ, g and the states, and numbers. */
   readonly traced?: {
-    readonly program: ProgramHandle;
+    readonly programs: readonly ProgramHandle[];
     readonly states: readonly BufferHandle[];
     readonly scalars: readonly number[];
   };
@@ -147,8 +147,9 @@ export class CommandList {
         op.v?.id ?? 0,
       );
       if (op.traced) {
-        const { program, states, scalars } = op.traced;
-        this.#words.push(program.id, states.length, ...states.map(({ id }) => id), scalars.length, ...scalars);
+        const { programs, states, scalars } = op.traced;
+        for (const handles of [programs, states]) this.#words.push(handles.length, ...handles.map(({ id }) => id));
+        this.#words.push(scalars.length, ...scalars);
       }
     }
     return this;

@@ -101,7 +101,7 @@ export class Params {
    */
   async apply(update: Update, estimate: Estimate, lr: number): Promise<void> {
     checkUpdate(update, lr);
-    if (update.kind === 'traced') this.#states.programOf(update.program);
+    if (update.kind === 'traced') this.#states.programsOf(update.program);
     this.#comeBack();
     if (estimate.kind === 'directions') {
       checkTerms(update, estimate.terms, lr);
@@ -357,7 +357,7 @@ export class Params {
     }
     const ops = this.#changes.restoring({
       of: (name) => states.get(name) ?? this.#states.of(name),
-      programOf: (program) => this.#states.programOf(program),
+      programsOf: (program) => this.#states.programsOf(program),
     });
     if (ops.length === 0) list.copy(this.theta, 0, theta, 0, this.theta.byteLength);
     else list.pass(this.theta, theta, this.length, ops);

@@ -13,7 +13,7 @@ export class States implements RuleMemory {
   readonly #buffers = new Map<StateName, DeviceBuffer>();
 
   #fixed: readonly StateName[] = [];
-  #program: { readonly rule: RuleProgram; readonly loaded: DeviceProgram } | undefined;
+  #program: { readonly rule: RuleProgram; readonly loaded: readonly DeviceProgram[] } | undefined;
 
   constructor(device: Device, length: number) {
     this.#device = device;
@@ -40,7 +40,7 @@ export class States implements RuleMemory {
   }
 
   /** @throws ERR_ZEROTH_ARGUMENT where it is another rule's. */
-  programOf(program: RuleProgram): DeviceProgram {
+  programsOf(program: RuleProgram): readonly DeviceProgram[] {
     if (this.#program?.rule === program) return this.#program.loaded;
     throw new ZerothError(
       'ERR_ZEROTH_ARGUMENT',
@@ -65,7 +65,7 @@ export class States implements RuleMemory {
 
   /** These and no others: as `initial`, which was checked, says; else zero. */
   async use({ states, initial = {}, fixed = [], program }: RuleStates): Promise<void> {
-    const loaded = program && (await this.#device.load(program.bytes, 1));
+    const loaded = program && (await this.#load(program));
     this.dispose();
     this.#fixed = fixed;
     if (program && loaded) this.#program = { rule: program, loaded };
@@ -80,7 +80,18 @@ export class States implements RuleMemory {
   dispose(): void {
     for (const buffer of this.#buffers.values()) buffer.dispose();
     this.#buffers.clear();
-    this.#program?.loaded.dispose();
+    for (const program of this.#program?.loaded ?? []) program.dispose();
     this.#program = undefined;
+  }
+
+  /** Once for each lane: each has an arena. All of them, or none. */
+  async #load({ bytes }: RuleProgram): Promise<readonly DeviceProgram[]> {
+    const lanes = Array.from({ length: this.#device.traits.lanes }, () => this.#device.load(bytes, 1));
+    try {
+      return await Promise.all(lanes);
+    } catch (error) {
+      for (const lane of await Promise.allSettled(lanes)) if (lane.status === 'fulfilled') lane.value.dispose();
+      throw error;
+    }
   }
 }

@@ -60,7 +60,8 @@ export function checkUpdate(update: Update, lr: number): void {
 /** Where the states of a rule are, and its program. */
 export interface RuleMemory {
   of(name: StateName): DeviceBuffer;
-  programOf(program: RuleProgram): DeviceProgram;
+  /** One for each lane of the device. */
+  programsOf(program: RuleProgram): readonly DeviceProgram[];
 }
 
 /** One update inside a pass. */
@@ -85,7 +86,7 @@ export function passOp(
     case 'traced': {
       const { program, scalars } = update;
       const traced = {
-        program: memory.programOf(program),
+        programs: memory.programsOf(program),
         states: program.states.map(state),
         scalars: [lr, ...scalars],
       };

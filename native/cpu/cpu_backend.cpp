@@ -23,7 +23,7 @@ constexpr size_t kLaneExamples = 128;
 // Of a model whose parameters stay in each core's cache, which is read by both anyway.
 constexpr size_t kSmallModelExamples = 32, kSmallModelParameters = 1 << 16;
 
-UpdateOp updateOf(const PassOp& op, size_t threads) {
+UpdateOp updateOf(const PassOp& op) {
   Gradient gradient;
   gradient.terms = op.terms;
   gradient.dense = floats(op.dense);
@@ -43,9 +43,8 @@ UpdateOp updateOf(const PassOp& op, size_t threads) {
       return ResumeUpdate{floats(op.to)};
     case PassOp::Kind::traced: {
       TracedUpdate traced{std::move(gradient), {}, {}, op.scalars};
-      auto& executable = static_cast<cpu::CpuExecutable&>(*op.program);
-      executable.makeMembers(threads);
-      for (size_t i = 0; i < threads; ++i) traced.members.push_back(&executable.of(i));
+      for (const ExecutableRef& program : op.programs)
+        traced.members.push_back(&static_cast<cpu::CpuExecutable&>(*program).executor);
       for (const BufferRef& state : op.states) traced.states.push_back(floats(state));
       return traced;
     }
@@ -123,7 +122,7 @@ class CpuBackend : public Backend {
   void pass(const Buffer& in, Buffer& out, size_t count, const std::vector<PassOp>& ops) override {
     std::vector<UpdateOp> updates;
     updates.reserve(ops.size());
-    for (const PassOp& op : ops) updates.push_back(updateOf(op, static_cast<size_t>(team_.size())));
+    for (const PassOp& op : ops) updates.push_back(updateOf(op));
     zeroth::pass(floats(in), floats(out), count, updates, &team_, isa_, &stopFlag());
   }
 

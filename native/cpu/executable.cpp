@@ -60,10 +60,6 @@ void deliverOutputs(const std::vector<Call>& group, std::vector<double>& slots, 
 
 }  // namespace
 
-void CpuExecutable::makeMembers(size_t count) {
-  while (others.size() + 1 < count) others.push_back(std::make_unique<Executor>(executor.program(), 1));
-}
-
 bool runCalls(const std::vector<Call>& group, std::vector<double>& slots, Team& team,
               const std::atomic<bool>& aborted) {
   const auto count = static_cast<int>(group.size());

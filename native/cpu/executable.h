@@ -1,7 +1,6 @@
 // Programs that are called: several at the same time, and what becomes of their outputs.
 #pragma once
 #include <atomic>
-#include <memory>
 #include <vector>
 
 #include "backend.h"
@@ -16,13 +15,8 @@ class CpuExecutable : public Executable {
   size_t arenaBytes() const override { return executor.arenaBytes() + executor.scratchBytes(); }
   const Program& program() const override { return executor.program(); }
 
-  // One for each of so many threads that run it at the same time, each on its own piece: the first is `executor`.
-  Executor& of(size_t member) { return member == 0 ? executor : *others.at(member - 1); }
-  void makeMembers(size_t count);
-
   Executor executor;
   std::vector<const void*> bindings;
-  std::vector<std::unique_ptr<Executor>> others;
 };
 
 // As Backend::call.

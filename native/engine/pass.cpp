@@ -36,33 +36,46 @@ bool isScalable(const Term& term) {
   return term.space == nullptr || std::isfinite(term.coefficient * term.space->largestScale);
 }
 
-// The program of a traced update with what it takes, one piece of each vector at a time.
-void readTraced(Reader& reader, PassOp& op) {
-  op.program = reader.program();
+[[noreturn]] void refuseTraced(const char* what) { throw CommandError(std::string("job: a traced update: ") + what); }
+
+// Whether a program is an update of such states by such scalars.
+void checkTraced(const Program& program, const PassOp& op) {
+  const size_t vectors = 2 + op.states.size();
+  if (program.inputs.size() != vectors + op.scalars.size())
+    refuseTraced("its program has other inputs than it is given");
+  const uint64_t piece = program.inputs[0].count;
+  if (piece == 0) refuseTraced("its program takes no elements");
+  for (size_t i = 0; i < program.inputs.size(); ++i) {
+    const Declaration& input = program.inputs[i];
+    if (input.dtype != DType::f32 || input.count != (i < vectors ? piece : 1))
+      refuseTraced("expected inputs of as many f32 as the first, then single ones");
+  }
+  if (program.outputs.empty() || program.outputs.size() > 1 + op.states.size())
+    refuseTraced("expected the parameters and some of the states as outputs");
+  for (const Output& output : program.outputs) {
+    if (output.dtype != DType::f32 || output.count != piece) refuseTraced("expected outputs as long as its inputs");
+    if (output.ref.space != 0) refuseTraced("expected outputs apart from its inputs");
+  }
+  for (const Instruction& instruction : program.instructions) {
+    if (!std::holds_alternative<Map>(instruction)) refuseTraced("expected a program of maps, element by element");
+  }
+}
+
+// The programs of a traced update, one a lane, with what they take: one piece of each vector at a time.
+void readTraced(Reader& reader, PassOp& op, size_t lanes) {
+  op.programs.resize(reader.count("programs"));
+  for (ExecutableRef& program : op.programs) program = reader.program();
   op.states.resize(reader.count("states"));
   for (BufferRef& state : op.states) state = reader.buffer();
   op.scalars.resize(reader.count("scalars"));
   for (float& scalar : op.scalars) scalar = reader.finiteFloat("scalar of an update");
 
-  const Program& program = op.program->program();
-  const size_t vectors = 2 + op.states.size();
-  const auto refuse = [](const char* what) { throw CommandError(std::string("job: a traced update: ") + what); };
-  if (program.inputs.size() != vectors + op.scalars.size()) refuse("its program has other inputs than it is given");
-  const uint64_t piece = program.inputs[0].count;
-  if (piece == 0) refuse("its program takes no elements");
-  for (size_t i = 0; i < program.inputs.size(); ++i) {
-    const Declaration& input = program.inputs[i];
-    if (input.dtype != DType::f32 || input.count != (i < vectors ? piece : 1))
-      refuse("expected inputs of as many f32 as the first, then single ones");
-  }
-  if (program.outputs.empty() || program.outputs.size() > 1 + op.states.size())
-    refuse("expected the parameters and some of the states as outputs");
-  for (const Output& output : program.outputs) {
-    if (output.dtype != DType::f32 || output.count != piece) refuse("expected outputs as long as its inputs");
-    if (output.ref.space != 0) refuse("expected outputs apart from its inputs");
-  }
-  for (const Instruction& instruction : program.instructions) {
-    if (!std::holds_alternative<Map>(instruction)) refuse("expected a program of maps, element by element");
+  if (op.programs.size() != lanes) refuseTraced("expected a program for each lane of the device");
+  for (size_t i = 0; i < lanes; ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (op.programs[i] == op.programs[j]) refuseTraced("one program for two lanes, which run at the same time");
+    }
+    checkTraced(op.programs[i]->program(), op);
   }
 }
 
@@ -98,7 +111,7 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
   (places ? op.to : op.m) = reader.bufferOrNull();
   op.v = reader.bufferOrNull();
   const bool traced = op.kind == PassOp::Kind::traced;
-  if (traced) readTraced(reader, op);
+  if (traced) readTraced(reader, op, reader.lanes());
   if (op.dense) checkVector(*op.dense, 0, count, "dense gradient");
   for (const BufferRef& state : op.states) checkVector(*state, 0, count, "state");
   if (op.m) checkVector(*op.m, 0, count, "state m");

@@ -103,6 +103,8 @@ class Reader {
     return next - 1;
   }
 
+  size_t lanes() const { return registry_.lanes; }
+
   ExecutableRef program() { return registry_.program(word("program")); }
 
   // A direction, and the space that it is in: null where that is all of it. The first word is distribution + 4 · number

@@ -126,6 +126,7 @@ const Registry registry{
           tracedOf({8, 8, 8, 1}, {}),
           tracedOf({8, 8, 8, 1}, {8}, {Iota{DType::f32, 1, 8, 1, {}}}),
           declares({{DType::f32, 8}, {DType::f32, 8}, {DType::f32, 8}, {DType::f32, 1}}, {{{DType::f32, 8}, {1, 0}}}),
+          tracedOf({8, 8, 8, 1}, {8, 8}),
       };
       if (id < 1 || id > made.size()) throw CommandError("program does not exist");
       return made[id - 1];
@@ -157,8 +158,9 @@ Words with(Words words, size_t at, double value) {
 // slots; command, in, out, count, updates; kind, terms, [distribution, seed ×2, stream ×2, coefficient, slot], dense,
 // dense coefficient, lr, beta1, beta2, epsilon, t, m, v
 const Words adamJob{0, 1, 1, 2, 16, 1, 2, 1, 0, 1, 0, 2, 0, 0.5, 0, 3, 1, 0.1, 0.9, 0.99, 1e-8, 1, 4, 5};
-// As adamJob, without its numbers; then program, states, [state], scalars, [scalar].
-const Words tracedJob{0, 1, 1, 2, 16, 1, 6, 1, 0, 1, 0, 2, 0, 0.5, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 7, 1, 4, 1, 0.5};
+// As adamJob, without its numbers; then programs, [program] ×2, states, [state], scalars, [scalar].
+const Words tracedJob{0, 1, 1, 2, 16, 1, 6, 1, 0, 1, 0,  2, 0, 0.5, 0,  3,
+                      1, 0, 0, 0, 0,  0, 0, 0, 2, 7, 16, 1, 4, 1,   0.5};
 // The source gets the values between two adds.
 const Words keepPass{1, 1, 2, 16, 3,                                            //
                      0, 1, 0, 1,  0, 2, 0, 0.5,  0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
@@ -237,20 +239,25 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(adamJob, 4, 17), "pass source");
   expectRefusal(with(adamJob, 5, 1000), "updates exceeds the job's length");
   expectRefusal(with(adamJob, 6, 7), "update kind");
-  expectRefusal(with(tracedJob, 24, 99), "does not exist");
-  expectRefusal(with(tracedJob, 24, 3), "other inputs");
-  expectRefusal(with(tracedJob, 24, 8), "some of the states");
-  expectRefusal(with(tracedJob, 24, 9), "as the first");
-  expectRefusal(with(tracedJob, 24, 10), "no elements");
-  expectRefusal(with(tracedJob, 24, 11), "single ones");
-  expectRefusal(with(tracedJob, 24, 12), "as long as its inputs");
-  expectRefusal(with(tracedJob, 24, 13), "as outputs");
-  expectRefusal(with(tracedJob, 24, 14), "element by element");
-  expectRefusal(with(tracedJob, 24, 15), "apart from its inputs");
-  expectRefusal(with(tracedJob, 26, 1), "one of its own");
-  expectRefusal(with(tracedJob, 26, 2), "one of its own");
-  expectRefusal(with(tracedJob, 26, 3), "one of its own");
-  expectRefusal(with(tracedJob, 28, 1e39), "scalar of an update");
+  expectRefusal(with(tracedJob, 25, 99), "does not exist");
+  expectRefusal(with(tracedJob, 25, 3), "other inputs");
+  expectRefusal(with(tracedJob, 25, 8), "some of the states");
+  expectRefusal(with(tracedJob, 25, 9), "as the first");
+  expectRefusal(with(tracedJob, 25, 10), "no elements");
+  expectRefusal(with(tracedJob, 25, 11), "single ones");
+  expectRefusal(with(tracedJob, 25, 12), "as long as its inputs");
+  expectRefusal(with(tracedJob, 25, 13), "as outputs");
+  expectRefusal(with(tracedJob, 25, 14), "element by element");
+  expectRefusal(with(tracedJob, 25, 15), "apart from its inputs");
+  expectRefusal(with(tracedJob, 26, 3), "other inputs");
+  expectRefusal(with(tracedJob, 26, 7), "one program for two lanes");
+  Words oneLane = with(tracedJob, 24, 1);
+  oneLane.erase(oneLane.begin() + 26);
+  expectRefusal(oneLane, "a program for each lane");
+  expectRefusal(with(tracedJob, 28, 1), "one of its own");
+  expectRefusal(with(tracedJob, 28, 2), "one of its own");
+  expectRefusal(with(tracedJob, 28, 3), "one of its own");
+  expectRefusal(with(tracedJob, 30, 1e39), "scalar of an update");
   expectRefusal(with(adamJob, 7, 1e6), "terms exceeds the job's length");
   expectRefusal(with(adamJob, 8, 3), "distribution");
   expectRefusal(with(adamJob, 9, 4294967296.0), "seed");

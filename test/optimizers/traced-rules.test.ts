@@ -159,6 +159,29 @@ describe('a traced rule', () => {
   });
 });
 
+describe('the programs of a traced rule', () => {
+  it.each([0, 1, 2])('are of each lane one, known to the device, and gone with the rule (device %i)', async (i) => {
+    const on = devices[i];
+    const before = on.memory();
+    const params = new Params(on, new Layout({ w: { shape: [5] } }), 'copy');
+    await params.useRule(plain());
+    const without = on.memory();
+    const rule = lion();
+    await params.useRule(rule);
+    const { arenaBytes } = on.memory();
+    expect(arenaBytes).toBeGreaterThan(without.arenaBytes);
+    expect((arenaBytes - without.arenaBytes) % on.traits.lanes).toBe(0);
+    await params.apply(rule.update(0), { kind: 'directions', loss: 0, terms: [] }, 1);
+    await params.commit();
+    expect(on.memory().arenaBytes).toBe(arenaBytes);
+    await params.useRule(plain());
+    expect(on.memory()).toEqual(without);
+    await params.useRule(signDescent());
+    params.dispose();
+    expect(on.memory()).toEqual(before);
+  });
+});
+
 describe('a traced rule is refused', () => {
   const refusal = (text: string) =>
     expect.objectContaining({ code: 'ERR_ZEROTH_ARGUMENT', message: expect.stringContaining(text) });
