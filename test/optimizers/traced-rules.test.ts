@@ -233,6 +233,10 @@ describe('a traced rule is refused', () => {
   it.each<[string, () => UpdateRule]>([
     ['weight decay', () => weightDecay(plain())],
     ["a decay of a user's own", () => tracedRule({ name: 'own' }, ({ theta }) => ({ theta: theta.mul(0.999) }))],
+    [
+      'a decay of positive weights alone',
+      () => tracedRule({ name: 'own' }, ({ theta }) => ({ theta: theta.sub(theta.relu().mul(0.01)) })),
+    ],
     ['a clipped one that decays', () => clipValue(weightDecay(plain()), { limit: 1 })],
     ['Lion with decay', () => lion({ weightDecay: 0.1 })],
     [
