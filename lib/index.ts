@@ -42,6 +42,7 @@ export { compile, type Objective, type ObjectiveOptions } from './objective/obje
 export type { LossValue, Problem, Tensors } from './objective/problem.ts';
 export { supervised } from './objective/supervised.ts';
 // Optimizers: an estimator times an update rule.
+export { clipNorm } from './optimizers/estimators/clip-norm.ts';
 export { exactGradient } from './optimizers/estimators/exact-gradient.ts';
 export { forwardGradient } from './optimizers/estimators/forward-gradient.ts';
 export { gaussianTwoPoint } from './optimizers/estimators/gaussian-two-point.ts';

@@ -48,6 +48,7 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
   gdm: (options) => zeroth.gdm({ lr: 0.1, ...options }),
   adam: (options) => zeroth.adam({ lr: 0.1, ...options }),
   gaussianTwoPoint: (options) => zeroth.gaussianTwoPoint(options),
+  clipNorm: (options) => zeroth.clipNorm(zeroth.gaussianTwoPoint(), { limit: 1, ...options }),
   oneSided: (options) => zeroth.oneSided(options),
   rademacherTwoPoint: (options) => zeroth.rademacherTwoPoint(options),
   sphereTwoPoint: (options) => zeroth.sphereTwoPoint(options),

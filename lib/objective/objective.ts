@@ -109,9 +109,9 @@ export class Objective<P extends string = string, D extends string = string, C e
     return this.#oracle.losses(points, signal);
   }
 
-  /** ‖z‖ of each direction, in f64. */
-  norms(directions: readonly Direction[], signal?: AbortSignal): Promise<Float64Array> {
-    return this.#oracle.norms(directions, signal);
+  /** ‖Σ coefficient · z(direction)‖ of each displacement, in f64, of the sum as f32 holds it. */
+  norms(displacements: readonly Point[], signal?: AbortSignal): Promise<Float64Array> {
+    return this.#oracle.norms(displacements, signal);
   }
 
   /** Full-batch L(θ) and ⟨∇L(θ), z⟩ of each direction, by forward-mode differentiation. @throws as `losses` does. */

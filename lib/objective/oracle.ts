@@ -8,7 +8,7 @@ import { checkPoint } from '../params/update.ts';
 import { checkDirection, checkSpaceOf, type Direction } from '../random/direction.ts';
 import type { Mean, Rows } from './mean.ts';
 
-/** Elements of a direction that are made at a time where its norm is asked. */
+/** Elements of a displacement that are made at a time where its norm is asked. */
 const CHUNK = 2 ** 20;
 
 /** The oracle of an objective: its gradients are vectors on its device. */
@@ -37,7 +37,7 @@ export class Oracles {
     return {
       dimension,
       losses: (points, signal) => this.#losses(points, rows, exact, signal),
-      norms: (directions, signal) => this.#norms(directions, signal),
+      norms: (displacements, signal) => this.#norms(displacements, signal),
       derivatives: (directions, signal) => this.#derivatives(directions, rows, signal),
       gradient: (signal) => this.#lossAndGradient(rows, signal),
     };
@@ -91,21 +91,35 @@ export class Oracles {
     return this.#mean.lossesIn(await slots, rows);
   }
 
-  async #norms(directions: readonly Direction[], signal?: AbortSignal): Promise<Float64Array> {
-    checkDirections(directions, this.#params.length);
-    refuseAborted(signal);
+  async #norms(displacements: readonly Point[], signal?: AbortSignal): Promise<Float64Array> {
     const { length } = this.#params;
-    this.#chunk ??= this.#device.allocate(Math.min(CHUNK, length) * 4);
-    const list = new CommandList(2 * directions.length);
-    for (const [i, given] of directions.entries()) {
-      const direction = given.space ? { ...given, space: given.space.unscaled } : given;
-      for (let first = 0; first < length; first += CHUNK) {
+    if (!Array.isArray(displacements))
+      invalidArgument('displacements', 'an array of arrays of { direction, coefficient }', displacements);
+    for (const terms of displacements) {
+      checkPoint(terms);
+      for (const { direction } of terms) checkSpaceOf(direction, length);
+    }
+    refuseAborted(signal);
+    // A sum, and what is added to it.
+    const bytes = Math.min(CHUNK, length) * 4;
+    this.#chunk ??= this.#device.allocate(2 * bytes);
+    const buffer = this.#chunk;
+    const [sum, next] = [0, bytes].map((byteOffset) => ({ buffer, byteOffset }));
+    const list = new CommandList(2 * displacements.length);
+    for (const [i, terms] of displacements.entries()) {
+      for (let first = 0; first < length && terms.length > 0; first += CHUNK) {
         const count = Math.min(CHUNK, length - first);
-        list.fill(this.#chunk, 0, direction, first, count).sums(this.#chunk, 0, count, 2 * i);
+        for (const [k, { direction: given, coefficient }] of terms.entries()) {
+          const direction = given.space ? { ...given, space: given.space.unscaled } : given;
+          list.fill(buffer, k === 0 ? 0 : bytes, direction, first, count, coefficient);
+          const outputs = [{ to: sum, coefficients: [{ factor: 1 }, { factor: 1 }] }];
+          if (k > 0) list.linear({ count, of: [sum, next], outputs, with: [] }, 0);
+        }
+        list.sums(buffer, 0, count, 2 * i);
       }
     }
     const sums = await this.#device.submit(list, signal);
-    return Float64Array.from(directions, (_, i) => Math.sqrt(sums[2 * i + 1]));
+    return Float64Array.from(displacements, (_, i) => Math.sqrt(sums[2 * i + 1]));
   }
 
   async #derivatives(

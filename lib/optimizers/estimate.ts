@@ -1,6 +1,9 @@
 import type { Direction } from '../random/direction.ts';
 
-/** ĝ = Σ coefficient · z(direction), never stored; or a dense vector on the device, as `oracle.gradient` returns it. */
+/**
+ * ĝ = Σ coefficient · z(direction), never stored; or coefficient (default 1) times a dense vector on the device, as `oracle.gradient` returns
+ * it.
+ */
 export type Estimate =
   | {
       readonly kind: 'directions';
@@ -8,7 +11,12 @@ export type Estimate =
       readonly projectedGradient?: number;
       readonly terms: readonly Term[];
     }
-  | { readonly kind: 'dense'; readonly loss: number; readonly gradient: DenseGradient };
+  | {
+      readonly kind: 'dense';
+      readonly loss: number;
+      readonly gradient: DenseGradient;
+      readonly coefficient?: number;
+    };
 
 export interface Term {
   readonly direction: Direction;
@@ -24,3 +32,7 @@ export interface DenseGradient {
   /** ‖∇L‖², in f64: a finite number if and only if every element is. */
   readonly squaredNorm: number;
 }
+
+/** ‖ĝ‖ of a dense estimate. */
+export const denseNorm = ({ coefficient = 1, gradient }: Extract<Estimate, { kind: 'dense' }>): number =>
+  Math.abs(coefficient) * Math.sqrt(gradient.squaredNorm);

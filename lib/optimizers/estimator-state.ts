@@ -51,9 +51,10 @@ function checkEstimate(name: string, estimate: Estimate): void {
   if (kind !== 'directions' && kind !== 'dense') invalidArgument(`${name}: kind`, "'directions' or 'dense'", kind);
   if (typeof loss !== 'number') invalidArgument(`${name}: loss`, 'a number', loss);
   if (kind === 'dense') {
-    const { gradient } = estimate;
+    const { gradient, coefficient = 1 } = estimate;
     checkObject(`${name}: gradient`, gradient, GRADIENT);
     if (typeof gradient.squaredNorm !== 'number') invalidArgument(`${name}: gradient`, GRADIENT, gradient);
+    if (typeof coefficient !== 'number') invalidArgument(`${name}: coefficient`, 'a number', coefficient);
     return;
   }
   if (!Array.isArray(estimate.terms)) invalidArgument(`${name}: terms`, 'an array', estimate.terms);

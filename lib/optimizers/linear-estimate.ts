@@ -105,8 +105,8 @@ export function linearEstimator(
   checkOptions('linearEstimator: options', options, { norms: true });
   const plan: LinearPlan = { linear, norms: checkInteger('norms', options.norms ?? 0, 0) };
   const estimate: StatelessEstimator['estimate'] = async ({ oracle, direction, signal }) => {
-    const directions = directionsOfNorms(plan, direction);
-    const norms = directions.length > 0 ? await oracle.norms(directions, signal) : new Float64Array();
+    const asked = displacementsOfNorms(plan, direction);
+    const norms = asked.length > 0 ? await oracle.norms(asked, signal) : new Float64Array();
     const planned = linear(direction, (i) => norms[i], oracle.dimension);
     return estimateOf(planned, await oracle.losses(planned.points, signal));
   };
@@ -114,5 +114,6 @@ export function linearEstimator(
   return { ...fields, estimate };
 }
 
-export const directionsOfNorms = ({ norms }: LinearPlan, direction: (i: number) => Direction): Direction[] =>
-  Array.from({ length: norms }, (_, i) => direction(i));
+/** Whose norms a plan needs. */
+export const displacementsOfNorms = ({ norms }: LinearPlan, direction: (i: number) => Direction): Point[] =>
+  Array.from({ length: norms }, (_, i) => [{ direction: direction(i), coefficient: 1 }]);

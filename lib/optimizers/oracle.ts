@@ -19,8 +19,11 @@ export interface Oracle {
   readonly dimension: number;
   /** L at each point, in one call to the device: `losses([[]])` is L(θ). */
   losses(points: readonly (Point | HeldPoint)[], signal?: AbortSignal): Promise<Float64Array>;
-  /** ‖z‖ of each direction, in f64; of one in a space, of the elements that the space has, before they are scaled. */
-  norms(directions: readonly Direction[], signal?: AbortSignal): Promise<Float64Array>;
+  /**
+   * ‖Σ coefficient · z(direction)‖ of each displacement, in f64, of the sum as f32 holds it: `norms([[{ direction, coefficient: 1 }]])` is ‖z‖. In a
+   * space, of the elements that the space has, before they are scaled.
+   */
+  norms(displacements: readonly Point[], signal?: AbortSignal): Promise<Float64Array>;
   /** L(θ) and ⟨∇L(θ), z⟩ of each direction, exactly: one forward-mode evaluation a direction, which takes no memory of back-propagation. */
   derivatives(
     directions: readonly Direction[],

@@ -1,5 +1,6 @@
 import { checkOptions, type Names } from '../errors.ts';
 import type { NumberArray } from '../graph/host-array.ts';
+import { clipNorm } from './estimators/clip-norm.ts';
 import { exactGradient } from './estimators/exact-gradient.ts';
 import { gaussianTwoPoint } from './estimators/gaussian-two-point.ts';
 import { meanOfQueries } from './estimators/mean-of-queries.ts';
@@ -28,14 +29,19 @@ export interface QueryOptions {
   readonly queries?: number;
   /** Which tensors directions move, and how far (`inSpace`). Default all of them. */
   readonly space?: SpaceSpec;
+  /** The limit of ‖ĝ‖, of the mean of all queries (`clipNorm`): then nothing is claimed of the edge of stability. Default none. */
+  readonly clipNorm?: number;
 }
 
-const QUERIES: Names<QueryOptions> = { queries: true, space: true };
+const QUERIES: Names<QueryOptions> = { queries: true, space: true, clipNorm: true };
 
-function several(estimator: Estimator, { queries = 1, space }: QueryOptions): Estimator {
-  const mean = queries === 1 ? estimator : meanOfQueries(estimator, queries);
+function several(estimator: Estimator, { queries = 1, space, clipNorm: limit }: QueryOptions): Estimator {
+  const mean = clipped(queries === 1 ? estimator : meanOfQueries(estimator, queries), limit);
   return space ? inSpace(mean, space) : mean;
 }
+
+const clipped = (estimator: Estimator, limit: number | undefined): Estimator =>
+  limit === undefined ? estimator : clipNorm(estimator, { limit });
 
 function recipe(name: string, lr: LearningRate, estimator: Estimator, rule: UpdateRule): Optimizer {
   // A function is first called when it is used: a run checks what it says.
@@ -52,7 +58,7 @@ function recipe(name: string, lr: LearningRate, estimator: Estimator, rule: Upda
  *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u ~ N(0, I)
  *
  * @param options.lr η. @param options.mu μ.
- * @param options.queries, options.space see `QueryOptions`.
+ * @param options.queries, options.space, options.clipNorm see `QueryOptions`.
  * @returns an optimizer without state.
  * @example
  * stabilityLimit(zoGD({ lr: 0.05 })) // 40
@@ -75,7 +81,7 @@ export function zoGD(options: { lr: LearningRate; mu?: number } & QueryOptions):
  *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u ~ N(0, I)
  *
  * @param options.lr η, their `learning_rate`. Default 1e-5. @param options.mu μ, their `zo_eps`. Default 1e-3.
- * @param options.queries, options.space see `QueryOptions`.
+ * @param options.queries, options.space, options.clipNorm see `QueryOptions`.
  * @returns an optimizer without state.
  * @example
  * stabilityLimit(mezo()) // 200000
@@ -95,7 +101,7 @@ export function mezo(options: { lr?: LearningRate; mu?: number } & QueryOptions 
  *     m' = β m + c u,   θ' = θ − η m'
  *
  * @param options.lr η. @param options.mu μ. @param options.beta momentum 0 ≤ β < 1. Default 0.9.
- * @param options.queries, options.space see `QueryOptions`.
+ * @param options.queries, options.space, options.clipNorm see `QueryOptions`.
  * @returns an optimizer with one state vector.
  * @example
  * stabilityLimit(zoGDM({ lr: 0.005, beta: 0.9 })) // 40 (up to rounding)
@@ -115,7 +121,7 @@ export function zoGDM(options: { lr: LearningRate; mu?: number; beta?: number } 
  *     m' = β1 m + (1 − β1) ĝ,   ν' = β2 ν + (1 − β2) ĝ⊙ĝ,   θ' = θ − η P'⁻¹ m',   ĝ = c u
  *
  * @param options.lr η. @param options.mu μ. @param options.beta1 Default 0.9. @param options.beta2 Default 0.999. @param options.epsilon Default 1e-8.
- * @param options.queries, options.space see `QueryOptions`.
+ * @param options.queries, options.space, options.clipNorm see `QueryOptions`.
  * @returns an optimizer with two state vectors.
  * @example
  * stabilityLimit(zoAdam({ lr: 0.001 })) // 2000
@@ -160,7 +166,7 @@ export function frozenZoAdam(options: {
  *     θ' = θ − η c u,   c = [L(θ + μu) − L(θ − μu)] / 2μ,   u_i = ±1
  *
  * @param options.lr η. @param options.mu μ.
- * @param options.queries, options.space see `QueryOptions`.
+ * @param options.queries, options.space, options.clipNorm see `QueryOptions`.
  * @returns an optimizer without state.
  * @example
  * spsa({ lr: 0.05 }).estimator.name // 'rademacher-two-point'
@@ -178,16 +184,22 @@ export function spsa(options: { lr: LearningRate; mu?: number } & QueryOptions):
  *     θ' = θ − η ĝ,   ĝ = [c_batch(θ; u) − c_batch(θ̃; u)] u + (1/q) Σ c_all(θ̃; u_i) u_i
  *
  * @param options.lr η. @param options.mu μ. @param options.every steps from one snapshot θ̃ to the next. Default 20.
- * @param options.queries q, directions of a snapshot. Default 10.
+ * @param options.queries q, directions of a snapshot. Default 10. @param options.clipNorm the limit of ‖ĝ‖ (`clipNorm`). Default none.
  * @returns an optimizer whose estimator holds one vector.
  * @example
  * zoSVRG({ lr: 0.01, queries: 4 }).estimator.options // { mu: 0.001, every: 20, queries: 4 }
  * @see `zoSvrg`; Liu et al., arXiv 1805.10367.
  */
-export function zoSVRG(options: { lr: LearningRate; mu?: number; every?: number; queries?: number }): Optimizer {
-  checkOptions('zoSVRG: options', options, { lr: true, mu: true, every: true, queries: true });
-  const { lr, ...rest } = options;
-  return recipe('zo-svrg', lr, zoSvrg(rest), plain());
+export function zoSVRG(options: {
+  lr: LearningRate;
+  mu?: number;
+  every?: number;
+  queries?: number;
+  clipNorm?: number;
+}): Optimizer {
+  checkOptions('zoSVRG: options', options, { lr: true, mu: true, every: true, queries: true, clipNorm: true });
+  const { lr, clipNorm: limit, ...rest } = options;
+  return recipe('zo-svrg', lr, clipped(zoSvrg(rest), limit), plain());
 }
 
 /**
@@ -195,15 +207,15 @@ export function zoSVRG(options: { lr: LearningRate; mu?: number; every?: number;
  *
  *     θ' = θ − η ∇L(θ)
  *
- * @param options.lr η.
+ * @param options.lr η. @param options.clipNorm the limit of ‖∇L‖ (`clipNorm`). Default none.
  * @returns an optimizer without state.
  * @example
  * stabilityLimit(gd({ lr: 0.05 })) // 40
  */
-export function gd(options: { lr: LearningRate }): Optimizer {
-  checkOptions('gd: options', options, { lr: true });
-  const { lr } = options;
-  return recipe('gd', lr, exactGradient(), plain());
+export function gd(options: { lr: LearningRate; clipNorm?: number }): Optimizer {
+  checkOptions('gd: options', options, { lr: true, clipNorm: true });
+  const { lr, clipNorm: limit } = options;
+  return recipe('gd', lr, clipped(exactGradient(), limit), plain());
 }
 
 /**
@@ -211,15 +223,15 @@ export function gd(options: { lr: LearningRate }): Optimizer {
  *
  *     m' = β m + ∇L(θ),   θ' = θ − η m'
  *
- * @param options.lr η. @param options.beta momentum 0 ≤ β < 1. Default 0.9.
+ * @param options.lr η. @param options.beta momentum 0 ≤ β < 1. Default 0.9. @param options.clipNorm the limit of ‖∇L‖ (`clipNorm`). Default none.
  * @returns an optimizer with one state vector.
  * @example
  * criticalStepSize([4, 1], gdm({ lr: 0.1, beta: 0.5 })) // 0.75
  */
-export function gdm(options: { lr: LearningRate; beta?: number }): Optimizer {
-  checkOptions('gdm: options', options, { lr: true, beta: true });
-  const { lr, beta = 0.9 } = options;
-  return recipe('gdm', lr, exactGradient(), polyakMomentum({ beta }));
+export function gdm(options: { lr: LearningRate; beta?: number; clipNorm?: number }): Optimizer {
+  checkOptions('gdm: options', options, { lr: true, beta: true, clipNorm: true });
+  const { lr, beta = 0.9, clipNorm: limit } = options;
+  return recipe('gdm', lr, clipped(exactGradient(), limit), polyakMomentum({ beta }));
 }
 
 /**
@@ -228,15 +240,22 @@ export function gdm(options: { lr: LearningRate; beta?: number }): Optimizer {
  *     m' = β1 m + (1 − β1) ∇L,   ν' = β2 ν + (1 − β2) ∇L⊙∇L,   θ' = θ − η P'⁻¹ m'
  *
  * @param options.lr η. @param options.beta1 Default 0.9. @param options.beta2 Default 0.999. @param options.epsilon Default 1e-8.
+ * @param options.clipNorm the limit of ‖∇L‖ (`clipNorm`). Default none.
  * @returns an optimizer with two state vectors.
  * @example
  * criticalStepSize([38], adam({ lr: 0.001 })) // 1 (up to rounding)
  * @see Kingma and Ba, arXiv 1412.6980; Cohen et al., Adaptive gradient methods at the edge of stability, arXiv 2207.14484.
  */
-export function adam(options: { lr: LearningRate; beta1?: number; beta2?: number; epsilon?: number }): Optimizer {
-  checkOptions('adam: options', options, { lr: true, beta1: true, beta2: true, epsilon: true });
-  const { lr, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  return recipe('adam', lr, exactGradient(), adamRule({ beta1, beta2, epsilon }));
+export function adam(options: {
+  lr: LearningRate;
+  beta1?: number;
+  beta2?: number;
+  epsilon?: number;
+  clipNorm?: number;
+}): Optimizer {
+  checkOptions('adam: options', options, { lr: true, beta1: true, beta2: true, epsilon: true, clipNorm: true });
+  const { lr, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, clipNorm: limit } = options;
+  return recipe('adam', lr, clipped(exactGradient(), limit), adamRule({ beta1, beta2, epsilon }));
 }
 
 /**
@@ -245,7 +264,7 @@ export function adam(options: { lr: LearningRate; beta1?: number; beta2?: number
  *     θ' = θ − η sign(c u)
  *
  * @param options.lr η, in units of the parameters. @param options.mu μ.
- * @param options.queries, options.space see `QueryOptions`.
+ * @param options.queries, options.space, options.clipNorm see `QueryOptions`.
  * @returns an optimizer without state, of whose edge nothing is claimed.
  * @example
  * zoSignSGD({ lr: 0.001 }).rule.name // 'sign-descent'
@@ -262,7 +281,7 @@ export function zoSignSGD(options: { lr: LearningRate; mu?: number } & QueryOpti
  *
  * @param options.lr η, in units of the parameters. @param options.mu μ. @param options.beta1 Default 0.9. @param options.beta2 Default 0.99.
  * @param options.weightDecay λ, decoupled. Default 0.
- * @param options.queries, options.space see `QueryOptions`.
+ * @param options.queries, options.space, options.clipNorm see `QueryOptions`.
  * @returns an optimizer with one state vector, of whose edge nothing is claimed.
  * @example
  * zoLion({ lr: 0.001 }).rule.name // 'lion'

@@ -11,7 +11,7 @@ import { Held } from './held.ts';
 import type { Layout } from './layout.ts';
 import { type MeasuredParams, measureVectors } from './measure.ts';
 import { States } from './states.ts';
-import { checkTerm, checkTerms, checkUpdate, passOp } from './update.ts';
+import { checkDense, checkTerm, checkTerms, checkUpdate, passOp } from './update.ts';
 
 /** Where displaced parameters go: into a second vector, or into θ's own, to be taken off again. */
 export type Displacement = 'copy' | 'in-place';
@@ -102,6 +102,7 @@ export class Params {
   async apply(update: Update, estimate: Estimate, lr: number): Promise<void> {
     checkUpdate(update, lr);
     if (update.kind === 'traced') this.#states.programsOf(update.program);
+    if (estimate.kind === 'dense') checkDense(update, estimate, lr);
     this.#comeBack();
     if (estimate.kind === 'directions') {
       checkTerms(update, estimate.terms, lr);
@@ -109,9 +110,9 @@ export class Params {
       this.#changes.queue(update, estimate.terms, lr);
       return;
     }
+    const { coefficient = 1, gradient } = estimate;
     const list = new CommandList();
-    const dense = (estimate.gradient as DeviceGradient).buffer;
-    const op = passOp(update, [], lr, this.#states, dense);
+    const op = passOp(update, [], lr, this.#states, { buffer: (gradient as DeviceGradient).buffer, coefficient });
     this.#pass(list, this.theta, this.#changes.advance(this.#states, [], [op]));
     await this.device.submit(list);
   }

@@ -70,13 +70,13 @@ export function passOp(
   terms: readonly Term[],
   lr: number,
   memory: RuleMemory,
-  dense?: DeviceBuffer,
+  dense?: { readonly buffer: DeviceBuffer; readonly coefficient: number },
 ): PassOp {
   const state = (name: StateName) => memory.of(name);
-  const gradient = { terms, dense, denseCoefficient: dense ? 1 : 0 };
+  const gradient = { terms, dense: dense?.buffer, denseCoefficient: dense?.coefficient };
   switch (update.kind) {
     case 'plain':
-      return { kind: 'add', terms, dense, denseCoefficient: -lr };
+      return { kind: 'add', terms, dense: dense?.buffer, denseCoefficient: dense && -lr * dense.coefficient };
     case 'momentum':
       return { kind: 'momentum', ...gradient, lr, beta1: update.beta, m: state('m') };
     case 'adam':
@@ -100,4 +100,10 @@ export function checkTerms(update: Update, terms: readonly Term[], lr: number): 
   terms.forEach(checkTerm);
   if (update.kind !== 'plain') return;
   for (const { direction, coefficient } of terms) checkTerm({ direction, coefficient: -lr * coefficient });
+}
+
+/** The same of a dense gradient and its coefficient. @throws ERR_ZEROTH_ARGUMENT */
+export function checkDense(update: Update, { coefficient = 1 }: { readonly coefficient?: number }, lr: number): void {
+  checkF32('coefficient', coefficient);
+  if (update.kind === 'plain') checkF32('lr · coefficient', lr * coefficient);
 }

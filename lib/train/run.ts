@@ -1,6 +1,7 @@
 import { invalidArgument, ZerothError } from '../errors.ts';
 import { least } from '../extremes.ts';
 import type { Objective } from '../objective/objective.ts';
+import { denseNorm } from '../optimizers/estimate.ts';
 import { vectorsOf } from '../optimizers/estimator-state.ts';
 import type { Estimate, Optimizer } from '../optimizers/optimizer.ts';
 import type { LoadedCheckpoint } from './checkpoint.ts';
@@ -262,9 +263,7 @@ export class Run {
 
 function isMeasured(estimate: Estimate): boolean {
   const numbers =
-    estimate.kind === 'directions'
-      ? estimate.terms.map(({ coefficient }) => coefficient)
-      : [estimate.gradient.squaredNorm];
+    estimate.kind === 'directions' ? estimate.terms.map(({ coefficient }) => coefficient) : [denseNorm(estimate)];
   return [estimate.loss, ...numbers].every(Number.isFinite);
 }
 

@@ -2,7 +2,7 @@ import type { Objective } from '../objective/objective.ts';
 import type { PlannedStep, Stretch } from '../objective/stretch.ts';
 import { askEstimator, initialState } from '../optimizers/estimator-state.ts';
 import type { Json } from '../optimizers/json.ts';
-import { directionsOfNorms, estimateOf, type LinearPlan, linearOf } from '../optimizers/linear-estimate.ts';
+import { displacementsOfNorms, estimateOf, type LinearPlan, linearOf } from '../optimizers/linear-estimate.ts';
 import type { Directions, Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
 import { stepDirections } from '../random/run-streams.ts';
 import type { Space } from '../random/space.ts';
@@ -132,7 +132,7 @@ export class Stepper {
   async #plan(first: number, count: number, plan: LinearPlan): Promise<PlannedStep[]> {
     const { rule } = this.#optimizer;
     const steps = Array.from({ length: count }, (_, i) => first + i);
-    const asked = steps.flatMap((step) => directionsOfNorms(plan, this.directions(step)));
+    const asked = steps.flatMap((step) => displacementsOfNorms(plan, this.directions(step)));
     const norms = asked.length > 0 ? await this.#objective.norms(asked) : new Float64Array();
     return steps.map((step, s) => ({
       estimate: plan.linear(this.directions(step), (i) => norms[s * plan.norms + i], this.#dimension),

@@ -1,5 +1,6 @@
 import { MAX_F32, ZerothError } from '../errors.ts';
 import type { Objective } from '../objective/objective.ts';
+import { denseNorm } from '../optimizers/estimate.ts';
 import type { Estimate, Optimizer, Update } from '../optimizers/optimizer.ts';
 import type { MeasuredParams } from '../params/measure.ts';
 import type { Direction } from '../random/direction.ts';
@@ -141,7 +142,9 @@ export class Watch {
     if (!Number.isFinite(estimate.loss)) return 'loss-not-finite';
     this.#loss = estimate.loss;
     if (estimate.kind === 'dense') {
-      if (!Number.isFinite(estimate.gradient.squaredNorm)) return 'gradient-not-finite';
+      const { coefficient: c = 1 } = estimate;
+      if (!Number.isFinite(denseNorm(estimate)) || !isFiniteF32(c) || !isFiniteF32(lr * c))
+        return 'gradient-not-finite';
     } else if (!estimate.terms.every(({ coefficient: c }) => isFiniteF32(c) && isFiniteF32(lr * c))) {
       return 'update-not-finite';
     }
@@ -171,7 +174,7 @@ export class Watch {
     this.#taken = lastStep(kindOf(estimate), directions, estimate);
     this.#pushed = lr !== 0 && !still && this.#motion.push();
     // An update of this size may leave f32. A norm is larger than every element.
-    this.#suspect = estimate.kind === 'dense' && !(lr * Math.sqrt(estimate.gradient.squaredNorm) < MAX_F32);
+    this.#suspect = estimate.kind === 'dense' && !(lr * denseNorm(estimate) < MAX_F32);
     this.#due =
       this.#suspect || this.#pushed || (step + 1) % LOOK_EVERY === 0 || this.#still === STILL || this.#isDiffusing();
   }
@@ -308,9 +311,7 @@ export class Watch {
 }
 
 const isZero = (estimate: Estimate): boolean =>
-  estimate.kind === 'dense'
-    ? estimate.gradient.squaredNorm === 0
-    : estimate.terms.every(({ coefficient }) => coefficient === 0);
+  estimate.kind === 'dense' ? denseNorm(estimate) === 0 : estimate.terms.every(({ coefficient }) => coefficient === 0);
 
 const kindOf = (estimate: Estimate): LastStep['kind'] =>
   estimate.kind === 'directions' && estimate.terms.length === 0 ? 'none' : estimate.kind;

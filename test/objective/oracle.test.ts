@@ -3,6 +3,7 @@ import { openDevice } from '../../lib/device/device.ts';
 import { matmul, mean, mul, square, sum } from '../../lib/graph/ops.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
+import type { Point } from '../../lib/optimizers/optimizer.ts';
 import type { Direction, Distribution } from '../../lib/random/direction.ts';
 import { smallProblem } from '../train/small-problem.ts';
 
@@ -16,6 +17,11 @@ const z = (stream: number, distribution: Distribution = 'normal'): Direction => 
   seed: 3n,
   stream: BigInt(stream),
 });
+
+const alone = (direction: Direction): Point => [{ direction, coefficient: 1 }];
+
+const normOf = (values: ArrayLike<number>): number =>
+  Math.sqrt(Array.from(values).reduce((total, value) => total + value * value, 0));
 
 const plain = smallProblem();
 const weighted: Problem = {
@@ -32,7 +38,7 @@ describe('norms', () => {
         const parameters = { w: { shape: [length], init: { kind: 'constant' as const, value: 1 } } };
         await using objective = await compile(on, { parameters, loss: ({ w }) => mean(w) });
         const directions = distributions.map((distribution, i) => z(i, distribution));
-        const norms = await objective.norms(directions);
+        const norms = await objective.norms(directions.map(alone));
         for (const [i, direction] of directions.entries()) {
           const values = await on.direction(direction, length);
           const expected = Math.sqrt(values.reduce((total, value) => total + value * value, 0));
@@ -43,6 +49,45 @@ describe('norms', () => {
       }
     },
   );
+
+  it.each(devices.map((one) => [one.threads, one] as const))(
+    'of sums of directions are those of the sums, also where they cancel, and 0 of no terms: %i threads',
+    async (_, on) => {
+      for (const length of [1, 63, 2049, 2 ** 20 + 5]) {
+        const parameters = { w: { shape: [length], init: { kind: 'constant' as const, value: 1 } } };
+        await using objective = await compile(on, { parameters, loss: ({ w }) => mean(w) });
+        const sums: Point[] = [
+          [],
+          [{ direction: z(0), coefficient: -3.5 }],
+          distributions.map((distribution, i) => ({ direction: z(i, distribution), coefficient: i - 0.5 })),
+          [1, -1].map((coefficient) => ({ direction: z(4), coefficient })),
+          Array.from({ length: 7 }, (_, i) => ({ direction: z(i), coefficient: 0.1 * (i + 1) })),
+        ];
+        const norms = await objective.norms(sums);
+        for (const [i, terms] of sums.entries()) {
+          const total = new Float64Array(length);
+          let lengths = 0;
+          for (const { direction, coefficient } of terms) {
+            const values = await on.direction(direction, length);
+            lengths += Math.abs(coefficient) * normOf(values);
+            for (const [e, value] of values.entries()) total[e] += coefficient * value;
+          }
+          // Each summand and each partial sum is rounded to f32.
+          expect(Math.abs(norms[i] - normOf(total))).toBeLessThanOrEqual(terms.length * 2 ** -23 * lengths);
+        }
+        expect([norms[0], norms[3]]).toEqual([0, 0]);
+      }
+    },
+  );
+
+  it('of sums in a space are of what the space has, before its scales', async () => {
+    await using objective = await compile(device, plain, { seed: 1 });
+    const space = objective.space({ w1: 'skip', b1: { scale: 3 } });
+    const terms = [z(0), z(1)].map((direction, i) => ({ direction: { ...direction, space }, coefficient: i - 0.75 }));
+    const [a, b] = await Promise.all([z(0), z(1)].map((one) => device.direction(one, objective.dimension)));
+    const kept = [...a].map((x, e) => (space.scaleAt(e) === 0 ? 0 : -0.75 * x + 0.25 * b[e]));
+    expect((await objective.norms([terms]))[0]).toBeCloseTo(Math.hypot(...kept), 5);
+  });
 });
 
 describe('derivatives', () => {
@@ -83,12 +128,12 @@ describe('derivatives', () => {
       () => objective.derivatives([]),
       () => objective.derivatives('z' as never),
       () => objective.derivatives([{ ...z(0), seed: 1 } as never]),
-      () => objective.norms([{ ...z(0), distribution: 'cauchy' } as never]),
+      () => objective.norms([alone({ ...z(0), distribution: 'cauchy' } as never)]),
     ])
       await expect(ask()).rejects.toEqual(refused);
     const aborted = { code: 'ERR_ZEROTH_ABORTED' };
     await expect(objective.derivatives([z(0)], AbortSignal.abort())).rejects.toMatchObject(aborted);
-    await expect(objective.norms([z(0)], AbortSignal.abort())).rejects.toMatchObject(aborted);
+    await expect(objective.norms([alone(z(0))], AbortSignal.abort())).rejects.toMatchObject(aborted);
     expect(await objective.params.read()).toEqual(before);
   });
 });

@@ -1,3 +1,4 @@
+import { clipNorm } from '../../lib/optimizers/estimators/clip-norm.ts';
 import { exactGradient } from '../../lib/optimizers/estimators/exact-gradient.ts';
 import { forwardGradient } from '../../lib/optimizers/estimators/forward-gradient.ts';
 import { gaussianTwoPoint } from '../../lib/optimizers/estimators/gaussian-two-point.ts';
@@ -23,4 +24,10 @@ export const allEstimators: Readonly<Record<string, () => Estimator>> = {
   'mean of 2 means of 2': () => meanOfQueries(meanOfQueries(gaussianTwoPoint(), 2), 2),
   zoSvrg: () => zoSvrg({ every: 4, queries: 3 }),
   exactGradient: () => exactGradient(),
+  // Limits that some steps of the tests' problems reach, and others do not.
+  'clipNorm of gaussianTwoPoint': () => clipNorm(gaussianTwoPoint(), { limit: 5 }),
+  'clipNorm of mean of 3 oneSided': () => clipNorm(meanOfQueries(oneSided({ mu: 1e-4 }), 3), { limit: 3 }),
+  'mean of 2 clipNorm of sphereTwoPoint': () => meanOfQueries(clipNorm(sphereTwoPoint(), { limit: 4 }), 2),
+  'clipNorm of zoSvrg': () => clipNorm(zoSvrg({ every: 4, queries: 3 }), { limit: 3 }),
+  'clipNorm of exactGradient': () => clipNorm(exactGradient(), { limit: 0.6 }),
 };

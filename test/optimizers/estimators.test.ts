@@ -105,6 +105,8 @@ async function sampled(estimator: Estimator, lambdas: readonly number[], e: read
   return { mean: sum.subarray(0, d), second: sum.subarray(d), standardErrors };
 }
 
+const said = (estimator: Estimator): string => JSON.stringify([estimator.name, estimator.options]);
+
 describe.each(Object.entries(allEstimators))('%s', (_, make) => {
   it.each([
     ['three dimensions', [2, 1, 0.5], [1, -1, 2]],
@@ -112,12 +114,14 @@ describe.each(Object.entries(allEstimators))('%s', (_, make) => {
   ])('is unbiased on a quadratic, with the moments that it states, in %s', async (_, lambdas, e) => {
     const estimator = make();
     const d = lambdas.length;
+    // A clipped one is biased, and says no moments: clip-norm.test.ts is about it.
+    if (said(estimator).includes('clip-norm')) return expect(momentsOf(estimator, d)).toBe(null);
     const g = e.map((value, i) => lambdas[i] * value);
     const square = g.reduce((sum, value) => sum + value * value, 0);
     const { mean, second, standardErrors } = await sampled(estimator, lambdas, e, 8000);
     for (let i = 0; i < d; i++) expect(Math.abs(mean[i] - g[i])).toBeLessThan(5 * standardErrors[i] + 1e-4);
     const queries = estimator.name === 'mean-of-queries' ? (estimator.options?.queries as number) : 1;
-    const signs = JSON.stringify([estimator.name, estimator.options]).includes('rademacher');
+    const signs = said(estimator).includes('rademacher');
     const moments = estimator.moments!(d);
     expect(moments === null).toBe(signs || estimator.name === 'zo-svrg');
     if (moments === null && !signs) return;

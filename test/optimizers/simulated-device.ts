@@ -69,8 +69,10 @@ export class SimulatedDevice implements StepOracle {
     this.held.set(name, this.theta.slice());
   }
 
-  async norms(directions: readonly Direction[]): Promise<Float64Array> {
-    return Float64Array.from(directions, (one) => Math.hypot(...materialise(one, this.dimension)));
+  async norms(displacements: readonly Point[]): Promise<Float64Array> {
+    return Float64Array.from(displacements, (terms) =>
+      Math.hypot(...this.vectorOf({ kind: 'directions', loss: 0, terms })),
+    );
   }
 
   async derivatives(directions: readonly Direction[]): Promise<{ loss: number; derivatives: Float64Array }> {
@@ -98,7 +100,10 @@ export class SimulatedDevice implements StepOracle {
   }
 
   vectorOf(estimate: Estimate): Float64Array {
-    if (estimate.kind === 'dense') return (estimate.gradient as VisibleGradient).values;
+    if (estimate.kind === 'dense') {
+      const { coefficient = 1, gradient } = estimate;
+      return (gradient as VisibleGradient).values.map((value) => coefficient * value);
+    }
     const g = new Float64Array(this.dimension);
     for (const { direction, coefficient } of estimate.terms) {
       for (const [i, z] of materialise(direction, this.dimension).entries()) g[i] += coefficient * z;
