@@ -34,12 +34,9 @@ for await (const { type, step, loss } of zeroth.train(objective, zeroth.zoAdam({
     `step ${String(step).padStart(4)}   loss ${loss.toFixed(3)}   accuracy on rows held out ${score.toFixed(3)}`,
   );
 }
-const { params } = objective;
-const tensorOf = async ({ name, shape }) => [name, { dtype: 'F32', shape, data: await params.read(name) }];
-const weights = new Map(await Promise.all(params.layout.tensors.map(tensorOf)));
-await zeroth.saveSafetensors(file, weights);
+await objective.params.save(file);
 const other = await zeroth.compile(device, problem, { seed: 2 });
-for (const [name, { data }] of (await zeroth.loadSafetensors(file)).tensors) await other.params.write(data, name);
+await other.params.load(file);
 const predict = (p, { x }) => zeroth.ops.softmax(model.apply(p, x));
 for (const [who, own] of Object.entries({ trained: objective, loaded: other })) {
   const { data } = await own.evaluate(predict, { x: points.slice(450, 453) });

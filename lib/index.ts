@@ -121,6 +121,7 @@ export {
 export type { SafeTensor, TensorArray, TensorSource, TransferOptions } from './params/safetensors/tensor.ts';
 export { saveSafetensors } from './params/safetensors/write.ts';
 export type { InitialStates } from './params/states.ts';
+export type { TensorValues } from './params/weights.ts';
 export { type Direction, type Distribution, type Purpose, stream } from './random/direction.ts';
 export { PhiloxStream } from './random/philox.ts';
 export type { Seed } from './random/seed.ts';

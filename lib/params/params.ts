@@ -1,7 +1,6 @@
 import { CommandList, type PassOp } from '../device/commands.ts';
 import type { Device, DeviceBuffer } from '../device/device.ts';
 import { checkNumber, invalidArgument } from '../errors.ts';
-import { f32Vector, type NumberArray } from '../graph/host-array.ts';
 import type { DenseGradient, Estimate, Point, RuleStates, StateName, Update } from '../optimizers/optimizer.ts';
 import { type HeldPoint, isHeld } from '../optimizers/oracle.ts';
 import { checkSpaceOf, type Direction } from '../random/direction.ts';
@@ -10,8 +9,11 @@ import { addOp, Changes, moving } from './changes.ts';
 import { Held } from './held.ts';
 import type { Layout } from './layout.ts';
 import { type MeasuredParams, measureVectors } from './measure.ts';
+import type { SafeTensor, TransferOptions } from './safetensors/tensor.ts';
+import { saveSafetensors } from './safetensors/write.ts';
 import { States } from './states.ts';
 import { checkDense, checkTerm, checkTerms, checkUpdate, passOp } from './update.ts';
+import { checkedTensors, checkedValues, loadWeights, namedTensors, type TensorValues } from './weights.ts';
 
 /** Where displaced parameters go: into a second vector, or into θ's own, to be taken off again. */
 export type Displacement = 'copy' | 'in-place';
@@ -255,16 +257,66 @@ export class Params {
   }
 
   /**
-   * Replaces θ, all of it or one tensor by name, after the updates that wait: what they do to the states holds.
-   * @param values of so many numbers, finite; a Float32Array must not change until the promise settles.
+   * Replaces θ: all of it, one tensor by name, or those of a `Map` as `loadSafetensors` reads it; after the updates that wait: what they do to the
+   * states holds.
+   * @param values of so many numbers, finite in f32; a Float32Array must not change until the promise settles.
+   * @throws ERR_ZEROTH_ARGUMENT, with nothing changed, for an unknown name, another shape or count, or a number that is not finite.
    */
-  async write(values: Float32Array | NumberArray, name?: string): Promise<void> {
-    const { offset, size } = name === undefined ? { offset: 0, size: this.length } : this.layout.tensor(name);
-    const vector = f32Vector(name ?? 'values', values, { length: size, expected: `${size} numbers` });
-    const bad = vector.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) invalidArgument(`${name ?? 'values'}[${bad}]`, 'a finite number', vector[bad]);
+  async write(values: TensorValues): Promise<void>;
+  async write(name: string, values: TensorValues): Promise<void>;
+  async write(tensors: ReadonlyMap<string, SafeTensor>): Promise<void>;
+  async write(what: TensorValues | string | ReadonlyMap<string, SafeTensor>, values?: TensorValues): Promise<void> {
+    const { layout } = this;
+    if (typeof what !== 'string' && values !== undefined)
+      invalidArgument('name', 'the name of a tensor before its values: write(name, values)', what);
+    const parts =
+      what instanceof Map
+        ? checkedTensors(layout, what)
+        : [
+            typeof what === 'string'
+              ? checkedValues(layout, what, values as TensorValues)
+              : checkedValues(layout, undefined, what as TensorValues),
+          ];
     await this.commit();
-    await this.theta.write(vector, offset * 4);
+    await Promise.all(parts.map(({ offset, values }) => this.theta.write(values, offset * 4)));
+  }
+
+  /**
+   * Writes θ as it is now to a safetensors file, one F32 tensor a parameter, from the device piece by piece. Whoever opens the file at any moment, even after
+   * a crash, finds the old one or the new one, whole. For the time of the call it takes another 4 bytes a parameter on the device, so that a run may go
+   * on meanwhile.
+   *
+   *     await params.save('model.safetensors');
+   *     await params.load('model.safetensors');
+   *
+   * @param metadata free text beside the tensors.
+   * @throws ERR_ZEROTH_FILE when it cannot be written; ERR_ZEROTH_ARGUMENT for bad metadata; ERR_ZEROTH_ABORTED. The old file then stays.
+   */
+  async save(path: string, metadata?: Readonly<Record<string, string>>, options?: TransferOptions): Promise<void> {
+    const theta = await this.snapshot();
+    try {
+      await saveSafetensors(path, namedTensors(this.layout, theta), metadata, options);
+    } finally {
+      theta.dispose();
+    }
+  }
+
+  /**
+   * Replaces θ by the tensors of a safetensors file, as `save` and checkpoints (`checkpoint.safetensors`) write it: of the same names and
+   * shapes, F32, or BF16 or F16, which become F32 exactly. After the updates that wait, as `write` does; all of it or nothing. For the time of the call it
+   * takes another 4 bytes a parameter on the device.
+   *
+   * @throws ERR_ZEROTH_SAFETENSORS, with nothing changed, for a file that is none, or of other tensors, or with a number that is not finite;
+   *   ERR_ZEROTH_FILE when it cannot be read; ERR_ZEROTH_ABORTED.
+   */
+  async load(path: string, options: TransferOptions = {}): Promise<void> {
+    const loaded = await loadWeights(path, this.layout, this.device, options);
+    try {
+      await this.commit();
+      await this.device.submit(new CommandList().copy(loaded, 0, this.theta, 0, loaded.byteLength));
+    } finally {
+      loaded.dispose();
+    }
   }
 
   /**

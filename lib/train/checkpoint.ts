@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DeviceBuffer } from '../device/device.ts';
 import { shown, ZerothError } from '../errors.ts';
 import { vectorsOf } from '../optimizers/estimator-state.ts';
 import type { Json } from '../optimizers/json.ts';
@@ -9,8 +8,8 @@ import type { CurvatureReading } from '../optimizers/step-size.ts';
 import type { Params, VectorPiece } from '../params/params.ts';
 import { openSafetensors } from '../params/safetensors/read.ts';
 import { removeLeftovers } from '../params/safetensors/replace-file.ts';
-import type { TensorSource } from '../params/safetensors/tensor.ts';
 import { saveSafetensors } from '../params/safetensors/write.ts';
+import { namedTensors, vectorSource } from '../params/weights.ts';
 import { checkedIdentity, differences, type Identity } from './identity.ts';
 import { isRecord, recordOf } from './record.ts';
 import type { StoredStepSize } from './step-sizer.ts';
@@ -48,18 +47,11 @@ export interface LoadedCheckpoint extends Checkpoint {
   restore(params: Params, optimizer: Optimizer): Promise<void>;
 }
 
-/** A device vector, or a part of it, as a tensor that is read while it is written. */
-const source = (buffer: DeviceBuffer, shape: readonly number[], first = 0): TensorSource => ({
-  dtype: 'F32',
-  shape,
-  read: (offset, count) => buffer.readF32(first + offset, count),
-});
-
 /** Writes both files, from the device piece by piece. The parameters are not to be changed meanwhile. */
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, params: Params): Promise<void> {
   const { step, identity, lastLoss, stepSize, estimator, watch } = checkpoint;
   const vectors = await params.settle();
-  const tensors = new Map([...vectors].map(([name, buffer]) => [name, source(buffer, [params.length])]));
+  const tensors = new Map([...vectors].map(([name, buffer]) => [name, vectorSource(buffer, [params.length])]));
   await saveSafetensors(join(folder, STATE_FILE), tensors, {
     format: FORMAT,
     step: String(step),
@@ -69,9 +61,7 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, par
     estimator: JSON.stringify(estimator),
     watch: JSON.stringify(watch),
   });
-  const weights = new Map(
-    params.layout.tensors.map(({ name, shape, offset }) => [name, source(params.theta, shape, offset)]),
-  );
+  const weights = namedTensors(params.layout, params.theta);
   await saveSafetensors(join(folder, WEIGHTS_FILE), weights, { format: 'zeroth', step: String(step) });
 }
 

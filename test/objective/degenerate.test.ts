@@ -107,7 +107,7 @@ describe.each(cases)('parameters of shapes %s with %s', (_, data, shapes) => {
     await using objective = await compile(device, problem);
     for (const [i, shape] of shapes.entries()) {
       const size = sizeOf(shape);
-      await objective.params.write(new Float32Array(size).fill(i + 1), `w${i}`);
+      await objective.params.write(`w${i}`, new Float32Array(size).fill(i + 1));
       expect([...(await objective.params.read(`w${i}`))]).toEqual(new Array(size).fill(i + 1));
       const { shape: evaluated, data } = await objective.evaluate((p) => p[`w${i}`]);
       expect(evaluated).toEqual(shape);

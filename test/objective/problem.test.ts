@@ -139,7 +139,7 @@ describe('arrays of plain numbers', () => {
     });
     await objective.params.write([3, 4]);
     expect(await objective.params.read()).toEqual(Float32Array.of(3, 4));
-    await objective.params.write([[5], [6]], 'w');
+    await objective.params.write('w', [[5], [6]]);
     expect(await objective.params.read()).toEqual(Float32Array.of(5, 6));
     const hessian = await objective.hessian();
     const rows = [

@@ -189,7 +189,7 @@ describe('steps in one submission', () => {
   it('make way for who changes the parameters between two of them, or while they are under way', async () => {
     const optimizer = optimizers.zoGDM;
     const changes: ((objective: Objective) => unknown)[] = [
-      ({ params }) => params.write(new Float32Array(5).fill(2), 'b'),
+      ({ params }) => params.write('b', new Float32Array(5).fill(2)),
       ({ params }) => params.add(z(77)(0), 0.5),
       ({ params }) => params.write(new Float32Array(dimension).fill(0.1)),
     ];

@@ -240,8 +240,8 @@ describe('params', () => {
       code: 'ERR_ZEROTH_ARGUMENT',
       message: expect.stringContaining('w, b'),
     });
-    await expect(params.write(new Float32Array(3), 'b')).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
-    await expect(params.write(new Float32Array(10).fill(Number.NaN), 'b')).rejects.toMatchObject({
+    await expect(params.write('b', new Float32Array(3))).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
+    await expect(params.write('b', new Float32Array(10).fill(Number.NaN))).rejects.toMatchObject({
       code: 'ERR_ZEROTH_ARGUMENT',
     });
   });
