@@ -1,34 +1,45 @@
 #include "cpu/executor.h"
 
-#include <algorithm>
-
-#include "cpu/kernel.h"
+#include "cpu/sequence.h"
 
 namespace zeroth::cpu {
 
+namespace {
+
+// What refs may name: these, or the windows of loops beyond them.
+size_t spacesOf(const std::vector<Instruction>& instructions, size_t around) {
+  size_t most = around;
+  for (const Instruction& instruction : instructions) {
+    const Loop* loop = std::get_if<Loop>(&instruction);
+    if (loop != nullptr) most = std::max(most, spacesOf(loop->body, around + loop->windows.size()));
+  }
+  return most;
+}
+
+}  // namespace
+
 struct Executor::Impl {
   Impl(const Program& program, int threads)
-      : threads(threads), arena(program.arenaWords * 4), spaces(1 + program.inputs.size()) {
+      : threads(threads),
+        arena(program.arenaWords * 4),
+        sequence(program.instructions, threads),
+        scratch(sequence.scratchBytes()),
+        spaces(spacesOf(program.instructions, 1 + program.inputs.size())) {
     spaces[0] = arena.data();
-    for (const Instruction& instruction : program.instructions)
-      kernels.push_back(std::visit([&](const auto& row) { return prepare(row, threads); }, instruction));
-    for (const KernelRef& kernel : kernels) scratchBytes = std::max(scratchBytes, kernel->scratchBytes());
-    scratch = std::make_unique<ZeroedBlock>(scratchBytes);
   }
 
   int threads;
   ZeroedBlock arena;
-  size_t scratchBytes = 0;
-  std::unique_ptr<ZeroedBlock> scratch;
+  Sequence sequence;
+  ZeroedBlock scratch;
   std::vector<uint8_t*> spaces;
-  std::vector<KernelRef> kernels;
 };
 
 Executor::Executor(Program program, int threads) : program_(std::move(program)) {
   if (threads < 1)
     throw std::invalid_argument("Executor: expected at least 1 thread, received " + std::to_string(threads));
   impl_ = std::make_unique<Impl>(program_, threads);
-  scratchBytes_ = impl_->scratchBytes;
+  scratchBytes_ = impl_->sequence.scratchBytes();
 }
 
 Executor::~Executor() = default;
@@ -42,14 +53,11 @@ bool Executor::run(const std::vector<const void*>& inputs, Team* team, const std
     // Validation has made sure that no instruction writes to an input.
     impl_->spaces[i + 1] = static_cast<uint8_t*>(const_cast<void*>(inputs[i]));
   }
-  const Context context{impl_->spaces.data(), impl_->scratch->data(), team};
-  for (size_t i = 0; i < impl_->kernels.size(); ++i) {
-    if (aborted != nullptr && aborted->load(std::memory_order_relaxed)) return false;
-    try {
-      impl_->kernels[i]->run(context);
-    } catch (const ExecutionError& error) {
-      throw ExecutionError("instruction " + std::to_string(i) + ": " + error.what());
-    }
+  const Context context{impl_->spaces.data(), impl_->scratch.data(), team, aborted};
+  try {
+    impl_->sequence.run(context, [](size_t i) { return "instruction " + std::to_string(i); });
+  } catch (const Aborted&) {
+    return false;
   }
   return true;
 }

@@ -33,8 +33,8 @@ class Executor {
 
   // Where each input is, in order: at a multiple of 4 bytes, and as long as it was declared. That is not looked at
   // again here: the engine has held what a call binds to it (engine/bindings.h). `aborted` (may be null) is looked at
-  // between kernels; false says that it stopped the run. Without a team, the calling thread does it all, to the same
-  // bits. Throws ExecutionError. Not re-entrant.
+  // between kernels, those of loops too; false says that it stopped the run. Without a team, the calling thread does it
+  // all, to the same bits. Throws ExecutionError. Not re-entrant.
   bool run(const std::vector<const void*>& inputs, Team* team, const std::atomic<bool>* aborted = nullptr);
 
   // Where output i is after a run: in the arena, or in an input's binding. Valid until the next run.

@@ -1,6 +1,7 @@
 // A kernel is one instruction made ready to run: everything that depends only on the program is decided once, at
 // preparation.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,9 +17,10 @@ namespace zeroth::cpu {
 constexpr double kParallelNanoseconds = 12000;
 
 struct Context {
-  uint8_t* const* spaces;  // the arena, then the inputs of this run
-  uint8_t* scratch;        // 64-byte aligned, at least scratchBytes() of the kernel
-  Team* team;              // whose members share a kernel; null: the calling thread alone
+  uint8_t** spaces;                  // the arena, the inputs of this run, then the windows of loops, which move them
+  uint8_t* scratch;                  // 64-byte aligned, at least scratchBytes() of the kernel
+  Team* team;                        // whose members share a kernel; null: the calling thread alone
+  const std::atomic<bool>* aborted;  // may be null
 
   template <class T>
   T* at(Ref ref) const {
@@ -44,6 +46,7 @@ KernelRef prepare(const Gather& gather, int threads);
 KernelRef prepare(const ScatterAdd& scatter, int threads);
 KernelRef prepare(const Iota& iota, int threads);
 KernelRef prepare(const LogSoftmax& softmax, int threads);
+KernelRef prepare(const Loop& loop, int threads);
 // A map of rank 0, which computes in f64.
 KernelRef prepareScalarMap(const Map& map);
 

@@ -1,6 +1,6 @@
 // The binary form of a planned program. These numbers and the layout are those of lib/graph/plan/format.ts, which
-// documents them; program/instructions.h has the instructions. MAP and MAP_SUM hold a count word before each of their
-// lists: rank dims… | reads … | ops … | writes ….
+// documents them; program/instructions.h has the instructions. MAP, MAP_SUM and LOOP hold a count word before each of
+// their lists: rank dims… | reads … | ops … | writes …, and trips reverse | windows … | body ….
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -28,8 +28,10 @@ constexpr uint32_t kMaxRank = 8;
 constexpr uint32_t kMaxMapReads = 24;
 constexpr uint32_t kMaxMapOps = 96;
 constexpr uint32_t kMaxMapWrites = 8;
+constexpr uint32_t kMaxLoopDepth = 8;
 // Sizes beyond these are taken for damage.
 constexpr uint64_t kMaxArenaWords = uint64_t{1} << 32;
 constexpr uint64_t kMaxElements = uint64_t{1} << 40;  // of one instruction's index space
+constexpr uint64_t kMaxTrips = uint64_t{1} << 40;     // of a loop and those around it
 
 }  // namespace zeroth::format

@@ -1,7 +1,7 @@
 // What an instruction is made of: one struct a row. `fields` names its fields in the order of their words, and says of
 // each what it may be, and of an operand which elements it takes: decoding, validation and the fuzz test are visitors
 // of it. lib/graph/plan/instructions.ts says the same; a test compares the two. MAP and MAP_SUM, whose operands are
-// strided views, are read and checked by hand.
+// strided views, and LOOP, which holds instructions, are read and checked by hand.
 //
 // A visitor has, with references to the values:
 //   size(name, number)              a number of something: at least 1
@@ -24,7 +24,8 @@ using format::DType;
 using format::MapOpcode;
 using format::ReduceKind;
 
-// `offset` in 4-byte words from the start of the arena (space 0) or of input `space - 1`.
+// `offset` in 4-byte words from the start of the arena (space 0), of input `space - 1`, or, in the body of a loop, of a
+// window.
 struct Ref {
   uint32_t space = 0;
   uint32_t offset = 0;
@@ -182,6 +183,25 @@ struct LogSoftmax {
   }
 };
 
-using Instruction = std::variant<Map, Reduce, MapSum, Matmul, Gather, ScatterAdd, Iota, LogSoftmax>;
+struct Loop;
+using Instruction = std::variant<Map, Reduce, MapSum, Matmul, Gather, ScatterAdd, Iota, LogSoftmax, Loop>;
+
+// Memory that moves: `words` words from `ref` on, and `step` words on with each row.
+struct Window {
+  Ref ref;
+  uint64_t step = 0, words = 0;
+  bool written = false;
+};
+
+// The body for each row from 0 to trips - 1, or from the last to the first. Window i is space firstSpace + i of the
+// body.
+struct Loop {
+  static constexpr uint32_t kOpcode = 9;
+  uint64_t trips = 0;
+  bool reverse = false;
+  uint32_t firstSpace = 0;
+  std::vector<Window> windows;
+  std::vector<Instruction> body;
+};
 
 }  // namespace zeroth

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <string>
+#include <type_traits>
 
 namespace zeroth {
 
@@ -21,6 +22,7 @@ class Reader {
     place_ = std::move(place);
     end_ = end;
   }
+  const std::string& place() const { return place_; }
   uint64_t position() const { return position_; }
   uint64_t left() const { return end_ - position_; }
 
@@ -145,15 +147,68 @@ void readRow(Reader& reader, Row& row) {
   Row::fields(row, visitor);
 }
 
+// The loops around an instruction.
+struct Scope {
+  uint32_t spaces;  // that it may name
+  uint32_t loops = 0;
+};
+
 template <size_t I = 0>
-Instruction readInstruction(Reader& reader, uint32_t opcode) {
+Instruction readInstruction(Reader& reader, const Scope& scope, uint32_t opcode);
+
+// The instruction at `place`, whose size has to end it exactly, and before `end`.
+Instruction readFramed(Reader& reader, const Scope& scope, const std::string& place, uint64_t end) {
+  reader.enter(place, end);
+  const uint64_t start = reader.position();
+  const uint32_t opcode = reader.word("an opcode");
+  const uint32_t size = reader.word("a size");
+  if (size < 2 || size > end - start) {
+    reader.fail("expected a size from 2 to " + std::to_string(end - start) + " words, found " + std::to_string(size));
+  }
+  reader.enter(place, start + size);
+  Instruction instruction = readInstruction(reader, scope, opcode);
+  if (reader.left() != 0) reader.fail("expected its end, found " + std::to_string(reader.left()) + " words more");
+  return instruction;
+}
+
+// Lists grow as they are read: what the counts promise is not believed.
+void readLoop(Reader& reader, const Scope& scope, Loop& loop) {
+  if (scope.loops == kMaxLoopDepth) reader.fail("expected loops at most " + std::to_string(kMaxLoopDepth) + " deep");
+  loop.trips = reader.word("a number of trips");
+  loop.reverse = reader.atMost("reverse", 1) != 0;
+  loop.firstSpace = scope.spaces;
+  const uint32_t windows = reader.word("a number of windows");
+  for (uint32_t i = 0; i < windows; ++i) {
+    Window window;
+    window.ref = reader.ref();
+    window.step = reader.word("a step");
+    window.words = reader.word("a number of words");
+    window.written = reader.atMost("written", 1) != 0;
+    loop.windows.push_back(window);
+  }
+  const uint32_t instructions = reader.word("a number of instructions");
+  const Scope inner{scope.spaces + windows, scope.loops + 1};
+  const std::string place = reader.place();
+  const uint64_t end = reader.position() + reader.left();
+  for (uint32_t i = 0; i < instructions; ++i) {
+    loop.body.push_back(readFramed(reader, inner, place + ", " + std::to_string(i) + " of its loop", end));
+  }
+  reader.enter(place, end);
+}
+
+template <size_t I>
+Instruction readInstruction(Reader& reader, const Scope& scope, uint32_t opcode) {
   if constexpr (I == std::variant_size_v<Instruction>) {
     reader.fail("expected the opcode of an instruction, found " + std::to_string(opcode));
   } else {
     using Row = std::variant_alternative_t<I, Instruction>;
-    if (opcode != Row::kOpcode) return readInstruction<I + 1>(reader, opcode);
+    if (opcode != Row::kOpcode) return readInstruction<I + 1>(reader, scope, opcode);
     Row row;
-    readRow(reader, row);
+    if constexpr (std::is_same_v<Row, Loop>) {
+      readLoop(reader, scope, row);
+    } else {
+      readRow(reader, row);
+    }
     return row;
   }
 }
@@ -209,19 +264,9 @@ Program decode(const uint8_t* bytes, size_t length) {
     program.outputs.push_back(output);
   }
   program.instructions.reserve(instructions);
+  const Scope scope{1 + inputs};
   for (uint32_t i = 0; i < instructions; ++i) {
-    const std::string place = "instruction " + std::to_string(i);
-    reader.enter(place, words);
-    const uint64_t start = reader.position();
-    const uint32_t opcode = reader.word("an opcode");
-    const uint32_t size = reader.word("a size");
-    if (size < 2 || size > words - start) {
-      reader.fail("expected a size from 2 to " + std::to_string(words - start) + " words, found " +
-                  std::to_string(size));
-    }
-    reader.enter(place, start + size);
-    program.instructions.push_back(readInstruction(reader, opcode));
-    if (reader.left() != 0) reader.fail("expected its end, found " + std::to_string(reader.left()) + " words more");
+    program.instructions.push_back(readFramed(reader, scope, "instruction " + std::to_string(i), words));
   }
   reader.enter("end", words);
   if (reader.left() != 0) reader.fail("expected the end, found " + std::to_string(reader.left()) + " words more");

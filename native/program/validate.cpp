@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "program/program.h"
+#include "program/spaces.h"
 
 namespace zeroth::program {
 
@@ -13,22 +13,9 @@ using namespace format;
 
 namespace {
 
-// A half-open range of words in one space.
-struct Extent {
-  uint32_t space;
-  uint64_t begin, end;
-};
-
-bool overlap(const Extent& a, const Extent& b) { return a.space == b.space && a.begin < b.end && b.begin < a.end; }
-
-std::string text(const Extent& extent) {
-  return (extent.space == 0 ? std::string("arena") : "input " + std::to_string(extent.space - 1)) + "[" +
-         std::to_string(extent.begin) + ", " + std::to_string(extent.end) + ")";
-}
-
 class Validator {
  public:
-  explicit Validator(const Program& program) : program_(program) {}
+  explicit Validator(const Program& program) : program_(program), spaces_(program) {}
 
   void run() {
     if (program_.arenaWords > kMaxArenaWords) fail("expected an arena of at most 2^32 words");
@@ -38,12 +25,16 @@ class Validator {
       dense("output", output.dtype, output.ref, output.count, 1, 1);
     }
     for (size_t i = 0; i < program_.instructions.size(); ++i) {
-      place_ = "instruction " + std::to_string(i);
-      std::visit([this](const auto& instruction) { check(instruction); }, program_.instructions[i]);
+      checkAt("instruction " + std::to_string(i), program_.instructions[i]);
     }
   }
 
  private:
+  void checkAt(std::string place, const Instruction& instruction) {
+    place_ = std::move(place);
+    std::visit([this](const auto& row) { check(row); }, instruction);
+  }
+
   [[noreturn]] void fail(const std::string& message) const {
     throw ProgramError("program: " + place_ + ": " + message);
   }
@@ -61,27 +52,29 @@ class Validator {
     if (value == 0) fail(std::string("expected ") + what + " of at least 1, found 0");
   }
 
+  const Space& space(const char* what, uint32_t number, uint32_t end) const {
+    if (number < end) return spaces_[number];
+    const auto inputs = static_cast<uint32_t>(program_.inputs.size());
+    std::string known = "the arena (0) or an input (up to " + std::to_string(inputs) + ")";
+    if (end > inputs + 1) known += " or a window of the loops around it (up to " + std::to_string(end - 1) + ")";
+    fail(std::string(what) + ": expected " + known + ", found space " + std::to_string(number));
+  }
+
   // The words of `elements` consecutive elements (≤ 2^40) at ref, which must exist.
   Extent extent(const char* what, DType dtype, Ref ref, uint64_t elements) const {
-    uint64_t limit = program_.arenaWords;
-    if (ref.space > program_.inputs.size()) {
-      fail(std::string(what) + ": expected the arena (0) or an input (up to " + std::to_string(program_.inputs.size()) +
-           "), found space " + std::to_string(ref.space));
+    const Space& in = space(what, ref.space, spaces_.size());
+    if (in.dtype && dtype != *in.dtype) {
+      fail(std::string(what) + ": expected " + name(dtype) + ", found that " + spaces_.name(ref.space) + " is " +
+           name(*in.dtype));
     }
-    if (ref.space > 0) {
-      const Declaration& input = program_.inputs[ref.space - 1];
-      limit = input.bytes() / 4;
-      if (dtype != input.dtype) {
-        fail(std::string(what) + ": expected " + name(dtype) + ", found that input " + std::to_string(ref.space - 1) +
-             " is " + name(input.dtype));
-      }
-    }
-    if (dtype == DType::f64 && ref.offset % 2 != 0) {
-      fail(std::string(what) + ": expected f64 at an even word, found offset " + std::to_string(ref.offset));
+    if (dtype == DType::f64 && (ref.offset % 2 != 0 || !in.even)) {
+      fail(std::string(what) + ": expected f64 at an even word, found offset " + std::to_string(ref.offset) +
+           (in.even ? "" : " of " + spaces_.name(ref.space) + ", which may begin at an odd one"));
     }
     const Extent extent{ref.space, ref.offset, ref.offset + elements * (dtype == DType::f64 ? 2 : 1)};
-    if (extent.end > limit) {
-      fail(std::string(what) + ": expected at most " + std::to_string(limit) + " words, found " + text(extent));
+    if (extent.end > in.words) {
+      fail(std::string(what) + ": expected at most " + std::to_string(in.words) + " words, found " +
+           spaces_.text(extent));
     }
     return extent;
   }
@@ -90,15 +83,16 @@ class Validator {
     return extent(what, dtype, ref, product(a, b, c));
   }
 
-  void arena(const char* what, Ref ref) const {
-    if (ref.space != 0)
-      fail(std::string(what) + ": expected a write to the arena, found input " + std::to_string(ref.space - 1));
+  void writable(const char* what, Ref ref) const {
+    if (space(what, ref.space, spaces_.size()).writable) return;
+    fail(std::string(what) + ": expected a write to the arena" +
+         (spaces_.isWindow(ref.space) ? " or to a window that is written" : "") + ", found " + spaces_.name(ref.space));
   }
 
   void disjoint(const char* whatA, const Extent& a, const char* whatB, const Extent& b) const {
-    if (overlap(a, b)) {
-      fail(std::string("expected that ") + whatA + " and " + whatB + " do not overlap, found " + text(a) + " and " +
-           text(b));
+    if (spaces_.meet(a, b)) {
+      fail(std::string("expected that ") + whatA + " and " + whatB + " do not overlap, found " + spaces_.text(a) +
+           " and " + spaces_.text(b));
     }
   }
 
@@ -197,7 +191,7 @@ class Validator {
     std::vector<Extent> writes;
     for (const MapWrite& write : map.writes) {
       source(map, write.source);
-      arena("a write", write.ref);
+      writable("a write", write.ref);
       if ((write.dtype == DType::f64) != map.dims.empty()) {
         fail(std::string("expected f64 writes exactly at rank 0, found ") + name(write.dtype) + " at rank " +
              std::to_string(map.dims.size()));
@@ -219,9 +213,49 @@ class Validator {
     const std::vector<Extent> reads = checkBody(sum);
     if (sum.dims.empty()) fail("expected a MAP_SUM of rank at least 1, found rank 0");
     source(sum, sum.source);
-    arena("dst", sum.dst);
+    writable("dst", sum.dst);
     const Extent dst = extent("dst", DType::f64, sum.dst, 1);
     for (const Extent& read : reads) disjoint("dst", dst, "a read", read);
+  }
+
+  Space checkWindow(const Window& window, uint64_t trips) const {
+    const Space& parent = space("ref", window.ref.space, spaces_.size());
+    positive("words", window.words);
+    Space result = parent;
+    result.words = window.words;
+    result.parent = window.ref.space;
+    result.begin = window.ref.offset;
+    result.travel = product(trips - 1, window.step, 1);
+    const Extent extent{window.ref.space, result.begin, result.begin + result.travel + window.words};
+    if (extent.end > parent.words) {
+      fail("expected at most " + std::to_string(parent.words) + " words, found that its " + std::to_string(trips) +
+           " places reach over " + spaces_.text(extent));
+    }
+    if (window.written) writable("ref of a window that is written", window.ref);
+    result.writable = window.written;
+    result.even = parent.even && window.ref.offset % 2 == 0 && window.step % 2 == 0;
+    return result;
+  }
+
+  void check(const Loop& loop) {
+    const std::string place = place_;
+    const uint64_t around = trips_;
+    positive("trips", loop.trips);
+    if (__builtin_mul_overflow(around, loop.trips, &trips_) || trips_ > kMaxTrips) {
+      fail("expected at most 2^40 trips of a loop and those around it, found " + std::to_string(around) + " × " +
+           std::to_string(loop.trips));
+    }
+    if (loop.body.empty()) fail("expected an instruction in a loop, found none");
+    std::vector<Space> windows;
+    for (size_t i = 0; i < loop.windows.size(); ++i) {
+      place_ = place + ", window " + std::to_string(i);
+      windows.push_back(checkWindow(loop.windows[i], loop.trips));
+    }
+    spaces_.add(windows);
+    for (size_t i = 0; i < loop.body.size(); ++i)
+      checkAt(place + ", " + std::to_string(i) + " of its loop", loop.body[i]);
+    spaces_.drop(windows.size());
+    trips_ = around;
   }
 
   // The operands of an instruction that takes them whole.
@@ -246,7 +280,7 @@ class Validator {
       reads_.push_back({name, validator_.operand(name, ref, dtype, elements)});
     }
     void write(const char* name, Ref ref, DType dtype, Elements elements) {
-      validator_.arena(name, ref);
+      validator_.writable(name, ref);
       writes_.push_back({name, validator_.operand(name, ref, dtype, elements)});
     }
     void finish() const {
@@ -283,6 +317,8 @@ class Validator {
   }
 
   const Program& program_;
+  Spaces spaces_;
+  uint64_t trips_ = 1;  // of the loops around
   std::string place_ = "header";
 };
 

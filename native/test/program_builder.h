@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <utility>
 #include <vector>
 
 #include "program/instructions.h"
@@ -50,6 +51,12 @@ struct WriteSpec {
   At at;
   uint32_t source;
   std::vector<uint32_t> strides;
+};
+
+struct WindowSpec {
+  At at;
+  uint32_t step, words;
+  bool written = false;
 };
 
 class ProgramBuilder {
@@ -109,6 +116,28 @@ class ProgramBuilder {
     Row::fields(row, words);
     instruction(Row::kOpcode, payload);
   }
+  // `body(windows)` adds the instructions of the body, given the first word of each window. All inputs are there by
+  // then.
+  template <class Body>
+  void loop(uint32_t trips, bool reverse, const std::vector<WindowSpec>& windows, const Body& body) {
+    Words payload{trips, reverse, static_cast<uint32_t>(windows.size())};
+    std::vector<At> places;
+    for (const WindowSpec& window : windows) {
+      payload.insert(payload.end(), {window.at.space, window.at.offset, window.step, window.words, window.written});
+      places.push_back({static_cast<uint32_t>(1 + inputs_.size() / 2 + windows_++), 0});
+    }
+    Words code;
+    uint32_t instructions = 0;
+    std::swap(code, code_);
+    std::swap(instructions, instructions_);
+    body(places);
+    std::swap(code, code_);
+    std::swap(instructions, instructions_);
+    windows_ -= windows.size();
+    payload.push_back(instructions);
+    payload.insert(payload.end(), code.begin(), code.end());
+    instruction(Loop::kOpcode, payload);
+  }
   void instruction(uint32_t opcode, const Words& payload) {
     code_.insert(code_.end(), {opcode, static_cast<uint32_t>(payload.size() + 2)});
     code_.insert(code_.end(), payload.begin(), payload.end());
@@ -159,6 +188,7 @@ class ProgramBuilder {
 
   uint32_t arenaWords_;
   uint32_t instructions_ = 0;
+  size_t windows_ = 0;  // of the loops around what is added
   Words inputs_, outputs_, code_;
 };
 

@@ -147,7 +147,20 @@ struct Work {
   void write(const char*, Ref, DType, Elements) const {}
 };
 
+double work(const MapBody& map);
+double work(const Loop& loop);
+template <class Row>
+double work(const Row& row);
+
 double work(const MapBody& map) { return static_cast<double>(map.elements()) * (1 + map.ops.size()); }
+
+double work(const Loop& loop) {
+  double body = 1;
+  for (const Instruction& instruction : loop.body) {
+    body += std::visit([](const auto& row) { return work(row); }, instruction);
+  }
+  return static_cast<double>(loop.trips) * body;
+}
 
 template <class Row>
 double work(const Row& row) {

@@ -31,7 +31,7 @@ template <size_t I = 0, class Visit>
 void forEachRow(const Visit& visit) {
   if constexpr (I < std::variant_size_v<Instruction>) {
     using Row = std::variant_alternative_t<I, Instruction>;
-    if constexpr (!std::is_base_of_v<MapBody, Row>) visit(Row{});
+    if constexpr (!std::is_base_of_v<MapBody, Row> && !std::is_same_v<Row, Loop>) visit(Row{});
     forEachRow<I + 1>(visit);
   }
 }

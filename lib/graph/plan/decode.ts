@@ -2,7 +2,7 @@ import { ZerothError } from '../../errors.ts';
 import type { MapOpcode } from '../ops/elementwise.ts';
 import { mapOps } from '../ops/map-ops.ts';
 import type { Program } from './encode.ts';
-import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, VERSION } from './format.ts';
+import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, MAX_LOOP_DEPTH, VERSION } from './format.ts';
 import type { Instruction, MapOp, Ref } from './instruction.ts';
 import { OPCODE, rowOf } from './instructions.ts';
 import type { Field, StorageType, ValueOf } from './schema.ts';
@@ -30,14 +30,7 @@ export function decode(bytes: Uint8Array): Program {
     elements: reader.word(),
     ref: reader.ref(),
   }));
-  const instructions = reader.list(counts.instructions, () => {
-    const start = reader.position;
-    const kind = reader.code('opcode', OPCODE);
-    const words = reader.word();
-    const instruction = readInstruction(reader, kind);
-    if (reader.position !== start + words) invalid(`an instruction ${kind} of ${words} words`, reader.position - start);
-    return instruction;
-  });
+  const instructions = reader.list(counts.instructions, () => readFramed(reader, 0));
   if (reader.position !== bytes.byteLength / 4) invalid(`the end after ${reader.position} words`, bytes.byteLength / 4);
   return { arenaBytes, inputs, outputs, instructions };
 }
@@ -105,7 +98,17 @@ function readBody(reader: Reader) {
   return { dims, reads, ops, strides };
 }
 
-function readInstruction(reader: Reader, kind: keyof typeof OPCODE): Instruction {
+/** @param depth loops around the instruction. */
+function readFramed(reader: Reader, depth: number): Instruction {
+  const start = reader.position;
+  const kind = reader.code('opcode', OPCODE);
+  const words = reader.word();
+  const instruction = readInstruction(reader, kind, depth);
+  if (reader.position !== start + words) invalid(`an instruction ${kind} of ${words} words`, reader.position - start);
+  return instruction;
+}
+
+function readInstruction(reader: Reader, kind: keyof typeof OPCODE, depth: number): Instruction {
   const word = () => reader.word();
   switch (kind) {
     case 'map': {
@@ -121,6 +124,17 @@ function readInstruction(reader: Reader, kind: keyof typeof OPCODE): Instruction
     case 'mapSum': {
       const { dims, reads, ops } = readBody(reader);
       return { kind, dims, reads, ops, register: word(), destination: reader.ref() };
+    }
+    case 'loop': {
+      if (depth === MAX_LOOP_DEPTH) invalid(`loops at most ${MAX_LOOP_DEPTH} deep`, 'a deeper one');
+      const [trips, reverse] = [word(), word() !== 0];
+      const windows = reader.list(word(), () => ({
+        ref: reader.ref(),
+        step: word(),
+        words: word(),
+        written: word() !== 0,
+      }));
+      return { kind, trips, reverse, windows, body: reader.list(word(), () => readFramed(reader, depth + 1)) };
     }
     default: {
       const values: { [name: string]: ValueOf<Field, Ref> } = {};

@@ -1,6 +1,6 @@
 import { ZerothError } from '../../errors.ts';
-import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, VERSION } from './format.ts';
-import { type Instruction, type MapOp, type MapRead, type Ref, valuesOf } from './instruction.ts';
+import { DTYPE, MAGIC, MAP_OPCODE, MAP_OPERANDS, MAX_LOOP_DEPTH, VERSION } from './format.ts';
+import { type Instruction, type LoopInstruction, type MapOp, type MapRead, type Ref, valuesOf } from './instruction.ts';
 import { OPCODE, rowOf } from './instructions.ts';
 import type { Field, StorageType, ValueOf } from './schema.ts';
 
@@ -14,7 +14,7 @@ export interface Program {
 
 /**
  * The binary form of a program; `format.ts` describes it.
- * @throws ERR_ZEROTH_PROGRAM where a size or an offset does not fit into a word.
+ * @throws ERR_ZEROTH_PROGRAM where a size or an offset does not fit into a word, or loops nest too deep.
  */
 export function encode(program: Program): Uint8Array<ArrayBuffer> {
   const { inputs, outputs, instructions } = program;
@@ -30,10 +30,7 @@ export function encode(program: Program): Uint8Array<ArrayBuffer> {
   ];
   for (const { dtype, elements } of inputs) words.push(DTYPE[dtype], elements);
   for (const { dtype, elements, ref } of outputs) words.push(DTYPE[dtype], elements, ...place(ref));
-  for (const instruction of instructions) {
-    const body = payload(instruction);
-    words.push(OPCODE[instruction.kind], body.length + 2, ...body);
-  }
+  append(words, instructions, 0);
   words[2] = words.length;
   const bytes = new Uint8Array(4 * words.length);
   const view = new DataView(bytes.buffer);
@@ -71,7 +68,32 @@ function mapWords(dims: readonly number[], reads: readonly MapRead<Ref>[], ops: 
   ];
 }
 
-function payload(x: Instruction): number[] {
+/** @param depth loops around the instructions. */
+function append(words: number[], instructions: readonly Instruction[], depth: number): void {
+  for (const x of instructions) {
+    const start = words.length;
+    words.push(OPCODE[x.kind], 0);
+    if (x.kind === 'loop') appendLoop(words, x, depth + 1);
+    else words.push(...payload(x));
+    words[start + 1] = words.length - start;
+  }
+}
+
+/** A body may be long: it is appended, and not spread into arguments. */
+function appendLoop(words: number[], { trips, reverse, windows, body }: LoopInstruction<Ref>, depth: number): void {
+  if (depth > MAX_LOOP_DEPTH) {
+    throw new ZerothError(
+      'ERR_ZEROTH_PROGRAM',
+      `program: expected loops at most ${MAX_LOOP_DEPTH} deep, received a deeper one. Nest fewer scans.`,
+    );
+  }
+  words.push(trips, Number(reverse), windows.length);
+  for (const { ref, step, words: length, written } of windows) words.push(...place(ref), step, length, Number(written));
+  words.push(body.length);
+  append(words, body, depth);
+}
+
+function payload(x: Exclude<Instruction, { readonly kind: 'loop' }>): number[] {
   switch (x.kind) {
     case 'map':
       return [

@@ -4,7 +4,10 @@ import { type Field, isOperand, type StorageType, type ValueOf, type Values } fr
 
 /** Readable instructions. `R` is how an operand is found: a buffer while planning, a place in memory in the finished plan. */
 
-/** A place in memory: space 0 is the arena, space 1 + i is program input i; `offset` in 4-byte words. */
+/**
+ * A place in memory: space 0 is the arena, space 1 + i is program input i, and in the body of a loop the windows of the loops around follow,
+ * outermost loop first; `offset` in 4-byte words.
+ */
 export interface Ref {
   readonly space: number;
   readonly offset: number;
@@ -48,12 +51,33 @@ export interface MapSumInstruction<R> {
   readonly destination: R;
 }
 
+/** Memory that moves with the trips of a loop, and is a space of its own in the body. */
+export interface Window<R> {
+  /** Where it begins at row 0: in the arena, an input, or a window of a loop around. */
+  readonly ref: R;
+  /** Words from one row to the next. */
+  readonly step: number;
+  readonly words: number;
+  /** Whether the body writes to it; then it lies in the arena, and a window around it is written, too. */
+  readonly written: boolean;
+}
+
+/** The body, once a row: rows 0 … trips − 1, in reverse from the last. What one trip leaves in the arena, the next one finds there. */
+export interface LoopInstruction<R> {
+  readonly kind: 'loop';
+  readonly trips: number;
+  readonly reverse: boolean;
+  readonly windows: readonly Window<R>[];
+  readonly body: readonly AnyInstruction<R>[];
+}
+
 /** An instruction of the table, by the fields of its row. */
 export type WholeInstruction<K extends Whole, R> = { readonly kind: K } & Values<(typeof instructions)[K]['fields'], R>;
 
 export type AnyInstruction<R> =
   | MapInstruction<R>
   | MapSumInstruction<R>
+  | LoopInstruction<R>
   | { [K in Whole]: WholeInstruction<K, R> }[Whole];
 
 export type Instruction = AnyInstruction<Ref>;
@@ -71,18 +95,24 @@ function operandsOf<R>(instruction: AnyInstruction<R> & { readonly kind: Whole }
     .map((name) => values[name] as R);
 }
 
-/** What an instruction reads, in the order of its payload. */
+/** What an instruction reads, in the order of its payload: of a loop, the places of windows that are only read, and all that its body reads. */
 export function sourcesOf<R>(instruction: AnyInstruction<R>): R[] {
   if (instruction.kind === 'map' || instruction.kind === 'mapSum') return instruction.reads.map((read) => read.ref);
+  if (instruction.kind === 'loop') return [...windowRefs(instruction, false), ...instruction.body.flatMap(sourcesOf)];
   return operandsOf(instruction, 'read');
 }
 
-/** What an instruction writes. */
+/** What an instruction writes: of a loop, the places of windows that are written, and all that its body writes. */
 export function destinationsOf<R>(instruction: AnyInstruction<R>): R[] {
   if (instruction.kind === 'map') return instruction.writes.map((write) => write.ref);
   if (instruction.kind === 'mapSum') return [instruction.destination];
+  if (instruction.kind === 'loop')
+    return [...windowRefs(instruction, true), ...instruction.body.flatMap(destinationsOf)];
   return operandsOf(instruction, 'write');
 }
+
+const windowRefs = <R>({ windows }: LoopInstruction<R>, written: boolean): R[] =>
+  windows.filter((window) => window.written === written).map(({ ref }) => ref);
 
 /** The same instruction with every operand found another way. */
 export function mapRefs<A, B>(instruction: AnyInstruction<A>, place: (ref: A) => B): AnyInstruction<B> {
@@ -92,6 +122,10 @@ export function mapRefs<A, B>(instruction: AnyInstruction<A>, place: (ref: A) =>
     return { ...instruction, reads: moved(instruction.reads), writes: moved(instruction.writes) };
   if (instruction.kind === 'mapSum')
     return { ...instruction, reads: moved(instruction.reads), destination: place(instruction.destination) };
+  if (instruction.kind === 'loop') {
+    const body = instruction.body.map((inner) => mapRefs(inner, place));
+    return { ...instruction, windows: moved(instruction.windows), body };
+  }
   const { fields } = rowOf(instruction.kind);
   const result: { [name: string]: unknown } = { ...instruction };
   for (const name of Object.keys(fields)) if (isOperand(fields[name])) result[name] = place(result[name] as A);

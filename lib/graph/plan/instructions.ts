@@ -10,7 +10,7 @@ function rowAt(table: Float64Array, index: number, width: number): Float64Array 
   );
 }
 
-/** Every instruction that takes its operands whole. (MAP and MAP_SUM, whose operands are strided views, are in `instruction.ts`.) */
+/** Every instruction that takes its operands whole. (MAP and MAP_SUM, whose operands are strided views, and LOOP are in `instruction.ts`.) */
 export const instructions = {
   /** destination[o, i] = Σ or max over r of source[o, r, i]; sums accumulate in f64. */
   reduce: row({
@@ -145,9 +145,10 @@ export type Whole = keyof typeof instructions;
 /** The row of an instruction, for whoever does not care which. */
 export const rowOf = (kind: Whole): Row => instructions[kind] as unknown as Row;
 
-export const OPCODE: { readonly [K in Whole | 'map' | 'mapSum']: number } = {
+export const OPCODE: { readonly [K in Whole | 'map' | 'mapSum' | 'loop']: number } = {
   map: 1,
   mapSum: 3,
+  loop: 9,
   ...(Object.fromEntries(Object.entries(instructions).map(([kind, { opcode }]) => [kind, opcode])) as {
     readonly [K in Whole]: number;
   }),

@@ -3,6 +3,7 @@ import { mapOps } from '../ops/map-ops.ts';
 import { decode } from './decode.ts';
 import {
   type Instruction,
+  type LoopInstruction,
   type MapInstruction,
   type MapOp,
   type MapSumInstruction,
@@ -38,11 +39,11 @@ export function runProgramReference(
     ...program.inputs.map(({ elements }, i) => Float64Array.from(inputs[i].subarray(0, elements))),
   ];
   for (const instruction of program.instructions) run(instruction, memory);
-  return program.outputs.map(({ elements, ref }) => memory[ref.space].slice(ref.offset, ref.offset + elements));
+  return program.outputs.map(({ elements, ref }) => at(memory, ref, elements).slice());
 }
 
 function at(memory: readonly Float64Array[], { space, offset }: Ref, elements: number): Float64Array {
-  if (offset + elements > memory[space].length) {
+  if (!(offset + elements <= memory[space]?.length)) {
     throw new ZerothError(
       'ERR_ZEROTH_PROGRAM',
       `program: ${elements} elements at ${space}:${offset} are out of bounds.`,
@@ -74,7 +75,17 @@ function registersOf(reads: number, ops: readonly MapOp[]): (registers: Float64A
 
 function run(x: Instruction, memory: readonly Float64Array[]): void {
   if (x.kind === 'map' || x.kind === 'mapSum') runMap(x, memory);
+  else if (x.kind === 'loop') runLoop(x, memory);
   else runWhole(x, memory);
+}
+
+function runLoop({ trips, reverse, windows, body }: LoopInstruction<Ref>, memory: readonly Float64Array[]): void {
+  for (let trip = 0; trip < trips; trip++) {
+    const row = reverse ? trips - 1 - trip : trip;
+    const moved = windows.map(({ ref, step, words }) => at(memory, { ...ref, offset: ref.offset + row * step }, words));
+    const inside = [...memory, ...moved];
+    for (const instruction of body) run(instruction, inside);
+  }
 }
 
 function runWhole(x: Instruction & { readonly kind: Whole }, memory: readonly Float64Array[]): void {
