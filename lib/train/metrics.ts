@@ -4,8 +4,15 @@ import type { Evaluation } from '../objective/evaluate.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Tensors } from '../objective/problem.ts';
 
-/** A number to follow, such as the accuracy: a scalar of (parameters, data, constants), traced once a run over all examples. */
-export type Metric = (parameters: Tensors, data: Tensors, constants: Tensors) => Tensor;
+/**
+ * A number to follow, such as the accuracy: a scalar of (parameters, data, constants), traced once a run over all examples. The type parameters are
+ * the names of each, those of the objective.
+ */
+export type Metric<P extends string = string, D extends string = string, C extends string = string> = (
+  parameters: Tensors<P>,
+  data: Tensors<D>,
+  constants: Tensors<C>,
+) => Tensor;
 
 /** The metrics of a run, by name: traced when they are made, planned and loaded when they are first evaluated. */
 export class Metrics {

@@ -4,8 +4,8 @@ import { checkSeed, type Seed } from '../random/seed.ts';
 import type { Metric } from './metrics.ts';
 import { checkMonitorOptions } from './monitor-plan.ts';
 
-/** How a run goes; everything but `steps` has a default. */
-export interface TrainOptions {
+/** How a run goes; everything but `steps` has a default. The type parameters are the names of the objective's parameters, data and constants. */
+export interface TrainOptions<P extends string = string, D extends string = string, C extends string = string> {
   /** Steps of the whole run, below 2^28; a resumed run does the rest of them. */
   readonly steps: number;
   /** Seed of directions, batches and probes. Default 0. */
@@ -41,7 +41,7 @@ export interface TrainOptions {
    *
    *     metrics: { accuracy: (p, { x, y }) => accuracy(model.apply(p, x), y) }
    */
-  readonly metrics?: Readonly<Record<string, Metric>>;
+  readonly metrics?: Readonly<Record<string, Metric<P, D, C>>>;
   /** Ends the run after the step under way, with a checkpoint. */
   readonly signal?: AbortSignal;
   /** For the log: what the caller wants to find again. */

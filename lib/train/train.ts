@@ -26,8 +26,12 @@ import { Training } from './training.ts';
  *   if (event.type === 'monitor') console.log(event.step, event.ratio, event.verdict);
  * }
  */
-export function train(objective: Objective, optimizer: Optimizer, options: TrainOptions): Training {
-  return new Training(eventsOf(objective, optimizer, options));
+export function train<P extends string, D extends string, C extends string>(
+  objective: Objective<P, D, C>,
+  optimizer: Optimizer,
+  options: TrainOptions<NoInfer<P>, NoInfer<D>, NoInfer<C>>,
+): Training {
+  return new Training(eventsOf(objective, optimizer, options as TrainOptions));
 }
 
 async function* eventsOf(

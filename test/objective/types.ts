@@ -6,6 +6,9 @@ import { softmaxCrossEntropy, squaredLoss } from '../../lib/nn/losses.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import type { Problem } from '../../lib/objective/problem.ts';
 import { supervised } from '../../lib/objective/supervised.ts';
+import { gd } from '../../lib/optimizers/recipes.ts';
+import type { Metric } from '../../lib/train/metrics.ts';
+import { train } from '../../lib/train/train.ts';
 
 declare const device: Device;
 declare const model: Model<'weight' | 'bias'>;
@@ -60,6 +63,36 @@ export async function namesOfAProblem(): Promise<void> {
   const general: Problem = { parameters, loss: (p) => mean(p.anything) };
   await compile(device, general);
   await any.evaluate((p) => p.anything);
+}
+
+export async function namesOfMetrics(
+  objective: Objective<'weight' | 'bias', 'x', 'scale'>,
+  any: Objective,
+): Promise<void> {
+  const optimizer = gd({ lr: 0.1 });
+  await train(objective, optimizer, {
+    steps: 1,
+    metrics: {
+      share: (p, { x }, { scale }) => mean(matmul(x, p.weight).mul(scale)),
+      // @ts-expect-error
+      misspelt: ({ wieght }) => wieght,
+      // @ts-expect-error
+      labels: (_, { y }) => y,
+      // @ts-expect-error
+      constant: (_, __, { shift }) => shift,
+      // @ts-expect-error: a number is no tensor.
+      number: () => 3,
+    },
+  });
+  // Written beside the call, for this problem or for any.
+  const bias: Metric<'bias'> = (p) => p.bias;
+  const first: Metric = (p) => p.weight;
+  await train(objective, optimizer, { steps: 1, metrics: { bias, first } });
+  // @ts-expect-error
+  await train(objective, optimizer, { steps: 1, metrics: { other: ((p) => p.other) as Metric<'other'> } });
+  await train(any, optimizer, { steps: 1, metrics: { anything: (p) => p.anything } });
+  // @ts-expect-error
+  await train(objective, optimizer, { stpes: 1 });
 }
 
 export function namesOfAModel(x: Tensor, labels: Tensor, mask: Tensor): Problem {
