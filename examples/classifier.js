@@ -19,7 +19,7 @@ writeFileSync(csv, ['x,y,ring', ...lines].join('\n'));
 const rows = readFileSync(csv, 'utf8').split('\n').slice(1);
 const points = rows.map((row) => row.split(',').slice(0, 2).map(Number));
 const labels = rows.map((row) => rings.indexOf(row.split(',')[2]));
-const heldOut = { x: points.slice(450), y: { data: labels.slice(450), dtype: 'i32' } };
+const heldOut = { x: points.slice(450), y: labels.slice(450) };
 
 const device = zeroth.openDevice();
 const model = zeroth.mlp({ name: 'rings', sizes: [2, 16, 3] });

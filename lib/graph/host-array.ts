@@ -18,6 +18,15 @@ export interface TypedArray {
   readonly data: Float32Array | Int32Array;
 }
 
+/** Whether an array is one of plain numbers that do not say what they are: f32, unless somebody knows better. */
+export function isUntyped(
+  array: HostArray,
+): array is NumberArray | { readonly data: NumberArray; readonly shape?: Shape } {
+  if (Array.isArray(array)) return true;
+  const { data, dtype } = (array ?? {}) as { data?: unknown; dtype?: unknown };
+  return Array.isArray(data) && dtype === undefined;
+}
+
 export const dtypeOf = ({ data }: TypedArray): DType => (data instanceof Float32Array ? 'f32' : 'i32');
 
 /** Integers of smaller magnitude are exact in f32, in which the devices compute. */

@@ -19,7 +19,7 @@ import { type Evaluated, Evaluation, evaluateFunction } from './evaluate.ts';
 import { HessianOperator } from './hessian.ts';
 import { Mean, type Rows } from './mean.ts';
 import { type ObjectiveOracle, Oracles } from './oracle.ts';
-import { checkData, checkProblem, type Problem, type Tensors, type TypedArrays } from './problem.ts';
+import { checkData, checkProblem, likeThose, type Problem, type Tensors, type TypedArrays } from './problem.ts';
 import { type PlannedStep, type Stretch, takeStretch } from './stretch.ts';
 
 export interface ObjectiveOptions {
@@ -181,8 +181,8 @@ export class Objective<P extends string = string, D extends string = string, C e
    *
    * @param f returns a tensor, or arrays and records of tensors, all f32. Where it does not fit the arena budget, it is evaluated in pieces of
    *   examples, if axis 0 of every result counts them and no example bears on another's row; else whole, whatever memory that takes.
-   * @param data arrays of any names, axis 0 of each counts examples. Default: the data of the problem. Plain numbers are f32, whatever their name:
-   *   labels are `{ data, dtype: 'i32' }` or `{ shape, data: Int32Array }`.
+   * @param data arrays of any names, axis 0 of each counts examples. Default: the data of the problem. Plain numbers without a dtype are what the
+   *   problem's data of that name are (labels i32, say), and f32 where it has none.
    * @returns the same tree, of `{ shape, data }`: f32, or one f64 number where the shape is []. θ does not change, not by a bit.
    * @throws ERR_ZEROTH_ARGUMENT, ERR_ZEROTH_DATA for bad data, ERR_ZEROTH_SHAPE, ERR_ZEROTH_TRACE for a function that does not fit together.
    */
@@ -191,7 +191,7 @@ export class Objective<P extends string = string, D extends string = string, C e
     data?: Readonly<Record<E, HostArray>>,
     signal?: AbortSignal,
   ): Promise<Evaluated<Result>> {
-    const given = data === undefined ? undefined : checkData(data);
+    const given = data === undefined ? undefined : checkData(likeThose(this.#compiler.data, data));
     const theta = await this.params.snapshot();
     let brought: DeviceData | undefined;
     try {

@@ -1,5 +1,6 @@
-import { checkObject, checkOptions, invalidArgument, type Names } from '../errors.ts';
-import { type HostArray, type TypedArray, typedArray } from '../graph/host-array.ts';
+import { checkObject, checkOptions, invalidArgument, type Names, ZerothError } from '../errors.ts';
+import { type HostArray, isUntyped, type TypedArray, typedArray } from '../graph/host-array.ts';
+import type { DType } from '../graph/node.ts';
 import type { Tensor } from '../graph/ops.ts';
 import type { WeightedSum } from '../nn/losses.ts';
 import type { ParameterSpec } from '../nn/parameters.ts';
@@ -66,8 +67,35 @@ export function checkData(data: Readonly<Record<string, HostArray>>): { data: Ty
   return { data: typed, examples: shape[0] };
 }
 
+/**
+ * Arrays of examples in which plain numbers without a dtype are of that of a problem's data of the same name.
+ * @throws ERR_ZEROTH_DATA for one that is no integer where integers are due.
+ */
+export function likeThose(
+  known: Readonly<Record<string, { readonly dtype?: DType }>>,
+  data: Readonly<Record<string, HostArray>>,
+): Readonly<Record<string, HostArray>> {
+  checkObject('data', data, ARRAYS);
+  const alike = ([name, array]: [string, HostArray]): [string, HostArray] => {
+    if (!isUntyped(array) || !Object.hasOwn(known, name) || known[name].dtype !== 'i32') return [name, array];
+    const given = 'data' in array ? array : { data: array };
+    const bad = (given.data as readonly unknown[])
+      .flat(Number.POSITIVE_INFINITY)
+      .find((x) => typeof x === 'number' && !Number.isInteger(x));
+    if (bad !== undefined)
+      throw new ZerothError(
+        'ERR_ZEROTH_DATA',
+        `data.${name}: expected integers, as the problem's ${name} are, received ${bad}; for real numbers say { data, dtype: 'f32' }.`,
+      );
+    return [name, { ...given, dtype: 'i32' }];
+  };
+  return Object.fromEntries(Object.entries(data).map(alike));
+}
+
+const ARRAYS = 'an object of named arrays, each nested numbers or { shape, data }';
+
 function typedArrays(what: string, arrays: Readonly<Record<string, HostArray>>): TypedArrays {
-  checkObject(what, arrays, 'an object of named arrays, each nested numbers or { shape, data }');
+  checkObject(what, arrays, ARRAYS);
   return Object.fromEntries(
     Object.entries(arrays).map(([name, array]) => [name, typedArray(`${what}.${name}`, array)]),
   );

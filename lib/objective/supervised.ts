@@ -1,6 +1,6 @@
 import type { LabelledData } from '../data/dataset.ts';
 import { checkObject, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
-import { dtypeOf, type HostArray, type TypedArray, typedArray } from '../graph/host-array.ts';
+import { dtypeOf, type HostArray, isUntyped, type TypedArray, typedArray } from '../graph/host-array.ts';
 import { type Tensor, trace } from '../graph/ops.ts';
 import type { Model } from '../models/model.ts';
 import type { LossValue, Problem, Tensors } from './problem.ts';
@@ -38,12 +38,6 @@ export function supervised<P extends string>(
       return loss(outputs, data.y);
     },
   };
-}
-
-function isUntyped(array: HostArray): boolean {
-  if (Array.isArray(array)) return true;
-  const { data, dtype } = (array ?? {}) as { data?: unknown; dtype?: unknown };
-  return Array.isArray(data) && dtype === undefined;
 }
 
 /** Plain numbers do not say which they are, but their axes do: a label stands for a vector of outputs. */

@@ -3,9 +3,10 @@ import { checkJson, type Json } from './json.ts';
 import type { Estimate, EstimateRequest, Estimator, StatefulEstimate } from './optimizer.ts';
 
 /** The state of an estimator before the first step, null where it keeps none. @throws ERR_ZEROTH_ARGUMENT for what is not JSON. */
-export function initialState({ name, init }: Estimator, dimension: number): Json {
+export function initialState(estimator: Estimator, dimension: number): Json {
+  if (!estimator.init) return null;
   // A copy: what an estimator does to its state is no change of what `init` may return again.
-  return init ? structuredClone(checkJson(`initial state of estimator ${name}`, init(dimension))) : null;
+  return structuredClone(checkJson(`initial state of estimator ${estimator.name}`, estimator.init(dimension)));
 }
 
 /** The vectors that an estimator holds. @throws ERR_ZEROTH_ARGUMENT for what are no names, or one twice. */

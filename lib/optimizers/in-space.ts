@@ -1,6 +1,7 @@
 import { invalidArgument } from '../errors.ts';
 import type { Json } from './json.ts';
 import type { Estimator } from './optimizer.ts';
+import { asPlain, checkEstimator } from './parts.ts';
 import { type SpaceSpec, spaceRules } from './space-spec.ts';
 
 /**
@@ -20,9 +21,10 @@ import { type SpaceSpec, spaceRules } from './space-spec.ts';
  * inSpace(gaussianTwoPoint(), { 'b*': 'skip', w: { scale: 2 } }).name // 'gaussian-two-point'
  */
 export function inSpace<E extends Estimator>(estimator: E, space: SpaceSpec): E {
+  checkEstimator(estimator);
   const rules = spaceRules(space);
   if (estimator.space) invalidArgument('estimator', 'one that is in no space yet', estimator.name);
   // In order, for the first that matches holds.
   const said = rules.map(({ pattern, skip, ...rest }): Json => (skip ? [pattern, 'skip'] : [pattern, rest]));
-  return { ...estimator, space, options: { ...estimator.options, space: said } };
+  return { ...asPlain(estimator), space, options: { ...estimator.options, space: said } };
 }

@@ -41,7 +41,8 @@ export interface StatefulEstimate<S extends Json = Json> {
 /**
  * How ĝ is made: a pure function of what it is given. What it remembers is its state, plain JSON, and the vectors that it holds, both of
  * which checkpoints save, so that a resumed run goes on exactly. A variable beside them is not saved: a resumed run then differs without a word. In
- * TypeScript, S is a `type`; an `interface` has no index signature, and counts as no JSON.
+ * TypeScript, S is a `type`; an `interface` has no index signature, and counts as no JSON. A field of another name is refused, for it may be a
+ * misspelt one; an instance of a class may have helpers of any name.
  *
  * For example a difference whose μ follows the losses (`examples/own-optimizer.js` trains with one):
  *

@@ -1,5 +1,15 @@
-import { checkInteger, checkScale, invalidArgument, isWithin, MAX_F32, shown, ZerothError } from '../errors.ts';
+import {
+  checkInteger,
+  checkScale,
+  invalidArgument,
+  isWithin,
+  MAX_F32,
+  type Names,
+  shown,
+  ZerothError,
+} from '../errors.ts';
 import type { Estimate } from './estimate.ts';
+import { checkFields } from './fields.ts';
 import { checkJson, type Json, type Options, optionsOf } from './json.ts';
 
 /** What the monitor measured last: see its event. */
@@ -92,6 +102,8 @@ export function schedule(name: string, options: Options, at: (step: number) => n
 
 export const isSchedule = (stepSize: StepSize): stepSize is StepSize & Schedule => stepSize instanceof Schedule;
 
+const STEP_SIZE: Names<StepSize> = { name: true, options: true, init: true, next: true };
+
 /** A step size in its one form. @throws ERR_ZEROTH_ARGUMENT for what is none. */
 export function stepSizeOf(lr: LearningRate): StepSize {
   if (typeof lr === 'function') return pureFunction(lr);
@@ -102,6 +114,7 @@ export function stepSizeOf(lr: LearningRate): StepSize {
   const stepSize = lr as StepSize;
   if (typeof stepSize.name !== 'string' || typeof stepSize.init !== 'function' || typeof stepSize.next !== 'function')
     invalidArgument('lr', 'a number ≥ 0, a function of the step, or a StepSize { name, options?, init, next }', lr);
+  checkFields('lr', stepSize, STEP_SIZE);
   optionsOf('step size', stepSize);
   return stepSize;
 }

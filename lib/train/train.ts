@@ -1,6 +1,7 @@
-import { checkObject, invalidArgument, ZerothError } from '../errors.ts';
+import { invalidArgument, ZerothError } from '../errors.ts';
 import { Objective } from '../objective/objective.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
+import { checkOptimizer } from '../optimizers/parts.ts';
 import type { TrainEvent } from './events.ts';
 import { runSettings, type TrainOptions } from './options.ts';
 import { Run } from './run.ts';
@@ -62,15 +63,5 @@ const training = new WeakSet<Objective>();
 
 function checkArguments(objective: Objective, optimizer: Optimizer): void {
   if (!(objective instanceof Objective)) invalidArgument('objective', 'what compile() returned', objective);
-  const expected = 'an optimizer { estimator, rule, lr }, such as zoGD({ lr })';
-  checkObject('optimizer', optimizer, expected);
-  const { name, estimator, rule } = optimizer;
-  if (!estimator || !rule) invalidArgument('optimizer', expected, optimizer);
-  const names = {
-    'optimizer.name': name,
-    'optimizer.estimator.name': estimator.name,
-    'optimizer.rule.name': rule.name,
-  };
-  for (const [of, value] of Object.entries(names))
-    if (typeof value !== 'string' || value === '') invalidArgument(of, 'a name', value);
+  checkOptimizer(optimizer);
 }

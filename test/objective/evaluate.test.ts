@@ -1,7 +1,22 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import { ZerothError } from '../../lib/errors.ts';
-import { concat, exp, matmul, max, mean, mul, reshape, slice, sub, sum, type Tensor } from '../../lib/graph/ops.ts';
+import type { HostArray } from '../../lib/graph/host-array.ts';
+import {
+  concat,
+  exp,
+  matmul,
+  max,
+  mean,
+  mul,
+  oneHot,
+  reshape,
+  slice,
+  sub,
+  sum,
+  type Tensor,
+} from '../../lib/graph/ops.ts';
+import { squaredLoss } from '../../lib/nn/losses.ts';
 import { accuracy } from '../../lib/nn/metrics.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import { PhiloxStream } from '../../lib/random/philox.ts';
@@ -44,6 +59,74 @@ function expectValues(got: ArrayLike<number>, expected: readonly number[]) {
   expect(got.length).toBe(expected.length);
   for (const [i, value] of expected.entries()) expect(got[i]).toBeCloseTo(value, 4);
 }
+
+describe('plain numbers given to evaluate', () => {
+  const labelled = () =>
+    compile(device, {
+      parameters: { w: { shape: [2, 3], init: weights } },
+      data: {
+        x: [
+          [1, 0],
+          [0, 1],
+        ],
+        y: { data: [1, 0], dtype: 'i32' },
+      },
+      loss: ({ w }, { x, y }) => squaredLoss(matmul(x, w), y),
+    });
+  const score = (p: { w: Tensor }, { x, y }: { x: Tensor; y: Tensor }) => accuracy(matmul(x, p.w), y);
+
+  it('are labels where the labels of the problem are, in every form', async () => {
+    await using objective = await labelled();
+    const x = [
+      [1, 0],
+      [0, 1],
+      [1, 1],
+      [-1, 1],
+    ];
+    const forms: HostArray[] = [
+      [2, 0, 0, 2],
+      { data: [2, 0, 0, 2] },
+      { data: [2, 0, 0, 2], shape: [4] },
+      { data: [2, 0, 0, 2], dtype: 'i32' },
+      { data: Int32Array.of(2, 0, 0, 2), shape: [4] },
+    ];
+    // Rows of outputs: (1, −2, ½), (3, 1, −1), (4, −1, −½), (2, 3, −1½).
+    for (const y of forms) expect((await objective.evaluate(score, { x, y })).data[0]).toBe(0.5);
+    const nested = await objective.evaluate((_, { y }) => oneHot(y, 5), {
+      y: [
+        [1, 2],
+        [3, 4],
+      ],
+    });
+    expect(nested.shape).toEqual([2, 2, 5]);
+    // As are those of the problem itself, of which nothing is said.
+    expect((await objective.evaluate(score)).data[0]).toBe(0.5);
+  });
+
+  it('are refused where they are no labels, and say what to do; with a dtype they are what they say', async () => {
+    await using objective = await labelled();
+    const x = [[1, 0]];
+    for (const y of [[0.5], { data: [0.5] }, { data: [0.5], shape: [1] }])
+      await expect(objective.evaluate(score, { x, y })).rejects.toMatchObject({
+        code: 'ERR_ZEROTH_DATA',
+        message: expect.stringContaining(
+          "data.y: expected integers, as the problem's y are, received 0.5; for real numbers say { data, dtype: 'f32' }",
+        ),
+      });
+    const half = await objective.evaluate((_, { y }) => y, { y: { data: [0.5], dtype: 'f32' } });
+    expect([...half.data]).toEqual([0.5]);
+    // Of another name, or a problem whose data of that name are real, they are f32: who takes them for labels is told.
+    const other = objective.evaluate((p, d) => accuracy(matmul(d.x, p.w), d.z), { x, z: [0] });
+    await expect(other).rejects.toMatchObject({
+      code: 'ERR_ZEROTH_SHAPE',
+      message: expect.stringMatching(
+        /received outputs \[1, 3\] with f32 labels \[1\]\. Labels in plain numbers are \{ data, dtype: 'i32' \}\./,
+      ),
+    });
+    for (const data of [null, 3, [1]])
+      await expect(objective.evaluate(score, data as never)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
+  });
+});
 
 describe('evaluate', () => {
   it('gives what a traced function says of the own data, whole and in pieces, with constants', async () => {

@@ -10,7 +10,7 @@ import {
   warmupCosineDecay,
   warmupLinearDecay,
 } from '../../lib/optimizers/schedules.ts';
-import { askStepSize, isSchedule, type StepSize, stepSizeOf } from '../../lib/optimizers/step-size.ts';
+import { askStepSize, isSchedule, type StepInfo, type StepSize, stepSizeOf } from '../../lib/optimizers/step-size.ts';
 import { stabilityLimit } from '../../lib/stability/bounds.ts';
 
 const argument = (text: string) =>
@@ -44,12 +44,13 @@ describe('a step size', () => {
   });
 
   it('with an `at` of its own is no schedule: its state counts', () => {
-    const halving: StepSize<number> & { at(step: number): number } = {
-      name: 'halving',
-      at: () => 7,
-      init: () => 1,
-      next: (state, { estimate }) => ({ lr: state, state: estimate ? state / 2 : state }),
-    };
+    class Halving implements StepSize<number> {
+      readonly name = 'halving';
+      at = () => 7;
+      init = () => 1;
+      next = (state: number, { estimate }: StepInfo) => ({ lr: state, state: estimate ? state / 2 : state });
+    }
+    const halving = new Halving();
     expect(isSchedule(stepSizeOf(halving))).toBe(false);
     const estimate = { kind: 'directions' as const, loss: 1, terms: [] };
     expect(askStepSize(halving, 0.25, { step: 3, estimate })).toEqual({ lr: 0.25, state: 0.125 });

@@ -5,6 +5,7 @@ import { askEstimator } from '../estimator-state.ts';
 import type { Json } from '../json.ts';
 import type { Estimate, Estimator } from '../optimizer.ts';
 import type { Oracle } from '../oracle.ts';
+import { checkEstimator } from '../parts.ts';
 
 /**
  * Any estimator, whose estimate is shortened where it is longer than a limit: no step is longer for one wild loss, and its direction stays what it is.
@@ -30,6 +31,7 @@ export function clipNorm<S extends Json>(estimator: Estimator<S>, options: { lim
   checkOptions('clipNorm: options', options, { limit: true });
   const limit = checkF32('limit', options.limit, { above: 0 });
   const inner = estimator as Estimator;
+  checkEstimator(inner);
   const { init, vectors, mu, space, cost } = inner;
   const fields: Omit<Estimator, 'estimate'> = {
     name: 'clip-norm',

@@ -12,6 +12,7 @@ import type {
   StatelessEstimator,
   Term,
 } from '../optimizer.ts';
+import { checkEstimator } from '../parts.ts';
 
 /**
  * The mean of q independent estimates: q times the work, and the noise of one divided by q.
@@ -31,6 +32,7 @@ import type {
  * @see Nesterov and Spokoiny, 2017; Spall, 1992, section III (averaging gradient approximations).
  */
 export function meanOfQueries(estimator: Estimator, queries: number): StatelessEstimator {
+  checkEstimator(estimator);
   const q = checkInteger('queries', queries, 1, 2 ** 16);
   if (estimator.init || estimator.vectors)
     invalidArgument('estimator', 'one that remembers nothing: the mean of several has one state', estimator.name);

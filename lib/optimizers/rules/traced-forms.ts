@@ -1,6 +1,7 @@
 import { invalidArgument } from '../../errors.ts';
 import { sqrt, square } from '../../graph/ops.ts';
 import type { Update, UpdateRule } from '../optimizer.ts';
+import { checkRule } from '../parts.ts';
 import type { TracedUpdate } from '../rule-program.ts';
 import { type RuleSource, sourceOf } from './traced-rule.ts';
 
@@ -10,6 +11,7 @@ import { type RuleSource, sourceOf } from './traced-rule.ts';
  * @throws ERR_ZEROTH_ARGUMENT for a rule of a kind that is not known.
  */
 export function tracedForm(rule: UpdateRule): RuleSource {
+  checkRule(rule);
   const source = sourceOf(rule);
   if (source) return source;
   const update = rule.update(0);
