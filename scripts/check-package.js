@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { brokenLinks } from './packed-links.js';
 import { shippedLibraries } from './shipped-libraries.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -28,11 +29,16 @@ const allowed = [
   /^dist\/.+\.(js|d\.ts|map|css)$/,
   /^prebuilds\/[\w-]+\/[\w.+-]+\.(node|so[\d.]*)$/,
   /^prebuilds\/[\w-]+\/THIRD-PARTY-NOTICES\.txt$/,
+  /^docs\/([\w-]+\.md|images\/[\w-]+\.svg)$/,
+  /^examples\/[\w-]+\.js$/,
+  /^bench\/results\/[\d-]+\w+\.json$/,
   /^(README\.md|LICENSE|package\.json)$/,
 ];
 const stray = files.filter((path) => !allowed.some((pattern) => pattern.test(path)));
+const broken = brokenLinks(files, (file) => readFileSync(join(root, file), 'utf8'));
 
 if (missing.length > 0) console.error(`The package lacks: ${missing.join(', ')}. Build first (npm run prebuilds).`);
 if (stray.length > 0) console.error(`The package holds what should not ship: ${stray.join(', ')}.`);
-if (missing.length + stray.length > 0) process.exit(1);
-console.log(`npm package: ${files.length} files, none missing, none stray`);
+if (broken.length > 0) console.error(`The package's documents link to what does not ship: ${broken.join(', ')}.`);
+if (missing.length + stray.length + broken.length > 0) process.exit(1);
+console.log(`npm package: ${files.length} files, none missing, none stray, no broken link`);
