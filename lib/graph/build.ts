@@ -1,5 +1,5 @@
 import { ZerothError } from '../errors.ts';
-import type { Attributes, Comparison, DType, Node, Primitive, Shape } from './node.ts';
+import type { Attributes, Comparison, DType, Loop, Node, Primitive, Shape } from './node.ts';
 import { type ShapeRule, shapeText, type ValueType } from './ops/shape.ts';
 import { shapeRules } from './ops/shape-rules.ts';
 import { currentLocation, currentOrigin, type Origin } from './where.ts';
@@ -211,4 +211,17 @@ export function matmul(a: Node, b: Node, transposeA = false, transposeB = false)
 /** x − log Σ exp(x) along an axis. */
 export function logSoftmax(x: Node, axis: number): Node {
   return make('logSoftmax', [x], { axis });
+}
+
+/** a [n, …], b [n, …], start […] → h [n, …], h_t = a_t h_{t−1} + b_t. */
+export function linearRecurrence(a: Node, b: Node, start: Node, reverse = false): Node {
+  return make('linearRecurrence', [a, b, start], { reverse });
+}
+/** A loop; `result` gives its results. */
+export function scan(operands: readonly Node[], loop: Loop): Node<'scan'> {
+  return make('scan', operands, loop);
+}
+/** A result of a loop: a carry after the last step, a stacked output, or the history of a carry, in this order. */
+export function result(loop: Node<'scan'>, index: number): Node<'result'> {
+  return make('result', [loop], { index });
 }

@@ -1,6 +1,6 @@
 import { originOf, remake } from './build.ts';
 import type { Graph, Node } from './node.ts';
-import { isComposite, opOf } from './ops/table.ts';
+import { compositeOf } from './ops/table.ts';
 import { withOrigin } from './where.ts';
 
 /** Composite operations as what they are made of. */
@@ -9,8 +9,8 @@ const expansions = new WeakMap<Node, Node>();
 
 /** A composite in simpler operations, the same nodes whenever it is asked for; undefined for every other node. */
 export function expansionOf(node: Node): Node | undefined {
-  const row = opOf(node);
-  if (!isComposite(row)) return undefined;
+  const row = compositeOf(node);
+  if (!row) return undefined;
   let expansion = expansions.get(node);
   if (!expansion) {
     expansion = withOrigin(originOf(node), () => row.expand(node));

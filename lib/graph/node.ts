@@ -83,6 +83,29 @@ export interface Attributes {
   // Composites: made of the others, and one instruction where a device has it.
   /** x − log Σ exp(x) along an axis. */
   logSoftmax: { readonly axis: number };
+
+  /** linearRecurrence(a [n, …], b [n, …], start […]) → h [n, …] with h_t = a_t h_{t−1} + b_t, elementwise; in reverse the last one comes first. */
+  linearRecurrence: { readonly reverse: boolean };
+  /** A loop. Its value is no array: `result` nodes name its results. */
+  scan: Loop;
+  /** One of the results of a scan, by its number. */
+  result: { readonly index: number };
+}
+
+/**
+ * A loop over axis 0 of some arrays. Operands of the scan and inputs of the body are in one order: `constants`, which every step sees whole; the
+ * `carries`, of which the first step receives what is given and every other one what the step before has returned; then arrays [length, …], of
+ * which each step sees its own row. The body's outputs: the next carries, then rows of stacked results.
+ * Results: the carries that the last step returned; the stacked outputs [length, …]; the history of each carry, which is what the steps received
+ * [length, …]. Whatever nobody asks for is not kept.
+ */
+export interface Loop {
+  readonly body: Graph;
+  readonly length: number;
+  /** The last row comes first; rows of results stand where those that they are made of stand. */
+  readonly reverse: boolean;
+  readonly constants: number;
+  readonly carries: number;
 }
 
 export type Primitive = keyof Attributes;

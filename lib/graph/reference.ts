@@ -1,8 +1,8 @@
 import { ZerothError } from '../errors.ts';
+import { isOp } from './build.ts';
 import { expanded } from './expand.ts';
-import { type Graph, sizeOf } from './node.ts';
-import type { Op } from './ops/op.ts';
-import { opTable } from './ops/table.ts';
+import { type Graph, type Node, sizeOf } from './node.ts';
+import { multiOpOf, opOf } from './ops/table.ts';
 import { reachable } from './transforms.ts';
 
 /**
@@ -21,8 +21,6 @@ export function evaluateReference(
       `inputs: expected ${graph.inputs.length} arrays, received ${inputs.length}.`,
     );
   }
-  const { outputs } = expanded(graph);
-  const values = new Map<object, Float64Array>();
   graph.inputs.forEach((node, i) => {
     if (inputs[i].length !== sizeOf(node.shape)) {
       throw new ZerothError(
@@ -30,17 +28,33 @@ export function evaluateReference(
         `inputs[${i}] (${node.attributes.name}): expected ${sizeOf(node.shape)} values, received ${inputs[i].length}.`,
       );
     }
-    values.set(node, Float64Array.from(inputs[i]));
   });
-  for (const node of reachable(outputs, graph.inputs)) {
-    if (values.has(node)) continue;
-    values.set(
-      node,
-      (opTable[node.op] as Op).reference(
-        node,
-        node.inputs.map((x) => values.get(x)!),
-      ),
-    );
-  }
-  return outputs.map((node) => values.get(node)!);
+  return evaluatorOf(graph)(inputs.map((x) => Float64Array.from(x)));
+}
+
+type Evaluator = (inputs: readonly Float64Array[]) => Float64Array[];
+
+/** A graph as a function; a loop calls that of its body once a step. */
+function evaluatorOf(graph: Graph): Evaluator {
+  const { inputs, outputs } = expanded(graph);
+  const order = reachable(outputs, inputs);
+  const bodies = new Map<Graph, Evaluator>();
+  const evaluate = (body: Graph, values: readonly Float64Array[]): Float64Array[] => {
+    const known = bodies.get(body) ?? evaluatorOf(body);
+    bodies.set(body, known);
+    return known(values);
+  };
+  return (given) => {
+    const values = new Map<Node, Float64Array>(inputs.map((node, i) => [node, given[i]]));
+    const ofResults = new Map<Node, readonly Float64Array[]>();
+    for (const node of order) {
+      if (values.has(node)) continue;
+      const operands = node.inputs.map((x) => values.get(x)!);
+      const several = multiOpOf(node);
+      if (isOp(node, 'result')) values.set(node, ofResults.get(node.inputs[0])![node.attributes.index]);
+      else if (several) ofResults.set(node, several.reference(node, operands, evaluate));
+      else values.set(node, opOf(node).reference(node, operands));
+    }
+    return outputs.map((node) => values.get(node)!);
+  };
 }

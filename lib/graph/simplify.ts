@@ -1,10 +1,12 @@
-import { constant, originOf, remake } from './build.ts';
-import type { Graph, Node } from './node.ts';
+import { constant, isOp, originOf, remake } from './build.ts';
+import type { Graph, Loop, Node } from './node.ts';
 import { elementwiseRow, mapOps } from './ops/map-ops.ts';
 import { algebra } from './rewrites/algebra.ts';
+import { joinLoops } from './rewrites/join-loops.ts';
 import { constantOf } from './rewrites/pattern.ts';
 import { sharing } from './rewrites/sharing.ts';
 import { structure } from './rewrites/structure.ts';
+import { trimLoops } from './rewrites/trim-loops.ts';
 import { reachable } from './transforms.ts';
 import { withOrigin } from './where.ts';
 
@@ -16,6 +18,11 @@ import { withOrigin } from './where.ts';
  * products with factors that a batch shares is that true near the middle of its range alone (`rewrites/sharing.ts`).
  */
 export function simplify(graph: Graph): Graph {
+  if (!reachable(graph.outputs, graph.inputs).some((node) => node.op === 'scan')) return canonicalized(graph);
+  return canonicalized(trimLoops(canonicalized(joinLoops(graph)), simplify));
+}
+
+function canonicalized(graph: Graph): Graph {
   const canonical = new Map<string, Node>();
   const known = new Set<Node>();
   const done = new Map<Node, Node>();
@@ -92,13 +99,41 @@ function commutes(node: Node): boolean {
 }
 
 /** Equal keys mean equal values. */
-function keyOf(node: Node): string {
-  const operands = node.inputs.map((x) => x.id);
+function keyOf(node: Node, numberOf: (node: Node) => number = (x) => x.id): string {
+  const operands = node.inputs.map(numberOf);
   if (commutes(node)) operands.sort((a, b) => a - b);
   const value = constantOf(node);
   // JSON cannot tell infinities and NaN from null, nor −0 from 0.
-  const attributes =
-    value === undefined ? JSON.stringify(node.attributes) : Object.is(value, -0) ? '-0' : String(value);
+  const attributes = isOp(node, 'scan')
+    ? loopKey(node.attributes)
+    : value === undefined
+      ? JSON.stringify(node.attributes)
+      : Object.is(value, -0)
+        ? '-0'
+        : String(value);
   const identity = node.op === 'input' ? node.id : '';
   return [node.op, identity, operands, attributes, node.shape.join('x'), node.dtype].join('|');
+}
+
+function loopKey({ body, length, reverse, constants, carries }: Loop): string {
+  return [length, reverse, constants, carries, bodyKey(body)].join(' ');
+}
+
+const bodyKeys = new WeakMap<Graph, string>();
+
+/** Equal keys mean that bodies compute the same: the keys of their nodes, by positions. */
+function bodyKey(body: Graph): string {
+  const known = bodyKeys.get(body);
+  if (known !== undefined) return known;
+  const numbers = new Map<Node, number>();
+  const lines: string[] = [];
+  for (const node of [...body.inputs, ...reachable(body.outputs, body.inputs)]) {
+    if (numbers.has(node)) continue;
+    const type = `${node.dtype} ${node.shape.join('x')}`;
+    lines.push(node.op === 'input' ? type : keyOf(node, (x) => numbers.get(x)!));
+    numbers.set(node, numbers.size);
+  }
+  const key = [...lines, body.outputs.map((x) => numbers.get(x))].join('; ');
+  bodyKeys.set(body, key);
+  return key;
 }

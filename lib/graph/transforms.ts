@@ -1,9 +1,9 @@
 import { ZerothError } from '../errors.ts';
-import { add, originOf } from './build.ts';
+import { add, isOp, originOf, remake } from './build.ts';
 import { expansionOf } from './expand.ts';
 import type { Node } from './node.ts';
-import type { MaybeZero } from './ops/op.ts';
-import { isComposite, opOf } from './ops/table.ts';
+import type { Batched, MaybeZero, Transforms } from './ops/op.ts';
+import { multiOpOf, opOf } from './ops/table.ts';
 import { withOrigin } from './where.ts';
 
 /**
@@ -11,8 +11,10 @@ import { withOrigin } from './where.ts';
  * ids grow along edges, so nothing older than the oldest of `from` is ever visited.
  */
 
+const transforms: Transforms = { pushForward, pullBack, batched };
+
 /** What `outputs` are made of and depends on `from`, operands first. `from` itself is included where it is reachable. */
-function dependents(outputs: readonly Node[], from: readonly Node[]): Node[] {
+export function dependents(outputs: readonly Node[], from: readonly Node[]): Node[] {
   const oldest = from.reduce((least, node) => Math.min(least, node.id), Number.POSITIVE_INFINITY);
   const roots = new Set(from);
   const depends = new Map<Node, boolean>();
@@ -51,14 +53,20 @@ export function pushForward(
   tangents: readonly MaybeZero[],
 ): MaybeZero[] {
   const tangentOf = new Map<Node, MaybeZero>(from.map((node, i) => [node, tangents[i]]));
+  const ofResults = new Map<Node, readonly MaybeZero[]>();
   for (const node of dependents(outputs, from)) {
     if (tangentOf.has(node)) continue;
+    if (isOp(node, 'result')) {
+      tangentOf.set(node, ofResults.get(node.inputs[0])?.[node.attributes.index]);
+      continue;
+    }
     const incoming = node.inputs.map((x) => tangentOf.get(x));
     if (incoming.every((t) => t === undefined)) continue;
-    tangentOf.set(
-      node,
-      withOrigin(originOf(node), () => tangentThrough(node, incoming)),
-    );
+    withOrigin(originOf(node), () => {
+      const several = multiOpOf(node);
+      if (several) ofResults.set(node, several.jvp(node, incoming, transforms));
+      else tangentOf.set(node, tangentThrough(node, incoming));
+    });
   }
   return outputs.map((node) => tangentOf.get(node));
 }
@@ -70,6 +78,7 @@ export function pullBack(
   cotangents: readonly MaybeZero[],
 ): MaybeZero[] {
   const cotangentOf = new Map<Node, Node>();
+  const ofResults = new Map<Node, MaybeZero[]>();
   const accumulate = (node: Node, cotangent: MaybeZero): void => {
     const sofar = cotangentOf.get(node);
     if (cotangent) cotangentOf.set(node, sofar ? add(sofar, cotangent) : cotangent);
@@ -82,10 +91,20 @@ export function pullBack(
   });
   for (const node of order.reverse()) {
     const cotangent = cotangentOf.get(node);
-    if (cotangent === undefined || roots.has(node)) continue;
+    const several = multiOpOf(node);
+    if ((several ? ofResults.get(node) : cotangent) === undefined || roots.has(node)) continue;
+    if (isOp(node, 'result')) {
+      const list = ofResults.get(node.inputs[0]) ?? [];
+      const sofar = list[node.attributes.index];
+      list[node.attributes.index] = sofar ? add(sofar, cotangent!) : cotangent;
+      ofResults.set(node.inputs[0], list);
+      continue;
+    }
     withOrigin(originOf(node), () => {
       const wanted = node.inputs.map((x) => active.has(x) && x.dtype === 'f32');
-      const parts = cotangentsThrough(node, cotangent, wanted);
+      const parts = several
+        ? several.vjp(node, ofResults.get(node)!, wanted, transforms)
+        : cotangentsThrough(node, cotangent!, wanted);
       node.inputs.forEach((x, i) => {
         if (wanted[i]) accumulate(x, parts[i]);
       });
@@ -103,41 +122,51 @@ export function batched(
   from: readonly Node[],
   batch: readonly Node[],
   size: number,
-): { node: Node; batched: boolean }[] {
+): Batched[] {
   const batchOf = new Map<Node, Node>(from.map((node, i) => [node, batch[i]]));
+  /** What is not batched after all: results of a loop that do not depend on what is. */
+  const others = new Map<Node, Node>();
+  const ofResults = new Map<Node, readonly Batched[]>();
   for (const node of dependents(outputs, from)) {
     if (batchOf.has(node)) continue;
-    const operands = node.inputs.map((x) => batchOf.get(x) ?? x);
+    if (isOp(node, 'result')) {
+      const result = ofResults.get(node.inputs[0])![node.attributes.index];
+      (result.batched ? batchOf : others).set(node, result.node);
+      continue;
+    }
+    const operands = node.inputs.map((x) => batchOf.get(x) ?? others.get(x) ?? x);
     const which = node.inputs.map((x) => batchOf.has(x));
-    batchOf.set(
-      node,
-      withOrigin(originOf(node), () => batchThrough(node, operands, which, size)),
-    );
+    withOrigin(originOf(node), () => {
+      const several = multiOpOf(node);
+      if (several) ofResults.set(node, several.batch(node, operands, which, size, transforms));
+      else if (which.includes(true)) batchOf.set(node, batchThrough(node, operands, which, size));
+      else others.set(node, remake(node, operands));
+    });
   }
-  return outputs.map((node) => ({ node: batchOf.get(node) ?? node, batched: batchOf.has(node) }));
+  return outputs.map((node) => ({ node: batchOf.get(node) ?? others.get(node) ?? node, batched: batchOf.has(node) }));
 }
 
 // A composite's rules are those of its expansion, seen as a function of the composite's operands.
 
 function tangentThrough(node: Node, tangents: readonly MaybeZero[]): MaybeZero {
-  const row = opOf(node);
-  return isComposite(row) ? pushForward([expansionOf(node)!], node.inputs, tangents)[0] : row.jvp(node, tangents);
+  const expansion = expansionOf(node);
+  return expansion ? pushForward([expansion], node.inputs, tangents)[0] : opOf(node).jvp(node, tangents);
 }
 
 function cotangentsThrough(node: Node, cotangent: Node, wanted: readonly boolean[]): readonly MaybeZero[] {
-  const row = opOf(node);
-  if (!isComposite(row)) return row.vjp(node, cotangent, wanted);
+  const expansion = expansionOf(node);
+  if (!expansion) return opOf(node).vjp(node, cotangent, wanted);
   // An operand that stands in two places has one cotangent, for both.
   const operands = [...new Set(node.inputs)];
-  const found = pullBack([expansionOf(node)!], operands, [cotangent]);
+  const found = pullBack([expansion], operands, [cotangent]);
   return node.inputs.map((x, i) => (node.inputs.indexOf(x) === i ? found[operands.indexOf(x)] : undefined));
 }
 
 function batchThrough(node: Node, operands: readonly Node[], which: readonly boolean[], size: number): Node {
-  const row = opOf(node);
-  if (!isComposite(row)) return row.batch(node, operands, which, size);
+  const expansion = expansionOf(node);
+  if (!expansion) return opOf(node).batch(node, operands, which, size);
   const chosen = <T>(list: readonly T[]) => list.filter((_, i) => which[i]);
-  return batched([expansionOf(node)!], chosen(node.inputs), chosen(operands), size)[0].node;
+  return batched([expansion], chosen(node.inputs), chosen(operands), size)[0].node;
 }
 
 /** Every node that `outputs` need, operands first; refuses an input that is not among `inputs`. */

@@ -46,6 +46,7 @@ KernelRef prepare(const Gather& gather, int threads);
 KernelRef prepare(const ScatterAdd& scatter, int threads);
 KernelRef prepare(const Iota& iota, int threads);
 KernelRef prepare(const LogSoftmax& softmax, int threads);
+KernelRef prepare(const Recurrence& recurrence, int threads);
 KernelRef prepare(const Loop& loop, int threads);
 // A map of rank 0, which computes in f64.
 KernelRef prepareScalarMap(const Map& map);

@@ -183,8 +183,28 @@ struct LogSoftmax {
   }
 };
 
+// destination[i] = a[i] ⊙ destination[i − 1] + b[i], row by row from `start` on; in reverse from the last row to the
+// first.
+struct Recurrence {
+  static constexpr uint32_t kOpcode = 10;
+  uint64_t rows = 0, width = 0;
+  bool reverse = false;
+  Ref a, b, start, dst;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& v) {
+    v.size("rows", self.rows);
+    v.size("width", self.width);
+    v.flag("reverse", self.reverse);
+    v.read("a", self.a, DType::f32, dense(self.rows, self.width));
+    v.read("b", self.b, DType::f32, dense(self.rows, self.width));
+    v.read("start", self.start, DType::f32, dense(self.width));
+    v.write("destination", self.dst, DType::f32, dense(self.rows, self.width));
+  }
+};
+
 struct Loop;
-using Instruction = std::variant<Map, Reduce, MapSum, Matmul, Gather, ScatterAdd, Iota, LogSoftmax, Loop>;
+using Instruction = std::variant<Map, Reduce, MapSum, Matmul, Gather, ScatterAdd, Iota, LogSoftmax, Recurrence, Loop>;
 
 // Memory that moves: `words` words from `ref` on, and `step` words on with each row.
 struct Window {

@@ -3,8 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../lib/device/device.ts';
 import { expanded } from '../../lib/graph/expand.ts';
 import { type Graph, sizeOf } from '../../lib/graph/node.ts';
-import type { Op } from '../../lib/graph/ops/op.ts';
-import { opTable } from '../../lib/graph/ops/table.ts';
+import { opOf } from '../../lib/graph/ops/table.ts';
 import type { Tensor } from '../../lib/graph/ops.ts';
 import * as t from '../../lib/graph/ops.ts';
 import { simplify } from '../../lib/graph/simplify.ts';
@@ -26,7 +25,7 @@ function inF32(graph: Graph, inputs: readonly Float64Array[]): { outputs: Float6
   let ordinary = true;
   for (const node of reachable(outputs, graph.inputs)) {
     if (values.has(node)) continue;
-    const exact = (opTable[node.op] as Op).reference(
+    const exact = opOf(node).reference(
       node,
       node.inputs.map((x) => values.get(x)!),
     );

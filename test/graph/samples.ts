@@ -49,8 +49,44 @@ const product = (
   b: (l: number, j: number) => number,
 ) => grid(m, n, (i, j) => Array.from({ length: k }, (_, l) => a(i, l) * b(l, j)).reduce((s, x) => s + x, 0));
 
+/** h_t = a_t h_{t−1} + b_t of rows of two, from the first or the last on. */
+function states(rows: number, a: number[], b: number[], start: number[], reverse: boolean): number[] {
+  const result: number[] = [];
+  let state = start;
+  for (let step = 0; step < rows; step++) {
+    const at = 2 * (reverse ? rows - 1 - step : step);
+    state = state.map((x, j) => a[at + j] * x + b[at + j]);
+    state.forEach((x, j) => {
+      result[at + j] = x;
+    });
+  }
+  return result;
+}
+
+/** A loop of three trips: s ← w tanh(s) + x, of which one result is taken. */
+const looped =
+  (index: number, reverse: boolean) =>
+  (w: Node, s: Node, x: Node): Node => {
+    const [inW, inS, inX] = ['w', 's', 'x'].map((name) => $.input(name, [2]));
+    const next = $.add($.mul(inW, $.tanh(inS)), inX);
+    const body = { inputs: [inW, inS, inX], outputs: [next, $.mul(inS, inX)] };
+    return $.result($.scan([w, s, x], { body, length: 3, reverse, constants: 1, carries: 1 }), index);
+  };
+/** The last state, what each trip gives, the state that each receives. */
+const naiveLoop = (index: number, reverse: boolean) => (w: number[], s: number[], x: number[]) => {
+  const [given, received]: number[][][] = [[], []];
+  let state = s;
+  for (const t of reverse ? [2, 1, 0] : [0, 1, 2]) {
+    const row = x.slice(2 * t, 2 * t + 2);
+    received[t] = state;
+    given[t] = row.map((value, j) => value * received[t][j]);
+    state = row.map((value, j) => w[j] * Math.tanh(received[t][j]) + value);
+  }
+  return [state, given, received][index];
+};
+
 /** For every operation at least one sample; the type says so. Values are drawn apart from kinks and poles. */
-export const samples: { readonly [P in Primitive]: readonly Sample[] } = {
+export const samples: { readonly [P in Exclude<Primitive, 'result'>]: readonly Sample[] } = {
   input: [{ operands: [v([2])], build: (x) => x, naive: (x) => x }],
   constant: [
     { operands: [v([2, 2])], build: (x) => $.mul(x, $.constant(-1.5, [2, 2])), naive: (x) => x.map((a) => -1.5 * a) },
@@ -299,4 +335,33 @@ export const samples: { readonly [P in Primitive]: readonly Sample[] } = {
       naive: (x) => x.map((a, i) => a - Math.log([0, 2, 4].reduce((s, j) => s + Math.exp(x[(i % 2) + j]), 0))),
     },
   ],
+  linearRecurrence: [false, true].flatMap((reverse): Sample[] => [
+    {
+      operands: [v([3, 2]), v([3, 2]), v([2])],
+      build: (a, b, start) => $.linearRecurrence(a, b, start, reverse),
+      naive: (a, b, start) => states(3, a, b, start, reverse),
+    },
+    {
+      operands: [v([1, 2]), v([1, 2]), v([2])],
+      build: (a, b, start) => $.linearRecurrence(a, b, start, reverse),
+      naive: (a, b, start) => states(1, a, b, start, reverse),
+    },
+    {
+      operands: [v([4]), v([4]), v([])],
+      build: (a, b, start) => $.linearRecurrence(a, b, start, reverse),
+      naive: (a, b, [start]) => {
+        const twice = (x: number[]) => x.flatMap((value) => [value, value]);
+        return states(4, twice(a), twice(b), [start, start], reverse).filter((_, i) => i % 2 === 0);
+      },
+    },
+  ]),
+  scan: [0, 1, 2].flatMap((index) =>
+    [false, true].map(
+      (reverse): Sample => ({
+        operands: [v([2]), v([2]), v([3, 2])],
+        build: looped(index, reverse),
+        naive: naiveLoop(index, reverse),
+      }),
+    ),
+  ),
 };

@@ -1,4 +1,5 @@
 import { type Attributes, type Node, type Primitive, sizeOf } from '../node.ts';
+import { linearRecurrence, result, scan } from './loop-shapes.ts';
 import { type Reject, type ShapeRule, sameShape, shapeText, type ValueType } from './shape.ts';
 
 /**
@@ -262,4 +263,7 @@ export const shapeRules: { readonly [P in Primitive]: ShapeRule<P> } = {
   max: reduction,
   matmul,
   logSoftmax,
+  linearRecurrence,
+  scan,
+  result,
 };

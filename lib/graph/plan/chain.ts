@@ -5,7 +5,7 @@ import { MAX_MAP_OPS, MAX_MAP_READS, MAX_MAP_WRITES, MAX_RANK } from './format.t
 import type { MapOp, MapRead, MapWrite } from './instruction.ts';
 import { isView, scalarCall, type ViewNode } from './kinds.ts';
 import { Path } from './path.ts';
-import { type Place, type Stored, viewAlong } from './storage.ts';
+import type { Place, Stored } from './storage.ts';
 import { type Atom, commonSpace, flatAtoms, normalized } from './views.ts';
 
 /** A value that a chain computes, and where it goes. */
@@ -92,10 +92,10 @@ export function buildChain(targets: readonly Target[], stored: Stored, placeOf: 
       store ??= path[path.length - 1] ?? leaf;
       return 0;
     }
-    const view = viewAlong(leaf.shape, path);
+    const view = stored.viewAlong(leaf, path);
     if (view === undefined) {
       let end = 1;
-      while (viewAlong(leaf.shape, path.slice(0, end)) !== undefined) end++;
+      while (stored.viewAlong(leaf, path.slice(0, end)) !== undefined) end++;
       store ??= path[end - 1].inputs[0];
       return 0;
     }

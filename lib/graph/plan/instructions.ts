@@ -122,6 +122,29 @@ export const instructions = {
     },
   }),
 
+  /** destination[i] = a[i] ⊙ destination[i − 1] + b[i], row by row from `start` on; in reverse from the last row to the first. */
+  recurrence: row({
+    opcode: 10,
+    fields: {
+      rows: size,
+      width: size,
+      reverse: flag,
+      a: read('f32', 'rows', 'width'),
+      b: read('f32', 'rows', 'width'),
+      start: read('f32', 'width'),
+      destination: write('f32', 'rows', 'width'),
+    },
+    run: ({ rows, width, reverse }, { a, b, start, destination }) => {
+      let state = start;
+      for (let i = 0; i < rows; i++) {
+        const at = width * (reverse ? rows - 1 - i : i);
+        const row = destination.subarray(at, at + width);
+        for (let j = 0; j < width; j++) row[j] = a[at + j] * state[j] + b[at + j];
+        state = row;
+      }
+    },
+  }),
+
   /** destination[o, i, j] = i */
   iota: row({
     opcode: 7,

@@ -1,9 +1,9 @@
 import { sizeOf } from '../node.ts';
 import { stridesOf } from '../ops/strided.ts';
 import { type AnyInstruction, destinationsOf, sourcesOf } from './instruction.ts';
-import type { Step } from './lowerings.ts';
+import type { Step } from './lowering.ts';
 import type { Job, ScheduleProblem } from './ordering.ts';
-import { arenaBytesOf, type Buffer, type Place } from './storage.ts';
+import { arenaBytesOf, type Buffer, isInArena, type Place } from './storage.ts';
 
 /** Steps as a scheduling problem, with what its numbers stand for. */
 export interface MemoryProblem extends ScheduleProblem {
@@ -59,24 +59,25 @@ const footprints = new WeakMap<Step, Footprint>();
 export function footprintOf(step: Step): Footprint {
   let footprint = footprints.get(step);
   if (!footprint) {
-    const inArena = (places: readonly Place[]) => [
-      ...new Set(places.filter(({ buffer }) => buffer.slot === undefined).map(({ buffer }) => buffer)),
-    ];
+    const inArena = (places: readonly Place[]) => [...new Set(places.map(({ buffer }) => buffer).filter(isInArena))];
     const { instruction } = step;
-    const [reads, writes] = [inArena(sourcesOf(instruction)), inArena(destinationsOf(instruction))];
-    footprint = { reads, writes, reuses: reusesOf(instruction) };
+    const writes = inArena(destinationsOf(instruction));
+    // A loop reads what its own trips have written; what it begins with is written by steps that it comes after.
+    const reads = inArena(sourcesOf(instruction)).filter((buffer) => !writes.includes(buffer));
+    const reuses = inPlace(instruction).filter(({ write, read }) => isInArena(write) && isInArena(read));
+    footprint = { reads, writes, reuses };
     footprints.set(step, footprint);
   }
   return footprint;
 }
 
 /** Pairs of a write and a read of one map that visit whole buffers of one size in one order: the write may be in place. */
-function reusesOf(instruction: AnyInstruction<Place>): { write: Buffer; read: Buffer }[] {
+export function inPlace(instruction: AnyInstruction<Place>): { write: Buffer; read: Buffer }[] {
   if (instruction.kind !== 'map') return [];
   const { dims, reads, writes } = instruction;
   const dense = stridesOf(dims).join();
   const whole = ({ ref, strides }: { ref: Place; strides: readonly number[] }) =>
-    ref.buffer.slot === undefined && ref.buffer.elements === sizeOf(dims) && strides.join() === dense;
+    ref.buffer.elements === sizeOf(dims) && strides.join() === dense;
   const candidates = reads.filter((read) => reads.every((x) => x.ref.buffer !== read.ref.buffer || whole(x)));
   return writes
     .filter(whole)

@@ -9,7 +9,7 @@ import { elementwiseRow } from '../ops/map-ops.ts';
  *   constant     a number inside an instruction
  *   view         another value's memory, with other strides
  *   source       memory of its own type, whatever its rank
- *   result       memory; of rank 0 it is f64
+ *   result       memory; of rank 0 it is f64. A scan has none itself: its results have
  */
 type Kind = 'elementwise' | 'constant' | 'view' | 'source' | 'result';
 
@@ -33,6 +33,9 @@ const KINDS: {
   sum: 'result',
   max: 'result',
   matmul: 'result',
+  linearRecurrence: 'result',
+  scan: 'result',
+  result: 'result',
 };
 
 export function kindOf(node: Node): Kind {

@@ -6,13 +6,14 @@ import { elementwiseRow } from '../ops/map-ops.ts';
  * Rewrites a graph into the part of the language that instructions have: a reduction removes one run of neighbouring axes, an iota has
  * rank 1, gathers are f32 with at least one index, and identities are gone.
  * A reshape whose dtype differs from its operand's is a conversion.
+ * @param isStrided whether an input is not dense where it lies: who needs it dense may then give memory to the value that stands for it.
  */
-export function legalize(graph: Graph): Graph {
+export function legalize(graph: Graph, isStrided: (input: Node) => boolean): Graph {
   const done = new Map<Node, Node>();
   const iotas = new Map<string, Node>();
   for (const node of topological(graph.outputs)) {
     const inputs = node.inputs.map((x) => done.get(x)!);
-    done.set(node, legal(node, inputs, iotas));
+    done.set(node, isStrided(node) ? reshape(node, node.shape) : legal(node, inputs, iotas));
   }
   return { inputs: graph.inputs, outputs: graph.outputs.map((x) => done.get(x)!) };
 }
@@ -65,6 +66,11 @@ function legal(node: Node, inputs: readonly Node[], iotas: Map<string, Node>): N
     const [indices, updates] = inputs;
     if (indices.shape.length > 0) return remake(node, inputs);
     return remake(node, [reshape(indices, [1]), reshape(updates, [1, ...updates.shape])]);
+  }
+  if (isOp(node, 'linearRecurrence') && inputs[2].shape.length === 0) {
+    const [a, b, start] = inputs;
+    const columns = remake(node, [reshape(a, [...a.shape, 1]), reshape(b, [...b.shape, 1]), reshape(start, [1])]);
+    return reshape(columns, node.shape);
   }
   if (node.inputs.every((x, i) => x === inputs[i])) return node;
   return remake(node, inputs, node.shape);

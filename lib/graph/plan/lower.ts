@@ -1,7 +1,9 @@
+import { isOp } from '../build.ts';
 import type { Node } from '../node.ts';
 import { buildChain, type Chain, type Target } from './chain.ts';
 import { Heap } from './heap.ts';
-import { type Context, loweringOf, type Step, type Taken } from './lowerings.ts';
+import type { BodyOf, Context, Step, Taken } from './lowering.ts';
+import { loweringOf } from './lowerings.ts';
 import { type Buffer, bufferFor, locate, type Place, type Stored } from './storage.ts';
 
 export interface Lowered {
@@ -34,12 +36,14 @@ interface Findings {
  * `stored`, and what had looked through it is made again.
  * @param order every node, operands first.
  * @param inputs where the graph's inputs are.
+ * @param bodyOf plans the body of a loop.
  */
 export function lower(
   order: readonly Node[],
   outputs: readonly Node[],
   stored: Stored,
   inputs: ReadonlyMap<Node, Place>,
+  bodyOf: BodyOf,
 ): Lowered {
   const buffers = new Map<Node, Buffer>();
   const bufferOf = (node: Node): Buffer => {
@@ -51,7 +55,15 @@ export function lower(
     return buffer;
   };
   const placeOf = (node: Node): Place => inputs.get(node) ?? { buffer: bufferOf(node), element: 0 };
-  const workshop = new Workshop(stored, placeOf);
+  const results = new Map<Node, Map<number, Node>>();
+  for (const node of order) {
+    if (!isOp(node, 'result')) continue;
+    const [loop] = node.inputs;
+    const list = results.get(loop) ?? new Map<number, Node>();
+    results.set(loop, list.set(node.attributes.index, node));
+  }
+  const resultsOf = (loop: Node) => new Map([...(results.get(loop) ?? [])].map(([i, node]) => [i, placeOf(node)]));
+  const workshop = new Workshop(stored, placeOf, resultsOf, bodyOf);
 
   const positions = new Map(order.map((node, position) => [node, position]));
   /** By position, once a value is known to be needed. */
@@ -99,14 +111,21 @@ export function lower(
   };
 }
 
+/** The memory of a loop's results. */
+type ResultsOf = (loop: Node) => Context['results'];
+
 /** Makes the steps of stored values from what is stored now. */
 class Workshop {
   readonly #stored: Stored;
   readonly #placeOf: (node: Node) => Place;
+  readonly #resultsOf: ResultsOf;
+  readonly #bodyOf: BodyOf;
 
-  constructor(stored: Stored, placeOf: (node: Node) => Place) {
+  constructor(stored: Stored, placeOf: (node: Node) => Place, resultsOf: ResultsOf, bodyOf: BodyOf) {
     this.#stored = stored;
     this.#placeOf = placeOf;
+    this.#resultsOf = resultsOf;
+    this.#bodyOf = bodyOf;
   }
 
   make(node: Node, part: number): Findings & { readonly steps: readonly Step[] } {
@@ -139,6 +158,9 @@ class Workshop {
       whole: (taken) => this.#whole(taken, findings),
       chain: (targets) => this.#chain(targets, findings),
       map: (targets, after = []) => this.#map(targets, after, findings),
+      results: this.#resultsOf(node),
+      madeWith: (other) => findings.reads.add(other),
+      bodyOf: this.#bodyOf,
     };
   }
 

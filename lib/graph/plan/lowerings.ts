@@ -1,58 +1,14 @@
-import { type DType, type Node, type Primitive, sizeOf } from '../node.ts';
+import { type Node, type Primitive, sizeOf } from '../node.ts';
 import type { CompositePrimitive } from '../ops/composite.ts';
 import type { Elementwise } from '../ops/elementwise.ts';
 import { stridesOf } from '../ops/strided.ts';
 import { partEnds } from '../ops/structural.ts';
-import { type Chain, rectangle, type Target } from './chain.ts';
+import { rectangle } from './chain.ts';
 import type { AnyInstruction, MapOp } from './instruction.ts';
 import type { ViewPrimitive } from './kinds.ts';
-import { asMatrices, type MatrixAccess, type Place } from './storage.ts';
-import { isContiguous, type View } from './views.ts';
-
-/** An instruction between buffers, not yet placed in time or memory. */
-export interface Step {
-  readonly instruction: AnyInstruction<Place>;
-  /** Steps that write to the same buffer before. */
-  readonly after: readonly Step[];
-  /** The stored values that a map computes whole. */
-  readonly roots: readonly Node[];
-}
-
-/** An operand that an instruction takes whole, with the dtype and layout that it needs. */
-export interface Taken<T = unknown> {
-  readonly operand: Node;
-  readonly dtype: DType;
-  readonly accept: (view: View) => T | undefined;
-}
-
-/** What a lowering may ask for. Where the answer is undefined or no steps, some value needs memory first, and what the lowering returns is dropped. */
-export interface Context {
-  /** The value's own memory. */
-  readonly destination: Place;
-  readonly whole: <T>(taken: Taken<T>) => { readonly place: Place; readonly access: T } | undefined;
-  readonly chain: (targets: readonly Target[]) => Chain | undefined;
-  readonly map: (targets: readonly Target[], after?: readonly Step[]) => Step[];
-}
-
-/** How a primitive with memory and instructions of its own becomes steps. */
-interface Lowering<P extends Primitive> {
-  takes(node: Node<P>): readonly Taken[];
-  /** Of one part of it, where it has several. */
-  steps(node: Node<P>, context: Context, part: number): Step[];
-  /** How many parts are made apart, in any number. Default 1. */
-  parts?(node: Node<P>): number;
-  /** Of a composite: whether there is an instruction for this one. What has none is expanded. */
-  supports?(node: Node<P>): boolean;
-}
-
-const dense = (operand: Node, dtype: DType = operand.dtype): Taken<true> => ({
-  operand,
-  dtype,
-  accept: (view) => (isContiguous(view) ? true : undefined),
-});
-const matrices = (operand: Node): Taken<MatrixAccess> => ({ operand, dtype: 'f32', accept: asMatrices });
-
-const single = (instruction: AnyInstruction<Place>): Step[] => [{ instruction, after: [], roots: [] }];
+import { loopSteps, takenByLoop } from './loop.ts';
+import { type Context, dense, type Lowering, matrices, type Step, single } from './lowering.ts';
+import type { MatrixAccess, Place } from './storage.ts';
 
 const reduce = (node: Node<'sum'> | Node<'max'>, { whole, destination }: Context): Step[] => {
   const [x] = node.inputs;
@@ -137,6 +93,31 @@ export const lowerings: {
       return source
         ? single({ kind: 'logSoftmax', rows: sizeOf(shape) / width, width, destination, source: source.place })
         : [];
+    },
+  },
+
+  linearRecurrence: {
+    takes: ({ inputs }) => inputs.map((x) => dense(x)),
+    steps: (node, { whole, destination }) => {
+      const [a, b, start] = node.inputs.map((x) => whole(dense(x)));
+      if (!a || !b || !start) return [];
+      const [n, ...rest] = node.shape;
+      const { reverse } = node.attributes;
+      const size = { rows: n, width: sizeOf(rest), reverse };
+      return single({ kind: 'recurrence', ...size, a: a.place, b: b.place, start: start.place, destination });
+    },
+  },
+
+  scan: {
+    takes: takenByLoop,
+    steps: loopSteps,
+  },
+
+  result: {
+    takes: () => [],
+    steps: ({ inputs: [loop] }, { madeWith }) => {
+      madeWith(loop);
+      return [];
     },
   },
 

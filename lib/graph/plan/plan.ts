@@ -2,21 +2,14 @@ import { ZerothError } from '../../errors.ts';
 import type { Graph, Node, Shape } from '../node.ts';
 import { sizeOf } from '../node.ts';
 import { shapeText } from '../ops/shape.ts';
-import { simplify } from '../simplify.ts';
-import { type Arena, allocate } from './arena.ts';
-import { expandComposites } from './composites.ts';
+import { planBody } from './body.ts';
+import { type Drafts, draftsOf } from './drafts.ts';
 import { encode } from './encode.ts';
-import { chooseStored } from './fuse.ts';
 import type { Instruction } from './instruction.ts';
-import { mapRefs } from './instruction.ts';
-import { memoryProblem } from './jobs.ts';
-import { legalize, topological } from './legalize.ts';
-import { lower } from './lower.ts';
-import type { Step } from './lowerings.ts';
-import { type Lifetime, lifetimesOf, schedule } from './schedule.ts';
+import { type Layout, layOut, ordered, smallest } from './layout.ts';
+import type { BodyOf } from './lowering.ts';
 import type { StorageType } from './schema.ts';
-import { type Draft, shareKernels } from './share.ts';
-import { type Buffer, type Place, type PlannedOutput, placeOutputs, Stored } from './storage.ts';
+import type { Buffer, Place } from './storage.ts';
 import { ANY_TARGET, type Target } from './target.ts';
 
 // Words of this folder, in the order in which a plan is made:
@@ -29,7 +22,9 @@ import { ANY_TARGET, type Target } from './target.ts';
 //   access      how an operand that an instruction takes whole may lie in memory: dense, or matrices.
 //   unit        a part of the work of one stored value (of a concatenation, each operand), lowered by itself.
 //   step        an instruction between buffers, placed neither in time nor in the arena.
-//   buffer      the memory of one stored value, or a program input (which has a slot); a place is an element of a buffer.
+//   buffer      the memory of one stored value, a program input (which has a slot) or a window; a place is an element of a buffer.
+//   window      rows of a buffer as the body of a loop sees them, one a trip.
+//   body        what a loop does in a trip: a plan whose inputs and outputs are memory of the plan around it.
 //   job         a step as the scheduler sees it: numbers of buffers that it reads and writes. `after` are jobs that write to
 //               the same buffer before it; a reuse is a write that may take over the memory of a read that ends there.
 //   footprint   the arena buffers of a step, each once.
@@ -95,71 +90,24 @@ export function plan(
   const { target = ANY_TARGET } = options;
   const { slots, places } = bindInputs(graph, options.inputs);
   const dtypes = outputTypes(graph, options.outputs);
-  const legal = legalize(simplify(expandComposites(graph, target.composites)));
-  const stored = new Stored();
-  const outputs = placeOutputs(legal, dtypes, stored);
-  const targets = outputs.map(({ node }) => node);
-  chooseStored(targets, stored);
-
-  const { steps, bufferOf, together } = lower(topological(targets), targets, stored, places);
-  const problemOf = (list: readonly Step[]) => memoryProblem(list, targets.map(bufferOf), target.alignment);
-  const problem = problemOf(steps);
-  const quick = schedule(problem, 'quick');
-  if (!quick) throw new Error('the instructions of a plan depend on each other in a circle');
-  const shared = shareKernels({ problem, schedule: quick }, { problemOf, together }, { left: SHARING });
-  const thorough = schedule(shared.problem, 'thorough')!;
-  // The lowest peak is not always the smallest arena: what is left between blocks decides too.
-  const drafts = [shared.schedule, thorough].map((order) => layOut({ problem: shared.problem, schedule: order }));
-  return finish(drafts[1].arena.bytes < drafts[0].arena.bytes ? drafts[1] : drafts[0], slots, outputs);
+  const bodyOf: BodyOf = (body, types, carries) => planBody(body, types, carries, target);
+  const { drafts, outputs } = draftsOf(graph, { places, dtypes, target, bodyOf });
+  return finish(smallest(drafts.map(layOut)), slots, outputs);
 }
 
-/** What the trials of `shareKernels` may look at; programs of a few hundred instructions use half of it. */
-const SHARING = 400_000;
-
-/** A draft with a place for every buffer: buffers of one block share its memory, one after the other. */
-interface Layout extends Draft {
-  readonly lifetimes: readonly Lifetime[];
-  readonly blockOf: readonly number[];
-  readonly offsetOf: ReadonlyMap<number, number>;
-  readonly arena: Arena;
-  /** Buffers in the order in which they begin. */
-  readonly byStart: readonly number[];
-}
-
-function layOut({ problem, schedule }: Draft): Layout {
-  const lifetimes = lifetimesOf(problem, schedule.order);
-  // A value that takes over the memory of one that dies shares its block.
-  const blockOf = lifetimes.map((_, b) => b);
-  const byStart = blockOf.toSorted((a, b) => lifetimes[a].start - lifetimes[b].start);
-  for (const b of byStart) if (lifetimes[b].reuses !== undefined) blockOf[b] = blockOf[lifetimes[b].reuses!];
-  const blocks = new Map<number, { bytes: number; start: number; end: number }>();
-  for (const b of byStart) {
-    const block = blocks.get(blockOf[b]);
-    if (block) block.end = Math.max(block.end, lifetimes[b].end);
-    else blocks.set(blockOf[b], { bytes: problem.bytes[b], start: lifetimes[b].start, end: lifetimes[b].end });
-  }
-  const arena = allocate([...blocks.values()]);
-  const offsetOf = new Map([...blocks.keys()].map((block, i) => [block, arena.offsets[i]]));
-  return { problem, schedule, lifetimes, blockOf, offsetOf, arena, byStart };
-}
-
-function finish(
-  { problem, schedule: { order, peak }, lifetimes, blockOf, offsetOf, arena, byStart }: Layout,
-  slots: Plan['inputs'],
-  outputs: readonly PlannedOutput[],
-): Plan {
-  const number = new Map(problem.buffers.map((buffer, b) => [buffer, b]));
-  const byteOffset = (buffer: Buffer) => offsetOf.get(blockOf[number.get(buffer)!])!;
-  const ref = ({ buffer, element }: Place) =>
-    buffer.slot !== undefined
-      ? { space: 1 + buffer.slot, offset: element }
-      : { space: 0, offset: byteOffset(buffer) / 4 + element };
-  const instructions = order.map((j) => mapRefs(problem.steps[j].instruction, ref));
-  const results = outputs.map(({ dtype, shape }, i) => ({
+function finish(layout: Layout, slots: Plan['inputs'], outputs: Drafts['outputs']): Plan {
+  const { problem, schedule, lifetimes, arena, byStart, offsetOf } = layout;
+  const ref = ({ buffer, element }: Place) => {
+    if (buffer.slot !== undefined) return { space: 1 + buffer.slot, offset: element };
+    if (buffer.window !== undefined) return { space: 1 + slots.length + buffer.window, offset: element };
+    return { space: 0, offset: offsetOf(buffer) / 4 + element };
+  };
+  const instructions = ordered(layout, ref);
+  const results = outputs.map(({ dtype, shape, buffer }) => ({
     dtype,
     shape,
     elements: sizeOf(shape),
-    ref: ref({ buffer: problem.outputs[i], element: 0 }),
+    ref: ref({ buffer, element: 0 }),
   }));
   let bytes: Plan['bytes'] | undefined;
   return {
@@ -171,10 +119,16 @@ function finish(
     inputs: slots,
     outputs: results.map(({ dtype, shape, elements }) => ({ dtype, shape, elements })),
     instructions,
-    peakLiveBytes: peak,
+    peakLiveBytes: schedule.peak,
     allocations: byStart.map((b) => {
       const { dtype, elements } = problem.buffers[b];
-      return { dtype, elements, offset: offsetOf.get(blockOf[b])!, start: lifetimes[b].start, end: lifetimes[b].end };
+      return {
+        dtype,
+        elements,
+        offset: offsetOf(problem.buffers[b]),
+        start: lifetimes[b].start,
+        end: lifetimes[b].end,
+      };
     }),
   };
 }

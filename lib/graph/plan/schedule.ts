@@ -163,6 +163,8 @@ export function simulate(problem: ScheduleProblem, order: readonly number[]): Si
     let freed = 0;
     for (const b of job.writes) if (start[b] < 0) allocated += bytes[b];
     for (const b of job.reads) if (!kept[b] && last[b] === at) freed += bytes[b];
+    // What no one reads: the scratch of a loop.
+    for (const b of job.writes) if (!kept[b] && last[b] === at) freed += bytes[b];
     const reuses = matched(
       job,
       (b) => start[b] < 0,

@@ -193,6 +193,7 @@ class Machine {
     let freed = 0;
     for (const b of writes) if (this.#isFresh(b)) allocated += bytes[b];
     for (const b of reads) if (this.#dies(b)) freed += bytes[b];
+    for (const b of writes) if (this.#isScratch(b)) freed += bytes[b];
     this.change = allocated - freed;
     const taken: number[] = [];
     for (const { write, read } of reuses) {
@@ -210,6 +211,12 @@ class Machine {
   /** Whether the job that is looked at is the last to read it. */
   #dies(b: number): boolean {
     return this.#unread[b] === 1 && !this.#problem.kept[b];
+  }
+
+  /** Whether the job that is looked at is the last to use what no one reads. */
+  #isScratch(b: number): boolean {
+    const { readers, writers } = this.#relations;
+    return readers[b].length === 0 && !this.#problem.kept[b] && this.#written[b] + 1 === writers[b].length;
   }
 
   #append(job: number): void {

@@ -1,7 +1,7 @@
 import { greatest } from '../../extremes.ts';
 import { type Node, sizeOf } from '../node.ts';
 import { footprintOf, type MemoryProblem } from './jobs.ts';
-import type { Step } from './lowerings.ts';
+import type { Step } from './lowering.ts';
 import type { Allowance, Schedule } from './ordering.ts';
 import { schedule, scheduleByRank, simulate } from './schedule.ts';
 import type { Buffer } from './storage.ts';

@@ -10,6 +10,12 @@ import { applyView, denseView, normalized, type View } from './views.ts';
 /** The values with memory of their own: inputs, results of everything but elementwise operations and views, and those added. */
 export class Stored {
   readonly #added = new Set<Node>();
+  readonly #inputs: ReadonlyMap<Node, Source>;
+
+  /** @param inputs where the graph's inputs are. */
+  constructor(inputs: ReadonlyMap<Node, Source>) {
+    this.#inputs = inputs;
+  }
 
   has(node: Node): boolean {
     const kind = kindOf(node);
@@ -22,9 +28,21 @@ export class Stored {
     this.#added.add(node);
     return true;
   }
+
+  /** The view that a chain of views makes of a value's memory; undefined where only a copy can do it. */
+  viewAlong(node: Node, path: readonly ViewNode[]): View | undefined {
+    let view: View | undefined = this.#inputs.get(node)?.view ?? denseView(node.shape);
+    for (const next of path) view = view && applyView(view, next);
+    return view;
+  }
+
+  /** The type of a value's memory. */
+  typeOf(node: Node): StorageType {
+    return this.#inputs.get(node)?.buffer.dtype ?? storageType(node);
+  }
 }
 
-/** A computed scalar is f64; gathers, inputs and the like keep their own type. */
+/** A computed scalar is f64; gathers and the like keep their own type. */
 function storageType(node: Node): StorageType {
   return node.shape.length === 0 && kindOf(node) !== 'source' ? 'f64' : node.dtype;
 }
@@ -40,23 +58,20 @@ export function baseOf(node: Node, stored: Stored): { base: Node; path: ViewNode
   return { base, path: path.reverse() };
 }
 
-/** The view that a chain of views makes of dense memory. */
-export function viewAlong(shape: Shape, path: readonly ViewNode[]): View | undefined {
-  let view: View | undefined = denseView(shape);
-  for (const node of path) view = view && applyView(view, node);
-  return view;
-}
-
-/** How an operand that an instruction takes whole lies in memory; undefined where it must be copied first. */
+/**
+ * How an operand that an instruction takes whole lies in memory; undefined where it must be copied first.
+ * @param dtype that it needs there.
+ */
 export function locate<T>(
   node: Node,
-  dtype: DType,
+  dtype: DType | 'any',
   stored: Stored,
   accept: (view: View) => T | undefined,
 ): { base: Node; path: readonly ViewNode[]; element: number; access: T } | undefined {
   const { base, path } = baseOf(node, stored);
-  if ((isOp(base, 'constant') && !stored.has(base)) || storageType(base) !== dtype) return undefined;
-  const view = viewAlong(base.shape, path);
+  if (isOp(base, 'constant') && !stored.has(base)) return undefined;
+  if (dtype !== 'any' && stored.typeOf(base) !== dtype) return undefined;
+  const view = stored.viewAlong(base, path);
   const access = view && accept(view);
   return view && access !== undefined ? { base, path, element: view.offset, access } : undefined;
 }
@@ -100,7 +115,7 @@ export function placeOutputs(graph: Graph, dtypes: readonly StorageType[], store
     const scalar = value.shape.length === 0;
     let node = value;
     while (isOp(node, 'reshape') && (node.inputs[0].shape.length === 0) === scalar) node = node.inputs[0];
-    const usable = !isOp(node, 'input') && !isOp(node, 'constant') && !isView(node) && storageType(node) === dtype;
+    const usable = !isOp(node, 'input') && !isOp(node, 'constant') && !isView(node) && stored.typeOf(node) === dtype;
     if (!usable || claimed.has(node)) node = reshape(value, value.shape);
     claimed.add(node);
     stored.add(node);
@@ -108,13 +123,17 @@ export function placeOutputs(graph: Graph, dtypes: readonly StorageType[], store
   });
 }
 
-/** Memory of one value, or one program input. */
+/** Memory of one value, one program input, or what the window of a loop shows. */
 export interface Buffer {
   readonly dtype: StorageType;
   readonly elements: number;
-  /** The program input that it is; none for memory of the arena. */
+  /** The program input that it is. */
   readonly slot?: number;
+  /** The window that it is, of those of the loops around: the outermost loop's come first. */
+  readonly window?: number;
 }
+
+export const isInArena = ({ slot, window }: Buffer): boolean => slot === undefined && window === undefined;
 
 export interface Place {
   readonly buffer: Buffer;
@@ -122,8 +141,14 @@ export interface Place {
   readonly element: number;
 }
 
-/** None for a program input. */
-export const arenaBytesOf = ({ slot, elements, dtype }: Buffer): number =>
-  slot === undefined ? elements * ELEMENT_BYTES[dtype] : 0;
+/** Where a graph's input is. */
+export interface Source extends Place {
+  /** How it lies there, beginning at the place. Default: dense. */
+  readonly view?: View;
+}
+
+/** None for a program input or a window. */
+export const arenaBytesOf = (buffer: Buffer): number =>
+  isInArena(buffer) ? buffer.elements * ELEMENT_BYTES[buffer.dtype] : 0;
 
 export const bufferFor = (node: Node): Buffer => ({ dtype: storageType(node), elements: sizeOf(node.shape) });

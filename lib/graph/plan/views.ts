@@ -41,6 +41,15 @@ export function normalized(atoms: readonly Atom[]): Atom[] {
 /** All atoms in row-major order of the view's elements. */
 export const flatAtoms = (view: View): Atom[] => normalized(view.axes.flat());
 
+/** Elements of the storage from the first to the last of a view's. */
+export const spanOf = (view: View): number =>
+  flatAtoms(view).reduce((span, { size, stride }) => span + (size - 1) * stride, 1);
+
+/** The rows along axis 0: how far each is from the one before, and how one lies. Undefined where they are at no one distance. */
+export function rowsOf({ axes: [first, ...rest] }: View): { readonly step: number; readonly row: View } | undefined {
+  return first.length > 1 ? undefined : { step: first[0]?.stride ?? 0, row: { offset: 0, axes: rest } };
+}
+
 /** Whether the elements lie one after another, in order. */
 export function isContiguous(view: View): boolean {
   const atoms = flatAtoms(view);

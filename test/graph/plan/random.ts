@@ -12,7 +12,9 @@ export function randomGraph(seed: number, steps: number): Graph {
     ...Array.from({ length: 4 }, (_, i) => $.input(`x${i}`, pick(shapes))),
     $.input('i', pick([[], [4], [2, 3]]), 'i32'),
   ];
-  const pool: Node[] = inputs.slice(0, 4);
+  let pool: Node[] = inputs.slice(0, 4);
+  let indices: Node = inputs[4];
+  let depth = 0;
   const alike = (x: Node) => pool.filter((y) => y.shape.join() === x.shape.join());
   const bounded = (x: Node) => $.tanh(x);
 
@@ -70,7 +72,7 @@ export function randomGraph(seed: number, steps: number): Graph {
   const contracting = (x: Node): Node => {
     const rank = x.shape.length;
     if (next() < 0.3 && rank > 0) {
-      const rows = $.minimum(inputs[4], $.constant(x.shape[0] - 1, inputs[4].shape, 'i32'));
+      const rows = $.minimum(indices, $.constant(x.shape[0] - 1, indices.shape, 'i32'));
       const gathered = $.gather(x, rows);
       return next() < 0.5 ? gathered : $.scatterAdd(rows, gathered, x.shape[0] + below(2));
     }
@@ -101,10 +103,48 @@ export function randomGraph(seed: number, steps: number): Graph {
     }
   };
 
-  for (let i = 0; i < steps; i++) {
-    const x = pick(pool);
-    const made = pick([elementwise, elementwise, elementwise, structural, structural, reducing, contracting])(x);
-    if (sizeOf(made.shape) <= 200 && made.shape.length <= 6) pool.push(next() < 0.3 ? bounded(made) : made);
-  }
+  const extend = (count: number, kinds: readonly ((x: Node) => Node)[]): void => {
+    for (let i = 0; i < count; i++) {
+      const made = pick(kinds)(pick(pool));
+      if (sizeOf(made.shape) <= 200 && made.shape.length <= 6) pool.push(next() < 0.3 ? bounded(made) : made);
+    }
+  };
+
+  /** A loop over the rows of x and of whatever has as many, with a body of random operations, loops among them. */
+  const looping = (x: Node): Node => {
+    if (x.shape.length === 0 || depth > 1) return elementwise(x);
+    const [length] = x.shape;
+    const [closed, carried, rows] = [
+      Array.from({ length: below(3) }, () => pick(pool)),
+      Array.from({ length: below(4) }, () => pick(pool)),
+      [x, ...pool.filter((y) => y.shape[0] === length && next() < 0.2)],
+    ];
+    const constants = [indices, ...closed];
+    const outer = { pool, indices };
+    const stand = ({ shape, dtype }: Node, from = 0) => $.input('of a body', shape.slice(from), dtype);
+    const ofCarries = carried.map((y) => stand(y));
+    const body = [...constants.map((y) => stand(y)), ...ofCarries, ...rows.map((y) => stand(y, 1))];
+    [indices, ...pool] = body;
+    depth++;
+    extend(1 + below(8), [elementwise, elementwise, structural, reducing, contracting, looping]);
+    depth--;
+    const outputs = [
+      ...ofCarries.map((y) => (next() < 0.7 ? bounded(pick(alike(y))) : pick(alike(y)))),
+      ...Array.from({ length: 1 + below(3) }, () => pick(pool)),
+    ];
+    ({ pool, indices } = outer);
+    const loop = $.scan([...constants, ...carried, ...rows], {
+      body: { inputs: body, outputs },
+      length,
+      reverse: next() < 0.5,
+      constants: constants.length,
+      carries: carried.length,
+    });
+    const results = Array.from({ length: outputs.length + carried.length }, (_, i) => $.result(loop, i));
+    for (const y of results) if (sizeOf(y.shape) <= 200 && y.shape.length <= 6 && next() < 0.5) pool.push(y);
+    return pick(results);
+  };
+
+  extend(steps, [elementwise, elementwise, elementwise, structural, structural, reducing, contracting, looping]);
   return { inputs, outputs: [pool[pool.length - 1], ...Array.from({ length: 1 + below(4) }, () => pick(pool))] };
 }
