@@ -1,8 +1,9 @@
-// Seconds from a loss to a loaded program, by the length of the program: unrolled recurrences and elementwise chains, three sizes each.
+// Seconds from a loss to a loaded program, by the length of the program: unrolled recurrences, loops and elementwise chains, three sizes each.
 import { grad, jvp, valueAndGrad, vmap } from '../dist/graph/derive.js';
 import * as ops from '../dist/graph/ops.js';
 import { plan } from '../dist/graph/plan/plan.js';
 import { trace } from '../dist/graph/trace.js';
+import * as nn from '../dist/nn/lstm.js';
 import { withDevice } from './cases.js';
 
 const ROWS = 32;
@@ -41,6 +42,17 @@ function lstm(p, x) {
   }
   return ops.mean(ops.square(state));
 }
+/** The same with its steps in a loop. */
+function lstmLoop(p, x) {
+  let input = ops.transpose(x, [1, 0, 2]);
+  for (const layer of [0, 1]) {
+    const start = ops.broadcastTo(p.start, [ROWS, UNITS]);
+    const weights = { input: p[`x${layer}`], state: p[`h${layer}`], bias: p[`b${layer}`] };
+    const { states, last } = nn.lstm(input, weights, { h: start, c: start });
+    if (layer === 1) return ops.mean(ops.square(last.h));
+    input = states;
+  }
+}
 const lstmShapes = {
   start: [UNITS],
   ...Object.fromEntries(
@@ -69,6 +81,22 @@ const programs = [
     build: (length) =>
       trace(
         (p, v, x) => vmap((tangent) => jvp(grad((q) => lstm(q, x)))([p], [tangent])[1])(v),
+        specs(lstmShapes),
+        specs(lstmShapes, TANGENTS),
+        series(length),
+      ),
+  },
+  {
+    name: 'loss, two layers of LSTM cells in loops',
+    sizes: [500, 1000, 2000],
+    build: (length) => trace(lstmLoop, specs(lstmShapes), series(length)),
+  },
+  {
+    name: `${TANGENTS} HVPs, two layers of LSTM cells in loops`,
+    sizes: [500, 1000, 2000],
+    build: (length) =>
+      trace(
+        (p, v, x) => vmap((tangent) => jvp(grad((q) => lstmLoop(q, x)))([p], [tangent])[1])(v),
         specs(lstmShapes),
         specs(lstmShapes, TANGENTS),
         series(length),

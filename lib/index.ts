@@ -33,6 +33,7 @@ export type { Model } from './models/model.ts';
 export { type SortingMlpOptions, sortingMlp } from './models/sorting-mlp.ts';
 export { linear, linearParameters } from './nn/linear.ts';
 export { softmaxCrossEntropy, squaredLoss, type WeightedSum } from './nn/losses.ts';
+export { type LstmState, type LstmWeights, lstm, lstmCell, lstmParameters } from './nn/lstm.ts';
 export { accuracy } from './nn/metrics.ts';
 export type { Initialiser, ParameterSpec } from './nn/parameters.ts';
 export * as initialisers from './nn/parameters.ts';

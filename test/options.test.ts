@@ -98,6 +98,8 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
   'ops.sum': (options) => traced((x) => ops.sum(x, 0, options))(),
   'ops.mean': (options) => traced((x) => ops.mean(x, 0, options))(),
   'ops.max': (options) => traced((x) => ops.max(x, 0, options))(),
+  'ops.scan': (options) => traced((x) => ops.scan((c: zeroth.Tensor) => [c, null], x, x, options)[0])(),
+  'ops.linearRecurrence': (options) => traced((x) => ops.linearRecurrence(x, x, ops.sum(x, 0), options))(),
   'ops.logSumExp': (options) => traced((x) => ops.logSumExp(x, 0, options))(),
 };
 
@@ -134,6 +136,9 @@ describe('an unknown name among options is refused, with the known ones', () => 
         'forwardGradient',
         'inSpace',
         'loadSafetensors',
+        'lstm',
+        'lstmCell',
+        'lstmParameters',
         'meanOfQueries',
         'openSafetensors',
         'plain',

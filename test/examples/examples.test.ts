@@ -45,6 +45,17 @@ it('own-optimizer.js finds the minimum, and goes on to the same numbers from whe
   expect(Math.abs(y - 1)).toBeLessThan(0.1);
 });
 
+it('lstm.js learns over 2,000 steps in the memory of one', async () => {
+  const text = await run('lstm.js');
+  const [[arena, kept]] = numbers(text, /works in (\d+) bytes; .* would be (\d+)/g);
+  expect(kept).toBe(2000 * 128 * 8 * 2 * 4);
+  expect(arena).toBeLessThan(10 * (kept / 2000));
+  const rows = numbers(text, /step (\d+) +loss ([\d.]+) +accuracy ([\d.]+)/g);
+  expect(rows.map(([step]) => step)).toEqual([0, 50, 100, 150, 200, 250]);
+  expect(rows[0][2]).toBeLessThan(0.7);
+  expect(rows[5][2]).toBeGreaterThan(0.95);
+});
+
 it('edge.js shows the trace rise with the step size, and only the largest step reach its limit', async () => {
   const text = await run('edge.js');
   const rows = numbers(text, /η = ([\d.]+) +step +(\d+) .*of its limit ([\d.]+)/g);
@@ -122,7 +133,15 @@ it('classifier.js scores rows held out far above chance, and predicts with loade
 
 it('every example is tested here, is short, and says on top what one sees', () => {
   const names = readdirSync(folder).sort();
-  expect(names).toEqual(['catapult.js', 'classifier.js', 'edge.js', 'hessian.js', 'own-loss.js', 'own-optimizer.js']);
+  expect(names).toEqual([
+    'catapult.js',
+    'classifier.js',
+    'edge.js',
+    'hessian.js',
+    'lstm.js',
+    'own-loss.js',
+    'own-optimizer.js',
+  ]);
   for (const name of names) {
     const lines = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n');
     expect(lines.length, name).toBeLessThanOrEqual(50);
