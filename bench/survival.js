@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import { openPreset } from '../dist/cli/engine.js';
 import { makeOptimizer } from '../dist/cli/optimizer-options.js';
-import { optimizerNames, presetNames, presets } from '../dist/cli/presets.js';
+import { presetNames, presets, tunedNames } from '../dist/cli/presets.js';
 import { newSettings } from '../dist/cli/settings.js';
 import { train } from '../dist/train/train.js';
 import { median } from './cases.js';
@@ -26,7 +26,7 @@ for (const name of presetNames.filter((one) => wantedPreset === undefined || one
     console.log(`${name}: skipped, it needs --data`);
     continue;
   }
-  for (const optimizer of optimizerNames.filter((one) => wantedOptimizer === undefined || one === wantedOptimizer)) {
+  for (const optimizer of tunedNames.filter((one) => wantedOptimizer === undefined || one === wantedOptimizer)) {
     const { lr, steps, reaches } = presets[name].runs[optimizer];
     const data = presets[name].needsData ? values.data : undefined;
     const shares = [];

@@ -1,6 +1,17 @@
-/** The optimizers that the command line offers. */
-export const optimizerNames = ['zo-gd', 'zo-gdm', 'zo-adam', 'gd', 'gdm', 'adam'] as const;
-export type OptimizerName = (typeof optimizerNames)[number];
+import type { OptimizerName } from './optimizers.ts';
+
+/** The optimizers of which each preset has a step size that is known to hold (`bench/survival.js`). */
+export const tunedNames = [
+  'zo-gd',
+  'zo-gdm',
+  'zo-adam',
+  'gd',
+  'gdm',
+  'adam',
+] as const satisfies readonly OptimizerName[];
+export type TunedName = (typeof tunedNames)[number];
+
+export const isTuned = (name: OptimizerName): name is TunedName => (tunedNames as readonly string[]).includes(name);
 
 export const presetNames = ['sorting-small', 'sorting-mlp', 'cifar-small', 'cifar-mlp'] as const;
 export type PresetName = (typeof presetNames)[number];
@@ -23,7 +34,7 @@ interface Preset {
   readonly summary: string;
   /** Whether `--data` must name a folder. */
   readonly needsData: boolean;
-  readonly runs: Readonly<Record<OptimizerName, PresetRun>>;
+  readonly runs: Readonly<Record<TunedName, PresetRun>>;
 }
 
 const edge = (lr: number, steps: number): PresetRun => ({ lr, steps, reaches: 'edge' });
@@ -82,16 +93,3 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
 
 /** The seed of a run that names none: any other shows the same. */
 export const seedDefault = '1';
-
-export const smoothingDefault = 1e-3;
-export const betaDefault = 0.9;
-export const beta2Default = 0.999;
-
-/** Which options mean something to an optimizer; any other is refused, not ignored. */
-export function optimizerTakes(name: OptimizerName): { mu: boolean; beta: boolean; beta2: boolean } {
-  return {
-    mu: name.startsWith('zo-'),
-    beta: !(name === 'zo-gd' || name === 'gd'),
-    beta2: name.endsWith('adam'),
-  };
-}

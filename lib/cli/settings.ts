@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { usageError } from './exit-codes.ts';
-import { type OptimizerSettings, optimizerSettings } from './optimizer-options.ts';
+import { makeOptimizer, type OptimizerSettings, optimizerSettings } from './optimizer-options.ts';
+import type { OptimizerName, OptimizerOptions } from './optimizers.ts';
 import { learningRateText, type SchedulePiece } from './parse.ts';
-import { type OptimizerName, type PresetName, presets, seedDefault } from './presets.ts';
+import { isTuned, type PresetName, presets, seedDefault, tunedNames } from './presets.ts';
 
 /** Everything that decides a run; plain JSON, kept in the run's log (`meta.settings`) so that a resumed run needs no options. */
 export interface TrainSettings extends OptimizerSettings {
@@ -21,12 +22,9 @@ export interface TrainSettings extends OptimizerSettings {
 }
 
 /** `train`'s options as given; absent where they were not. */
-export interface TrainOptions {
+export interface TrainOptions extends Partial<OptimizerOptions> {
   readonly optimizer?: OptimizerName;
   readonly lr?: readonly SchedulePiece[];
-  readonly mu?: number;
-  readonly beta?: number;
-  readonly beta2?: number;
   readonly steps?: number;
   readonly seed?: string;
   readonly batch?: number | 'full';
@@ -46,12 +44,15 @@ export function newSettings(name: PresetName, options: TrainOptions): TrainSetti
     throw usageError(`${name} makes its own data: leave out --data.`);
   }
   const optimizer = options.optimizer ?? 'zo-gd';
-  const run = preset.runs[optimizer];
-  const lr = options.lr ?? [{ step: 0, lr: run.lr }];
+  const tuned = isTuned(optimizer) ? preset.runs[optimizer] : undefined;
+  const lr = options.lr ?? (tuned ? [{ step: 0, lr: tuned.lr }] : refuseUntuned(optimizer, name));
+  const chosen = optimizerSettings(optimizer, lr, options);
+  // What a number of its own refuses is refused before anything begins.
+  makeOptimizer(chosen);
   return {
     preset: name,
-    ...optimizerSettings(optimizer, lr, options),
-    steps: options.steps ?? run.steps,
+    ...chosen,
+    steps: options.steps ?? (tuned ?? preset.runs['zo-gd']).steps,
     seed: options.seed ?? seedDefault,
     batch: options.batch ?? 'full',
     ...(options.data !== undefined && { data: options.data }),
@@ -59,6 +60,12 @@ export function newSettings(name: PresetName, options: TrainOptions): TrainSetti
     ...(options.probes !== undefined && { probes: options.probes }),
     ...(options.threads !== undefined && { threads: options.threads }),
   };
+}
+
+function refuseUntuned(optimizer: OptimizerName, preset: PresetName): never {
+  throw usageError(
+    `No step size of ${optimizer} is known to hold for ${preset}: add --lr <η>. (Presets have one for ${tunedNames.join(', ')}.)`,
+  );
 }
 
 /** Options that a resumed run may change: none of them alters the steps that are already done. */

@@ -12,9 +12,9 @@ import { type EdgeOfStability, edgeOfStability } from '../stability/edge.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
 import { makeOptimizer, optimizerSettings } from './optimizer-options.ts';
+import type { OptimizerName } from './optimizers.ts';
 import { addBetaOption, optimizerOption } from './options.ts';
 import { integerWithin, numberWithin, STEP_SIZE } from './parse.ts';
-import type { OptimizerName } from './presets.ts';
 import { wrapped } from './wrap.ts';
 
 interface StabilityFlags {
@@ -31,6 +31,17 @@ interface StabilityFlags {
   readonly json?: boolean;
 }
 
+/** Those that the law is about, with an estimator whose moments are known. */
+export const lawfulNames = [
+  'zo-gd',
+  'zo-gdm',
+  'zo-adam',
+  'gd',
+  'gdm',
+  'adam',
+  'mezo',
+] as const satisfies readonly OptimizerName[];
+
 export function stabilityCommand(command: Command): Command {
   command
     .description('a calculator: which step sizes an optimizer can bear, from curvature')
@@ -41,7 +52,7 @@ export function stabilityCommand(command: Command): Command {
     .option('--spectrum <file>', 'its eigenvalues: a JSON array, or numbers apart by spaces, commas or lines')
     .option('--batch <b>', 'examples of a step, where that is not all of them', integerWithin(1))
     .option('--examples <n>', 'examples in all, beside --batch', integerWithin(1))
-    .addOption(optimizerOption())
+    .addOption(optimizerOption(lawfulNames))
     .option('--lr <η>', 'a step size to judge', numberWithin(STEP_SIZE));
   return addBetaOption(command)
     .option('--json', 'the result as JSON')

@@ -6,9 +6,10 @@ import type { EndEvent } from '../train/events.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, usageError } from './exit-codes.ts';
 import { quoted } from './invocation.ts';
+import { optimizerNames } from './optimizers.ts';
 import { addOptimizerOptions } from './options.ts';
 import { batchSize, integerWithin, monitorInterval, seed } from './parse.ts';
-import { optimizerNames, type PresetName, presetNames, presets, seedDefault } from './presets.ts';
+import { isTuned, type PresetName, presetNames, presets, seedDefault, tunedNames } from './presets.ts';
 import { type Progress, progress } from './progress.ts';
 import { loggedSettings } from './run-folder.ts';
 import type { RunRequest } from './session.ts';
@@ -64,11 +65,21 @@ Presets, and the step size and steps of each optimizer where --lr and --steps
 are not given (* stays below its edge: beyond it this net's weights run away):
 ${presetTable()}
 
+The other optimizers need --lr:
+  ${optimizerNames.filter((name) => !isTuned(name)).join(', ')}
+An optimizer is an estimate times a rule: all zo-… but zo-svrg, and mezo, take
+any --estimator; those and spsa the mean of several --queries. Of the edge of
+clipped estimates, of signs and weight decay, nothing is claimed.
+
 Examples:
   $ zeroth train sorting-small
   $ zeroth train sorting-small --lr 0.03 --seed 7 --out runs/calm
   the control, what the same step size does without noise:
   $ zeroth train sorting-small --optimizer gd --lr 0.05 --steps 30000
+  other rules and estimates, by the names of the library:
+  $ zeroth train sorting-small --optimizer zo-lion --lr 1e-4 --queries 4
+  $ zeroth train sorting-small --optimizer zo-gdm --estimator sphere-two-point
+  $ zeroth train sorting-small --optimizer spsa --lr 0.02 --clip-norm 5
   raise the step size in mid-run:
   $ zeroth train sorting-small --lr 0:0.04,20000:0.05
   $ zeroth train cifar-small --data cifar-10-batches-bin
@@ -83,7 +94,7 @@ function presetTable(): string {
   return presetNames
     .map((name) => {
       const { summary, runs } = presets[name];
-      const defaults = optimizerNames.map((optimizer) => {
+      const defaults = tunedNames.map((optimizer) => {
         const { lr, steps, reaches } = runs[optimizer];
         return `${optimizer} ${lr}/${steps}${reaches === 'below' ? '*' : ''}`;
       });

@@ -41,12 +41,13 @@ describe('zeroth train', () => {
     });
     expect(session.requests[0].settings).not.toHaveProperty('beta');
     expect(session.requests[0].settings).not.toHaveProperty('probes');
+    expect(session.requests[0].settings).not.toHaveProperty('clipNorm');
     expect(stdout.text).toContain(`zeroth report ${out}`);
   });
 
   it('passes every option on', async () => {
     const { session } = await zeroth(
-      `train cifar-mlp --data some/folder --optimizer zo-adam --lr 0:0.001,500:0.002 --mu 0.01 --beta 0.8 --beta2 0.99 --steps 700 --seed 18446744073709551615 --batch 32 --monitor-every off --probes 8 --threads 1 --out ${fresh()}`.split(
+      `train cifar-mlp --data some/folder --optimizer zo-adam --lr 0:0.001,500:0.002 --mu 0.01 --beta 0.8 --beta2 0.99 --estimator one-sided --queries 3 --clip-norm 7 --steps 700 --seed 18446744073709551615 --batch 32 --monitor-every off --probes 8 --threads 1 --out ${fresh()}`.split(
         ' ',
       ),
     );
@@ -60,6 +61,9 @@ describe('zeroth train', () => {
       mu: 0.01,
       beta: 0.8,
       beta2: 0.99,
+      estimator: 'one-sided',
+      queries: 3,
+      clipNorm: 7,
       steps: 700,
       seed: '18446744073709551615',
       batch: 32,
@@ -152,6 +156,20 @@ describe('zeroth train', () => {
     expect(other.stderr.text).toContain('--lr 0:0.03,5:0.04 contradicts the run, which began with 0.03');
     const every = await zeroth(['train', 'sorting-mlp', '--monitor-every', '3', '--out', out, '--resume']);
     expect(every.stderr.text).toContain('--monitor-every 3 contradicts');
+    for (const [option, value, was] of [
+      ['--queries', '2', '1'],
+      ['--estimator', 'one-sided', 'gaussian-two-point'],
+      ['--clip-norm', '1', 'none'],
+      ['--weight-decay', '0', 'none'],
+    ]) {
+      const said = await zeroth(['train', 'sorting-mlp', option, value, '--out', out, '--resume']);
+      expect([said.code, said.stderr.text]).toEqual([
+        2,
+        expect.stringContaining(`${option} ${value} contradicts the run, which began with ${was}`),
+      ]);
+    }
+    const same = await zeroth(['train', 'sorting-mlp', '--queries', '1', '--mu', '0.001', '--out', out, '--resume']);
+    expect(same.code).toBe(0);
     const preset = await zeroth(['train', 'cifar-mlp', '--data', 'x', '--out', out, '--resume']);
     expect(preset.stderr.text).toContain('trains sorting-mlp, not cifar-mlp');
   });
@@ -171,6 +189,35 @@ describe('zeroth train', () => {
     [['train', 'sorting-mlp', '--optimizer', 'sgd'], /zo-gd, zo-gdm, zo-adam, gd, gdm, adam/],
     [['train', 'sorting-mlp', '--optimizer', 'gd', '--mu', '0.1'], /--mu means nothing to gd/],
     [['train', 'sorting-mlp', '--beta2', '0.1'], /--beta2 means nothing to zo-gd/],
+    [['train', 'sorting-mlp', '--optimizer', 'gd', '--queries', '2'], /--queries means nothing to gd/],
+    [['train', 'sorting-mlp', '--optimizer', 'adam', '--estimator', 'one-sided'], /--estimator means nothing to adam/],
+    [
+      ['train', 'sorting-mlp', '--optimizer', 'spsa', '--lr', '1', '--estimator', 'one-sided'],
+      /--estimator means nothing to spsa/,
+    ],
+    [['train', 'sorting-mlp', '--optimizer', 'zo-svrg', '--lr', '1', '--beta', '0'], /--beta means nothing to zo-svrg/],
+    [['train', 'sorting-mlp', '--snapshot-every', '3'], /--snapshot-every means nothing to zo-gd/],
+    [
+      ['train', 'sorting-mlp', '--optimizer', 'zo-adam', '--weight-decay', '0.1'],
+      /--weight-decay means nothing to zo-adam/,
+    ],
+    [
+      ['train', 'sorting-mlp', '--estimator', 'forward-gradient', '--mu', '0.1'],
+      /--mu means nothing to forward-gradient/,
+    ],
+    [
+      ['train', 'sorting-mlp', '--optimizer', 'zo-lion'],
+      /ERR_ZEROTH_USAGE: No step size of zo-lion is known to hold for sorting-mlp: add --lr/,
+    ],
+    [
+      ['train', 'sorting-mlp', '--estimator', 'sphere'],
+      /gaussian-two-point, rademacher-two-point, sphere-two-point, one-sided, forward-gradient/,
+    ],
+    [['train', 'sorting-mlp', '--queries', '0'], /--queries/],
+    [['train', 'sorting-mlp', '--queries', '32769'], /from 1 to 32768/],
+    [['train', 'sorting-mlp', '--clip-norm', '0'], /--clip-norm/],
+    [['train', 'sorting-mlp', '--clip-norm', '1e-60'], /ERR_ZEROTH_ARGUMENT: limit: expected/],
+    [['stability', '--trace', '1', '--lambda-max', '1', '--optimizer', 'zo-lion'], /Allowed choices are zo-gd/],
     [['train', 'sorting-mlp', '--lr', '-1'], /--lr/],
     [['train', 'sorting-mlp', '--mu', '0'], /--mu/],
     [['train', 'sorting-mlp', '--steps', '1.5'], /--steps/],
