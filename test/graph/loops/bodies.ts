@@ -116,6 +116,22 @@ export const loopCases: readonly LoopCase[] = [
       flat(loop(([s], [row]) => [[t.tanh(t.matmul(s, w).add(row))], [t.mul(s, row)]], [h], [x], { length: 1 })),
   },
   {
+    name: 'next carries that are read from the old ones in another order',
+    specs: [v(2, 2), v(2, 2), v(2, 2), v(3, 2, 2)],
+    f: (loop) => (w, a, b, x) =>
+      flat(
+        loop(
+          ([p, q, r], [row]) => [
+            [t.matmul(p, w), t.mul(q.transpose([1, 0]), row), t.mul(r, r.reshape([4]).slice([1], [3]))],
+            [p],
+          ],
+          [a, b, t.mul(a, b)],
+          [x],
+          { length: 3 },
+        ),
+      ),
+  },
+  {
     name: 'a carry that reaches another one only after some steps',
     specs: [v(2), v(2), v(4, 2)],
     f: (loop) => (a, b, x) =>
