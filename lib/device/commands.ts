@@ -1,7 +1,7 @@
 import type { Direction, Distribution } from '../random/direction.ts';
 import { type Space, thresholdOf } from '../random/space.ts';
 
-/** Numbers of native/engine/decode.cpp. */
+/** Numbers of native/engine/decode.cpp, which reads words; values.cpp reads values. */
 const COMMAND = {
   pass: 1,
   call: 2,
@@ -115,9 +115,13 @@ interface LinearCombinations {
 /**
  * Commands for the device, run in order by one submission: the narrow boundary between the languages. Offsets into buffers are in bytes, and
  * multiples of the size of the elements that are there; counts are of elements.
+ *
+ * `#words` say what is done to what, and `#values` with which numbers: seeds and streams, coefficients, weights, rates, rows. Lists of the
+ * same words are the same job to the device, which decodes and checks it once.
  */
 export class CommandList {
   #words: number[] = [0];
+  #values: number[] = [];
   /** Numbers of the spaces that were given, from 1. */
   readonly #spaces = new Map<Space, number>();
 
@@ -134,22 +138,16 @@ export class CommandList {
       this.#words.push(UPDATE_KIND[op.kind], op.terms.length);
       for (const { direction, coefficient, slot } of op.terms) {
         this.#direction(direction);
-        this.#words.push(coefficient, slotOrNone(slot));
+        this.#words.push(slotOrNone(slot));
+        this.#values.push(coefficient);
       }
-      this.#words.push(op.dense?.id ?? 0, op.denseCoefficient ?? 0);
-      this.#words.push(
-        op.lr ?? 0,
-        op.beta1 ?? 0,
-        op.beta2 ?? 0,
-        op.epsilon ?? 0,
-        op.t ?? 0,
-        (op.to ?? op.m)?.id ?? 0,
-        op.v?.id ?? 0,
-      );
+      this.#words.push(op.dense?.id ?? 0, (op.to ?? op.m)?.id ?? 0, op.v?.id ?? 0);
+      this.#values.push(op.denseCoefficient ?? 0, op.lr ?? 0, op.beta1 ?? 0, op.beta2 ?? 0, op.epsilon ?? 0, op.t ?? 0);
       if (op.traced) {
         const { programs, states, scalars } = op.traced;
         for (const handles of [programs, states]) this.#words.push(handles.length, ...handles.map(({ id }) => id));
-        this.#words.push(scalars.length, ...scalars);
+        this.#words.push(scalars.length);
+        this.#values.push(...scalars);
       }
     }
     return this;
@@ -172,7 +170,7 @@ export class CommandList {
       this.#words.push(OUTPUT_MODE[output.mode]);
       if (output.mode === 'addToSlot') this.#words.push(output.slot);
       else this.#words.push(output.buffer.id, output.byteOffset, output.rowLength, output.byteStride);
-      this.#words.push(output.weight);
+      this.#values.push(output.weight);
     }
     return this;
   }
@@ -187,14 +185,15 @@ export class CommandList {
     this.#declare(direction);
     this.#words.push(COMMAND.fill, to.id, byteOffset);
     this.#direction(direction);
-    this.#words.push(first, count, scale);
+    this.#words.push(first, count);
+    this.#values.push(scale);
     return this;
   }
 
   /** Row i of `to` becomes row rows[i] of `from`. */
   gatherRows(from: BufferHandle, to: BufferHandle, rowBytes: number, rows: Uint32Array): this {
     this.#words.push(COMMAND.gatherRows, from.id, to.id, rowBytes, rows.length);
-    for (const row of rows) this.#words.push(row);
+    for (const row of rows) this.#values.push(row);
     return this;
   }
 
@@ -212,8 +211,12 @@ export class CommandList {
     divisorSlot?: number,
   ): this {
     this.#words.push(COMMAND.combine, out, terms.length);
-    for (const { weight, slot } of terms) this.#words.push(weight, slot);
-    this.#words.push(divisor, slotOrNone(divisorSlot));
+    for (const { weight, slot } of terms) {
+      this.#words.push(slot);
+      this.#values.push(weight);
+    }
+    this.#words.push(slotOrNone(divisorSlot));
+    this.#values.push(divisor);
     return this;
   }
 
@@ -223,8 +226,10 @@ export class CommandList {
     this.#vectors(of);
     this.#vectors(outputs.map(({ to }) => to));
     for (const { coefficients } of outputs) {
-      for (const { factor, slot, inverseRoot } of coefficients)
-        this.#words.push(factor, slotOrNone(slot), inverseRoot ? 1 : 0);
+      for (const { factor, slot, inverseRoot } of coefficients) {
+        this.#words.push(slotOrNone(slot), inverseRoot ? 1 : 0);
+        this.#values.push(factor);
+      }
     }
     this.#words.push(factor?.buffer.id ?? 0, factor?.byteOffset ?? 0);
     this.#vectors(others);
@@ -238,8 +243,8 @@ export class CommandList {
     return this.#words[0] - count;
   }
 
-  encode(): Float64Array {
-    return new Float64Array(this.#words);
+  encode(): { words: Float64Array; values: Float64Array } {
+    return { words: new Float64Array(this.#words), values: new Float64Array(this.#values) };
   }
 
   #vectors(vectors: readonly (DeviceVector | null)[]): void {
@@ -249,8 +254,8 @@ export class CommandList {
 
   #direction({ distribution, seed, stream, space }: Direction): void {
     this.#words.push(DISTRIBUTION[distribution] + (space ? 4 * (this.#spaces.get(space) ?? 0) : 0));
-    this.#word64(seed);
-    this.#word64(stream);
+    word64(this.#values, seed);
+    word64(this.#values, stream);
   }
 
   /** Says what the space of a direction is, before the command that has the first direction in it. */
@@ -260,15 +265,15 @@ export class CommandList {
     this.#words.push(COMMAND.space, space.segments.length);
     for (const { offset, count, scale, mask } of space.segments) {
       this.#words.push(offset, count, scale, mask ? 1 : 0, mask ? thresholdOf(mask) : 0);
-      this.#word64(mask?.seed ?? 0n);
-      this.#word64(mask?.stream ?? 0n);
+      word64(this.#words, mask?.seed ?? 0n);
+      word64(this.#words, mask?.stream ?? 0n);
     }
   }
+}
 
-  #word64(value: bigint): void {
-    WORDS.setBigUint64(0, value, true);
-    this.#words.push(WORDS.getUint32(0, true), WORDS.getUint32(4, true));
-  }
+function word64(to: number[], value: bigint): void {
+  WORDS.setBigUint64(0, value, true);
+  to.push(WORDS.getUint32(0, true), WORDS.getUint32(4, true));
 }
 
 /** As jobs write a slot that may be absent. */

@@ -168,7 +168,10 @@ export class Device implements AsyncDisposable {
   async submit(commands: CommandList, signal?: AbortSignal): Promise<Float64Array> {
     const job = this.#jobs++ >>> 0;
     const onAbort = () => this.#native?.abort(job);
-    const result = this.native((native) => native.submit(commands.encode(), job, signal?.aborted ?? false));
+    const result = this.native((native) => {
+      const { words, values } = commands.encode();
+      return native.submit(words, values, job, signal?.aborted ?? false);
+    });
     if (!signal) return result;
     signal.addEventListener('abort', onAbort, { once: true });
     try {

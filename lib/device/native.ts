@@ -50,7 +50,8 @@ export interface NativeDevice {
   release(id: number): void;
   load(program: Uint8Array, threads: number): Promise<{ id: number; arenaBytes: number }>;
   unload(id: number): void;
-  submit(commands: Float64Array, job: number, aborted: boolean): Promise<Float64Array>;
+  /** `words` say what the job does, `values` with which numbers; of words that it had lately it knows the job. */
+  submit(words: Float64Array, values: Float64Array, job: number, aborted: boolean): Promise<Float64Array>;
   abort(job: number): void;
   /** Copies `data` at once, or, where it is `lent`, on the worker's thread; hands off until then. */
   write(id: number, byteOffset: number, data: ArrayBufferView, lent: boolean): Promise<void>;

@@ -14,8 +14,8 @@
 #include <string>
 #include <unordered_map>
 
-#include "addon/holdings.h"
 #include "backend.h"
+#include "engine/holdings.h"
 #include "thread/worker.h"
 
 namespace zeroth::addon {

@@ -1,11 +1,12 @@
 // Jobs on a device.
 #include <algorithm>
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "addon/device.h"
 #include "addon/guarded.h"
-#include "engine/decode.h"
 #include "engine/run.h"
 
 namespace zeroth::addon {
@@ -21,28 +22,39 @@ napi_value slotsToArray(napi_env env, const std::vector<double>& slots) {
   return array;
 }
 
+struct Numbers {
+  const double* data;
+  size_t length;
+};
+
+Numbers numbersArgument(const Napi::CallbackInfo& info, size_t i, const char* name) {
+  const Array array = arrayArgument(info, i, name);
+  if (array.type != napi_float64_array) {
+    throw codedError(info.Env(), "ERR_ZEROTH_ARGUMENT", std::string(name) + ": expected a Float64Array");
+  }
+  return {static_cast<const double*>(array.data), array.bytes / sizeof(double)};
+}
+
 }  // namespace
 
 Napi::Value Device::submit(const Napi::CallbackInfo& info) {
-  const Array words = arrayArgument(info, 0, "commands");
-  if (words.type != napi_float64_array) {
-    throw codedError(env_, "ERR_ZEROTH_ARGUMENT", "commands: expected a Float64Array");
-  }
-  const uint32_t number = idArgument(info, 1, "job");
+  const Numbers words = numbersArgument(info, 0, "words");
+  const Numbers given = numbersArgument(info, 1, "values");
+  const uint32_t number = idArgument(info, 2, "job");
   // A signal that has fired already: said here, since the worker may be quicker than a call of abort().
-  const bool abortedBefore = info.Length() > 2 && info[2].ToBoolean().Value();
+  const bool abortedBefore = info.Length() > 3 && info[3].ToBoolean().Value();
   checkOpen();
   return guarded(env_, [&] {
-    const Registry registry{[this](uint32_t id) { return core_->held.buffer(id); },
-                            [this](uint32_t id) { return core_->held.program(id); }, core_->backend().traits().lanes};
-    auto job = std::make_shared<Job>(
-        decodeJob(static_cast<const double*>(words.data), words.bytes / sizeof(double), registry));
+    // The buffers and programs of the job are held from now on, whoever releases them before its turn.
+    std::shared_ptr<Job> job = core_->held.job(words.data, words.length, core_->backend().traits().lanes);
+    std::vector<double> values(given.data, given.data + given.length);
     auto aborted = std::make_shared<std::atomic<bool>>(abortedBefore);
     {
       std::lock_guard<std::mutex> lock(core_->mutex);
       core_->running[number] = aborted;
     }
-    return enqueue([core = core_.get(), job, aborted, number](Completion& completion) {
+    return enqueue([core = core_.get(), job = std::move(job), values = std::move(values), aborted,
+                    number](Completion& completion) {
       std::vector<double> slots;
       struct Unregister {
         Core& core;
@@ -52,7 +64,7 @@ Napi::Value Device::submit(const Napi::CallbackInfo& info) {
           core.running.erase(number);
         }
       } const unregister{*core, number};
-      if (!runJob(core->backend(), *job, *aborted, slots)) {
+      if (!runJob(core->backend(), *job, values, *aborted, slots)) {
         completion.errorCode = "ERR_ZEROTH_ABORTED";
         completion.errorMessage = "The operation was aborted.";
         return;

@@ -1,10 +1,12 @@
 #include "engine/decode.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "engine/bindings.h"
 #include "engine/reader.h"
+#include "engine/values.h"
 
 namespace zeroth {
 namespace {
@@ -45,9 +47,6 @@ Call readCall(Reader& reader, size_t slots) {
       binding.rowLength = reader.integer("row length");
       binding.byteStride = reader.bytes("row stride");
     }
-    // Buffers hold f32, slots f64.
-    const bool slot = binding.mode == OutputBinding::Mode::addToSlot;
-    binding.weight = slot ? reader.finite("weight") : static_cast<double>(reader.finiteFloat("weight"));
     command.outputs.push_back(std::move(binding));
   }
   checkBindings(command);
@@ -70,10 +69,9 @@ FillCommand readFill(Reader& reader) {
   FillCommand command;
   command.to = reader.buffer();
   command.byteOffset = reader.bytes("offset");
-  command.direction = reader.direction(command.space);
+  command.direction.distribution = reader.direction(command.space);
   command.first = reader.integer("first element");
   command.count = reader.integer("count");
-  command.scale = reader.finiteFloat("scale");
   checkVector(*command.to, command.byteOffset, command.count, "fill");
   return command;
 }
@@ -83,15 +81,10 @@ GatherRowsCommand readGatherRows(Reader& reader) {
   command.from = reader.buffer();
   command.to = reader.buffer();
   command.rowBytes = reader.integer("row bytes");
-  const size_t rows = reader.count("rows");
+  command.count = reader.integer("rows");
   if (command.rowBytes == 0) throw CommandError("job: rows of no bytes");
   if (command.from == command.to) throw CommandError("job: rows gathered from the buffer that they go to");
-  checkExtent(*command.to, 0, rows, command.rowBytes, "gathered rows");
-  command.rows.reserve(rows);
-  for (size_t i = 0; i < rows; ++i) {
-    command.rows.push_back(reader.word("row"));
-    checkExtent(*command.from, command.rows.back(), 1, command.rowBytes, "row");
-  }
+  checkExtent(*command.to, 0, command.count, command.rowBytes, "gathered rows");
   return command;
 }
 
@@ -110,11 +103,7 @@ CombineCommand readCombine(Reader& reader, size_t slots) {
   CombineCommand command;
   command.out = reader.slot("a slot", slots);
   const size_t terms = reader.count("terms");
-  for (size_t i = 0; i < terms; ++i) {
-    const double weight = reader.finite("weight");
-    command.terms.push_back({weight, reader.slot("a slot", slots)});
-  }
-  command.divisor = reader.finite("divisor");
+  for (size_t i = 0; i < terms; ++i) command.terms.push_back({0, reader.slot("a slot", slots)});
   command.divisorSlot = reader.slotOrNone(slots);
   return command;
 }
@@ -176,7 +165,11 @@ Job decodeJob(const double* words, size_t length, const Registry& registry) {
         throw CommandError("job: unknown command");
     }
   }
+  job.values = countValues(job);
   job.spaces = reader.takeSpaces();
+  job.names = reader.takeNames();
+  std::sort(job.names.begin(), job.names.end());
+  job.names.erase(std::unique(job.names.begin(), job.names.end()), job.names.end());
   return job;
 }
 

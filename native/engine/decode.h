@@ -15,8 +15,8 @@ struct Registry {
   size_t lanes;
 };
 
-// Decodes and checks every command, with all that it binds; throws CommandError, and then nothing of the job has run.
-// Buffers are held by the job, so a later release cannot pull them away.
+// Decodes and checks every command, with all that it binds; throws CommandError. Buffers are held by the job, so a
+// later release cannot pull them away.
 Job decodeJob(const double* words, size_t length, const Registry& registry);
 
 }  // namespace zeroth

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/reader.h"
+#include "engine/values.h"
 
 namespace zeroth {
 namespace {
@@ -57,11 +58,10 @@ LinearCommand readLinear(Reader& reader, size_t slots) {
   if (op.inputs.empty() || op.outputs.empty()) throw CommandError("job: a combination without vectors");
   for (size_t output = 0; output < op.outputs.size(); ++output) {
     for (size_t input = 0; input < op.inputs.size(); ++input) {
-      const double coefficient = reader.finite("coefficient");
       const auto slot = reader.slotOrNone(slots);
       const bool inverseRoot = reader.integer("inverse root", 1) == 1;
-      if (slot) command.fed.push_back({op.coefficients.size(), *slot, coefficient, inverseRoot});
-      op.coefficients.push_back(coefficient);
+      if (slot) command.fed.push_back({op.coefficients.size(), *slot, 0, inverseRoot});
+      op.coefficients.push_back(0);
     }
   }
   op.factor = readVector(reader, reader.bufferOrNull(), op.count);
@@ -73,22 +73,23 @@ LinearCommand readLinear(Reader& reader, size_t slots) {
   return command;
 }
 
-void run(Backend& backend, const LinearCommand& command, std::vector<double>& slots) {
-  std::vector<double> products;
-  if (command.fed.empty()) {
-    products = backend.linear(command.op);
-  } else {
-    LinearOp op = command.op;
-    for (const FedFactor& fed : command.fed) {
-      const double value = slots[fed.slot];
-      double& coefficient = op.coefficients[fed.coefficient];
-      if (!fed.inverseRoot)
-        coefficient = fed.factor * value;
-      else
-        coefficient = value == 0 ? 0 : fed.factor / std::sqrt(value);
-    }
-    products = backend.linear(op);
+size_t countValues(const LinearCommand& command) { return command.op.coefficients.size(); }
+
+void setValues(LinearCommand& command, Values& values) {
+  for (double& coefficient : command.op.coefficients) coefficient = values.finite("coefficient");
+  for (FedFactor& fed : command.fed) fed.factor = command.op.coefficients[fed.coefficient];
+}
+
+void run(Backend& backend, LinearCommand& command, std::vector<double>& slots) {
+  for (const FedFactor& fed : command.fed) {
+    const double value = slots[fed.slot];
+    double& coefficient = command.op.coefficients[fed.coefficient];
+    if (!fed.inverseRoot)
+      coefficient = fed.factor * value;
+    else
+      coefficient = value == 0 ? 0 : fed.factor / std::sqrt(value);
   }
+  const std::vector<double> products = backend.linear(command.op);
   for (size_t i = 0; i < products.size(); ++i) slots[command.slot + i] += products[i];
 }
 

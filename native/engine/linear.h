@@ -8,6 +8,7 @@
 namespace zeroth {
 
 class Reader;
+class Values;
 
 // A coefficient that is known once the job has come to it: factor · slots[slot], or factor / √slots[slot], which makes
 // unit vectors; of a vector of zeros, whose square is 0, it makes one of zeros.
@@ -19,13 +20,16 @@ struct FedFactor {
 };
 
 struct LinearCommand {
-  LinearOp op;
+  LinearOp op;  // its coefficients: values
   std::vector<FedFactor> fed;
   uint32_t slot;  // the scalar products are added to the slots from here on
 };
 
 LinearCommand readLinear(Reader& reader, size_t slots);
 
-void run(Backend& backend, const LinearCommand& command, std::vector<double>& slots);
+size_t countValues(const LinearCommand& command);
+void setValues(LinearCommand& command, Values& values);
+
+void run(Backend& backend, LinearCommand& command, std::vector<double>& slots);
 
 }  // namespace zeroth

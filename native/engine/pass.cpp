@@ -6,12 +6,13 @@
 #include <variant>
 
 #include "engine/reader.h"
+#include "engine/values.h"
 
 namespace zeroth {
 namespace {
 
-double decay(Reader& reader, const char* what) {
-  const double beta = reader.finite(what);
+double decay(Values& values, const char* what) {
+  const double beta = values.finite(what);
   // The arithmetic is in f32, where what is close to 1 is 1.
   if (beta < 0 || static_cast<float>(beta) >= 1) {
     throw CommandError(std::string("job: ") + what + ": expected 0 ≤ β < 1 in f32, received " + show(beta));
@@ -38,10 +39,10 @@ bool isScalable(const Term& term) {
 
 [[noreturn]] void refuseTraced(const char* what) { throw CommandError(std::string("job: a traced update: ") + what); }
 
-// Whether a program is an update of such states by such scalars.
-void checkTraced(const Program& program, const PassOp& op) {
+// Whether a program is an update of such states by so many scalars.
+void checkTraced(const Program& program, const PassOp& op, uint64_t scalars) {
   const size_t vectors = 2 + op.states.size();
-  if (program.inputs.size() != vectors + op.scalars.size())
+  if (program.inputs.size() < vectors || program.inputs.size() - vectors != scalars)
     refuseTraced("its program has other inputs than it is given");
   const uint64_t piece = program.inputs[0].count;
   if (piece == 0) refuseTraced("its program takes no elements");
@@ -67,46 +68,32 @@ void readTraced(Reader& reader, PassOp& op, size_t lanes) {
   for (ExecutableRef& program : op.programs) program = reader.program();
   op.states.resize(reader.count("states"));
   for (BufferRef& state : op.states) state = reader.buffer();
-  op.scalars.resize(reader.count("scalars"));
-  for (float& scalar : op.scalars) scalar = reader.finiteFloat("scalar of an update");
+  const uint64_t scalars = reader.integer("scalars");
 
   if (op.programs.size() != lanes) refuseTraced("expected a program for each lane of the device");
   for (size_t i = 0; i < lanes; ++i) {
     for (size_t j = 0; j < i; ++j) {
       if (op.programs[i] == op.programs[j]) refuseTraced("one program for two lanes, which run at the same time");
     }
-    checkTraced(op.programs[i]->program(), op);
+    checkTraced(op.programs[i]->program(), op, scalars);
   }
+  op.scalars.resize(scalars);  // of which the programs have as many
 }
 
-// Everything that a backend could refuse is refused here: a pass that fails half-way through a job would leave the
-// parameters in a state that the caller does not know of.
+// Everything that a backend could refuse is refused here and with the values: a pass that fails half-way through a job
+// would leave the parameters in a state that the caller does not know of.
 PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t count, size_t slots) {
   PassOp op;
   op.kind = static_cast<PassOp::Kind>(reader.integer("update kind", 6));
   const size_t terms = reader.count("terms");
   op.terms.reserve(terms);
   for (size_t i = 0; i < terms; ++i) {
-    const Space* space = nullptr;
-    const Direction direction = reader.direction(space);
-    const float coefficient = reader.finiteFloat("coefficient");
-    const double factor = reader.last();
-    op.terms.push_back({direction, coefficient, space});
-    if (!isScalable(op.terms.back())) {
-      throw CommandError(
-          "job: coefficient: expected a number that stays in the range of f32 when it is scaled, received " +
-          show(factor));
-    }
-    if (const auto slot = reader.slotOrNone(slots)) op.fed.push_back({i, *slot, factor});
+    Term term{};
+    term.direction.distribution = reader.direction(term.space);
+    op.terms.push_back(term);
+    if (const auto slot = reader.slotOrNone(slots)) op.fed.push_back({i, *slot, 0});
   }
   op.dense = reader.bufferOrNull();
-  op.denseCoefficient = reader.finiteFloat("dense coefficient");
-  op.lr = reader.finiteFloat("lr");
-  op.beta1 = decay(reader, "beta1");
-  op.beta2 = decay(reader, "beta2");
-  op.epsilon = reader.finiteFloat("epsilon");
-  if (op.epsilon < 0) throw CommandError("job: epsilon: expected at least 0, received " + show(op.epsilon));
-  op.t = static_cast<int64_t>(reader.integer("t"));
   const bool places = op.kind == PassOp::Kind::keep || op.kind == PassOp::Kind::resume;
   (places ? op.to : op.m) = reader.bufferOrNull();
   op.v = reader.bufferOrNull();
@@ -123,7 +110,6 @@ PassOp readPassOp(Reader& reader, const Buffer& in, const Buffer& out, size_t co
   if (places && (!op.to || !op.terms.empty() || op.dense || op.v)) {
     throw CommandError("job: to keep values, or to go on from kept ones, takes a buffer and nothing else");
   }
-  if (op.kind == PassOp::Kind::adam) checkAdam(op);
   const auto among = [](const BufferRef& one, std::initializer_list<const Buffer*> others) {
     for (const Buffer* other : others) {
       if (one && one.get() == other) return true;
@@ -171,6 +157,49 @@ void checkResumed(const PassCommand& command) {
   }
 }
 
+size_t countValues(const PassOp& op) {
+  constexpr size_t ofTerm = Values::kOfDirection + 1, ofRule = 6;
+  return op.terms.size() * ofTerm + ofRule + op.scalars.size();
+}
+
+void setValues(PassOp& op, Values& values) {
+  auto fed = op.fed.begin();
+  for (size_t i = 0; i < op.terms.size(); ++i) {
+    Term& term = op.terms[i];
+    values.direction(term.direction);
+    term.coefficient = values.finiteFloat("coefficient");
+    const double factor = values.last();
+    if (!isScalable(term)) {
+      throw CommandError(
+          "job: coefficient: expected a number that stays in the range of f32 when it is scaled, received " +
+          show(factor));
+    }
+    if (fed != op.fed.end() && fed->term == i) fed++->factor = factor;
+  }
+  op.denseCoefficient = values.finiteFloat("dense coefficient");
+  op.lr = values.finiteFloat("lr");
+  op.beta1 = decay(values, "beta1");
+  op.beta2 = decay(values, "beta2");
+  op.epsilon = values.finiteFloat("epsilon");
+  if (op.epsilon < 0) throw CommandError("job: epsilon: expected at least 0, received " + show(op.epsilon));
+  op.t = static_cast<int64_t>(values.integer("t"));
+  if (op.kind == PassOp::Kind::adam) checkAdam(op);
+  for (float& scalar : op.scalars) scalar = values.finiteFloat("scalar of an update");
+}
+
+// False where a slot gives no number of f32.
+bool feed(std::vector<PassOp>& ops, const std::vector<double>& slots) {
+  for (PassOp& op : ops) {
+    for (const FedCoefficient& fed : op.fed) {
+      const double coefficient = fed.factor * slots[fed.slot];
+      if (!(std::abs(coefficient) <= static_cast<double>(std::numeric_limits<float>::max()))) return false;
+      op.terms[fed.term].coefficient = static_cast<float>(coefficient);
+      if (!isScalable(op.terms[fed.term])) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 PassCommand readPass(Reader& reader, size_t slots) {
@@ -190,31 +219,19 @@ PassCommand readPass(Reader& reader, size_t slots) {
   return command;
 }
 
-namespace {
-
-// False where a slot gives no number of f32.
-bool feed(std::vector<PassOp>& ops, const std::vector<double>& slots) {
-  for (PassOp& op : ops) {
-    for (const FedCoefficient& fed : op.fed) {
-      const double coefficient = fed.factor * slots[fed.slot];
-      if (!(std::abs(coefficient) <= static_cast<double>(std::numeric_limits<float>::max()))) return false;
-      op.terms[fed.term].coefficient = static_cast<float>(coefficient);
-      if (!isScalable(op.terms[fed.term])) return false;
-    }
-  }
-  return true;
+size_t countValues(const PassCommand& command) {
+  size_t count = 0;
+  for (const PassOp& op : command.ops) count += countValues(op);
+  return count;
 }
 
-}  // namespace
+void setValues(PassCommand& command, Values& values) {
+  for (PassOp& op : command.ops) setValues(op, values);
+}
 
-bool run(Backend& backend, const PassCommand& command, const std::vector<double>& slots) {
-  if (!command.fed) {
-    backend.pass(*command.in, *command.out, command.count, command.ops);
-    return true;
-  }
-  std::vector<PassOp> ops = command.ops;
-  if (!feed(ops, slots)) return false;
-  backend.pass(*command.in, *command.out, command.count, ops);
+bool run(Backend& backend, PassCommand& command, const std::vector<double>& slots) {
+  if (!feed(command.ops, slots)) return false;
+  backend.pass(*command.in, *command.out, command.count, command.ops);
   return true;
 }
 

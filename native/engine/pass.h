@@ -8,7 +8,9 @@
 namespace zeroth {
 
 class Reader;
+class Values;
 
+// Its values are those of its ops: what a term is of and by, and whatever is a number in an op.
 struct PassCommand {
   BufferRef in, out;
   size_t count;
@@ -18,7 +20,10 @@ struct PassCommand {
 
 PassCommand readPass(Reader& reader, size_t slots);
 
+size_t countValues(const PassCommand& command);
+void setValues(PassCommand& command, Values& values);
+
 // False, and nothing has been done, where a slot gives no number of f32.
-bool run(Backend& backend, const PassCommand& command, const std::vector<double>& slots);
+bool run(Backend& backend, PassCommand& command, const std::vector<double>& slots);
 
 }  // namespace zeroth

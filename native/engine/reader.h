@@ -1,9 +1,6 @@
 // The words of a job, one after the other, each held to what it may be.
 #pragma once
-#include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -12,55 +9,15 @@
 #include <vector>
 
 #include "engine/decode.h"
+#include "engine/numbers.h"
 
 namespace zeroth {
 
-constexpr double kMaxSafeInteger = 9007199254740991.0;
-
-inline std::string show(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.17g", value);
-  return text;
-}
-
-class Reader {
+// The words of a job: its structure.
+class Reader : public Numbers {
  public:
   Reader(const double* words, size_t length, const Registry& registry)
-      : words_(words), length_(length), registry_(registry) {}
-
-  bool done() const { return at_ == length_; }
-
-  double number() {
-    if (at_ >= length_) throw CommandError("job: it ends inside a command");
-    return words_[at_++];
-  }
-
-  double finite(const char* what) {
-    const double value = number();
-    if (!std::isfinite(value)) {
-      throw CommandError(std::string("job: ") + what + ": expected a finite number, received " + show(value));
-    }
-    return value;
-  }
-
-  // Beyond the range of f32 the conversion would be undefined, and infinite at best.
-  float finiteFloat(const char* what) {
-    const double value = finite(what);
-    if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
-      throw CommandError(std::string("job: ") + what + ": expected a number in the range of f32, received " +
-                         show(value));
-    }
-    return static_cast<float>(value);
-  }
-
-  uint64_t integer(const char* what, double max = kMaxSafeInteger) {
-    const double value = number();
-    if (!(value >= 0 && value <= max && value == std::floor(value))) {
-      throw CommandError(std::string("job: ") + what + ": expected an integer from 0 to " + show(max) + ", received " +
-                         show(value));
-    }
-    return static_cast<uint64_t>(value);
-  }
+      : Numbers(words, length, "words"), registry_(registry) {}
 
   // Bytes that are whole elements, of f32 where nothing else is said.
   uint64_t bytes(const char* what, size_t elementBytes = format::bytesOf(DType::f32)) {
@@ -70,24 +27,21 @@ class Reader {
                        " bytes, received " + std::to_string(value));
   }
 
-  uint32_t word(const char* what) { return static_cast<uint32_t>(integer(what, 4294967295.0)); }
-
   // A count of items that each take at least one word: never more than what is left, so it is safe to reserve.
   size_t count(const char* what) {
     const uint64_t value = integer(what);
-    if (value > length_ - at_) throw CommandError(std::string("job: ") + what + " exceeds the job's length");
+    if (value > left()) throw CommandError(std::string("job: ") + what + " exceeds the job's length");
     return static_cast<size_t>(value);
   }
 
-  BufferRef buffer() { return registry_.buffer(word("buffer")); }
+  BufferRef buffer() { return registry_.buffer(named("buffer")); }
 
   BufferRef bufferOrNull() {
     const uint32_t id = word("buffer");
-    return id == 0 ? nullptr : registry_.buffer(id);
+    if (id == 0) return nullptr;
+    names_.push_back(id);
+    return registry_.buffer(id);
   }
-
-  // The number that was read last.
-  double last() const { return words_[at_ - 1]; }
 
   uint32_t slot(const char* what, size_t slots) {
     const uint32_t slot = word(what);
@@ -105,21 +59,17 @@ class Reader {
 
   size_t lanes() const { return registry_.lanes; }
 
-  ExecutableRef program() { return registry_.program(word("program")); }
+  ExecutableRef program() { return registry_.program(named("program")); }
 
-  // A direction, and the space that it is in: null where that is all of it. The first word is distribution + 4 · number
-  // of the space, among those that the job has read so far, from 1.
-  Direction direction(const Space*& space) {
+  // The distribution of a direction, and the space that it is in: null where that is all of it. One word: distribution
+  // + 4 · number of the space, among those that the job has read so far, from 1. Which direction it is, the values say.
+  Distribution direction(const Space*& space) {
     const uint64_t word = integer("distribution and space", 4294967295.0);
     const uint64_t number = word >> 2;
     if ((word & 3) > 2) throw CommandError("job: distribution: expected an integer from 0 to 2, received 3");
     if (number > spaces_.size()) throw CommandError("job: a direction in a space that the job has not given");
     space = number == 0 ? nullptr : spaces_[number - 1].get();
-    Direction direction;
-    direction.distribution = static_cast<Distribution>(word & 3);
-    direction.seed = pair("seed");
-    direction.stream = pair("stream");
-    return direction;
+    return static_cast<Distribution>(word & 3);
   }
 
   // Segments, each: first element, count, scale, whether it is masked, and the mask's threshold, seed and stream.
@@ -143,18 +93,18 @@ class Reader {
 
   // Directions are in them for as long as the job lives.
   std::vector<std::shared_ptr<const Space>> takeSpaces() { return std::move(spaces_); }
+  // The ids of all buffers and programs that were read, each as often as it was.
+  std::vector<uint32_t> takeNames() { return std::move(names_); }
 
  private:
-  uint64_t pair(const char* what) {
-    const uint64_t low = word(what);
-    return low | (static_cast<uint64_t>(word(what)) << 32);
+  uint32_t named(const char* what) {
+    names_.push_back(word(what));
+    return names_.back();
   }
 
-  const double* words_;
-  size_t length_;
   const Registry& registry_;
   std::vector<std::shared_ptr<const Space>> spaces_;
-  size_t at_ = 0;
+  std::vector<uint32_t> names_;
 };
 
 // Elements offset to offset + count, of `size` bytes each, lie inside the buffer; safe against overflow.

@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "engine/values.h"
+
 namespace zeroth {
 namespace {
 
@@ -13,11 +15,13 @@ double combined(const CombineCommand& command, const std::vector<double>& slots)
 
 }  // namespace
 
-bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, std::vector<double>& slots) {
+bool runJob(Backend& backend, Job& job, const std::vector<double>& values, const std::atomic<bool>& aborted,
+            std::vector<double>& slots) {
+  setValues(job, values.data(), values.size());
   slots.assign(job.slots, 0.0);
   std::exception_ptr failure;
   bool complete = true;
-  for (const Command& command : job.commands) {
+  for (Command& command : job.commands) {
     if (backend.stopped()) return false;
     // Passes run whatever happens to the rest: the caller's record of what the parameters hold must stay true. Decoding
     // has made sure that they can; where one still fails (no memory), the record is lost and nothing more is done.
@@ -25,7 +29,7 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
       complete = false;
       break;
     }
-    if (const auto* pass = std::get_if<PassCommand>(&command)) {
+    if (auto* pass = std::get_if<PassCommand>(&command)) {
       if (!run(backend, *pass, slots)) return true;
       continue;
     }
@@ -46,7 +50,7 @@ bool runJob(Backend& backend, const Job& job, const std::atomic<bool>& aborted, 
         slots[sums->slot + 1] += found.squares;
       } else if (const auto* combine = std::get_if<CombineCommand>(&command)) {
         slots[combine->out] = combined(*combine, slots);
-      } else if (const auto* linear = std::get_if<LinearCommand>(&command)) {
+      } else if (auto* linear = std::get_if<LinearCommand>(&command)) {
         run(backend, *linear, slots);
       }
     } catch (...) {

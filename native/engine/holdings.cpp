@@ -1,9 +1,11 @@
-#include "addon/holdings.h"
+#include "engine/holdings.h"
 
 #include <string>
 #include <utility>
 
-namespace zeroth::addon {
+#include "engine/decode.h"
+
+namespace zeroth {
 
 namespace {
 
@@ -51,13 +53,25 @@ ExecutableRef Holdings::program(uint32_t id) const {
   return find(programs_, id, "program");
 }
 
+std::shared_ptr<Job> Holdings::job(const double* words, size_t length, size_t lanes) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (std::shared_ptr<Job> job = recent_.find(words, length)) return job;
+  const Registry registry{[this](uint32_t id) { return find(buffers_, id, "buffer"); },
+                          [this](uint32_t id) { return find(programs_, id, "program"); }, lanes};
+  auto job = std::make_shared<Job>(decodeJob(words, length, registry));
+  recent_.keep(words, length, job);
+  return job;
+}
+
 BufferRef Holdings::takeBuffer(uint32_t id) {
   std::lock_guard<std::mutex> lock(mutex_);
+  recent_.drop(id);
   return take(buffers_, id);
 }
 
 ExecutableRef Holdings::takeProgram(uint32_t id) {
   std::lock_guard<std::mutex> lock(mutex_);
+  recent_.drop(id);
   return take(programs_, id);
 }
 
@@ -73,9 +87,11 @@ void Holdings::clear() {
   // What was held ends when the lock is free again: that may take the system long.
   std::unordered_map<uint32_t, BufferRef> buffers;
   std::unordered_map<uint32_t, ExecutableRef> programs;
+  RecentJobs recent;
   std::lock_guard<std::mutex> lock(mutex_);
   buffers.swap(buffers_);
   programs.swap(programs_);
+  std::swap(recent, recent_);
 }
 
 uint32_t Holdings::freshId() {
@@ -83,4 +99,4 @@ uint32_t Holdings::freshId() {
   return nextId_++;
 }
 
-}  // namespace zeroth::addon
+}  // namespace zeroth
