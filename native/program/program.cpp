@@ -2,10 +2,11 @@
 // they mean.
 #include "program/program.h"
 
-#include <cstring>
 #include <initializer_list>
 #include <string>
 #include <type_traits>
+
+#include "program/words.h"
 
 namespace zeroth {
 
@@ -13,70 +14,9 @@ using namespace format;
 
 namespace {
 
-class Reader {
- public:
-  Reader(const uint8_t* bytes, uint64_t words) : bytes_(bytes), end_(words) {}
+using program::Words;
 
-  // Later errors name this place.
-  void enter(std::string place, uint64_t end) {
-    place_ = std::move(place);
-    end_ = end;
-  }
-  const std::string& place() const { return place_; }
-  uint64_t position() const { return position_; }
-  uint64_t left() const { return end_ - position_; }
-
-  [[noreturn]] void fail(const std::string& message) const {
-    throw ProgramError("program: " + place_ + ": " + message);
-  }
-
-  uint32_t word(const char* what) {
-    if (position_ >= end_) fail(std::string("expected ") + what + ", found the end");
-    uint32_t value;
-    std::memcpy(&value, bytes_ + 4 * position_++, 4);
-    return value;
-  }
-
-  uint32_t atMost(const char* what, uint32_t limit) {
-    const uint32_t value = word(what);
-    if (value > limit) {
-      fail(std::string("expected ") + what + " of at most " + std::to_string(limit) + ", found " +
-           std::to_string(value));
-    }
-    return value;
-  }
-
-  DType dtype() { return static_cast<DType>(atMost("a dtype", static_cast<uint32_t>(DType::f64))); }
-
-  Ref ref() {
-    Ref ref;
-    ref.space = word("a space");
-    ref.offset = word("an offset");
-    return ref;
-  }
-
-  double f64(const char* what) {
-    const uint64_t low = word(what);
-    const uint64_t bits = low | uint64_t{word(what)} << 32;
-    double value;
-    std::memcpy(&value, &bits, 8);
-    return value;
-  }
-
-  std::vector<uint64_t> list(const char* what, size_t count) {
-    std::vector<uint64_t> values(count);
-    for (uint64_t& value : values) value = word(what);
-    return values;
-  }
-
- private:
-  const uint8_t* bytes_;
-  uint64_t position_ = 0;
-  uint64_t end_;
-  std::string place_ = "header";
-};
-
-MapView readView(Reader& reader, size_t rank) {
+MapView readView(Words& reader, size_t rank) {
   MapView view;
   view.dtype = reader.dtype();
   view.ref = reader.ref();
@@ -84,7 +24,7 @@ MapView readView(Reader& reader, size_t rank) {
   return view;
 }
 
-void readBody(Reader& reader, MapBody& body) {
+void readBody(Words& reader, MapBody& body) {
   const uint32_t rank = reader.atMost("a rank", kMaxRank);
   body.dims = reader.list("a dimension", rank);
   const uint32_t reads = reader.atMost("a number of reads", kMaxMapReads);
@@ -101,7 +41,7 @@ void readBody(Reader& reader, MapBody& body) {
   }
 }
 
-void readRow(Reader& reader, Map& map) {
+void readRow(Words& reader, Map& map) {
   readBody(reader, map);
   const uint32_t writes = reader.atMost("a number of writes", kMaxMapWrites);
   for (uint32_t i = 0; i < writes; ++i) {
@@ -114,7 +54,7 @@ void readRow(Reader& reader, Map& map) {
   }
 }
 
-void readRow(Reader& reader, MapSum& sum) {
+void readRow(Words& reader, MapSum& sum) {
   readBody(reader, sum);
   sum.source = reader.word("a register");
   sum.dst = reader.ref();
@@ -122,7 +62,7 @@ void readRow(Reader& reader, MapSum& sum) {
 
 // One word a field, two an operand.
 struct FieldReader {
-  Reader& reader;
+  Words& reader;
 
   void size(const char* name, uint64_t& value) { value = reader.word(name); }
   void stride(const char* name, uint64_t& value) { value = reader.word(name); }
@@ -142,7 +82,7 @@ struct FieldReader {
 };
 
 template <class Row>
-void readRow(Reader& reader, Row& row) {
+void readRow(Words& reader, Row& row) {
   FieldReader visitor{reader};
   Row::fields(row, visitor);
 }
@@ -154,10 +94,10 @@ struct Scope {
 };
 
 template <size_t I = 0>
-Instruction readInstruction(Reader& reader, const Scope& scope, uint32_t opcode);
+Instruction readInstruction(Words& reader, const Scope& scope, uint32_t opcode);
 
 // The instruction at `place`, whose size has to end it exactly, and before `end`.
-Instruction readFramed(Reader& reader, const Scope& scope, const std::string& place, uint64_t end) {
+Instruction readFramed(Words& reader, const Scope& scope, const std::string& place, uint64_t end) {
   reader.enter(place, end);
   const uint64_t start = reader.position();
   const uint32_t opcode = reader.word("an opcode");
@@ -172,7 +112,7 @@ Instruction readFramed(Reader& reader, const Scope& scope, const std::string& pl
 }
 
 // Lists grow as they are read: what the counts promise is not believed.
-void readLoop(Reader& reader, const Scope& scope, Loop& loop) {
+void readLoop(Words& reader, const Scope& scope, Loop& loop) {
   if (scope.loops == kMaxLoopDepth) reader.fail("expected loops at most " + std::to_string(kMaxLoopDepth) + " deep");
   loop.trips = reader.word("a number of trips");
   loop.reverse = reader.atMost("reverse", 1) != 0;
@@ -197,7 +137,7 @@ void readLoop(Reader& reader, const Scope& scope, Loop& loop) {
 }
 
 template <size_t I>
-Instruction readInstruction(Reader& reader, const Scope& scope, uint32_t opcode) {
+Instruction readInstruction(Words& reader, const Scope& scope, uint32_t opcode) {
   if constexpr (I == std::variant_size_v<Instruction>) {
     reader.fail("expected the opcode of an instruction, found " + std::to_string(opcode));
   } else {
@@ -223,7 +163,7 @@ uint64_t MapBody::elements() const {
 
 Program decode(const uint8_t* bytes, size_t length) {
   const uint64_t words = length / 4;
-  Reader reader(bytes, words);
+  Words reader(bytes, words);
   if (length % 4 != 0) reader.fail("expected whole 32-bit words, found " + std::to_string(length) + " bytes");
   if (words < kHeaderWords) reader.fail("expected at least 8 words, found " + std::to_string(words));
   const uint32_t magic = reader.word("the magic number");

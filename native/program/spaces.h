@@ -30,6 +30,7 @@ class Spaces {
  public:
   explicit Spaces(const Program& program);
 
+  uint32_t inputs() const { return inputs_; }
   uint32_t size() const { return static_cast<uint32_t>(spaces_.size()); }
   const Space& operator[](uint32_t space) const { return spaces_[space]; }
   bool isWindow(uint32_t space) const { return space > inputs_; }

@@ -1,11 +1,11 @@
-// Nothing a program says is trusted. All extents are computed in 64 bits from 32-bit words with every product checked.
+// Nothing a program says is trusted.
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <string>
 #include <utility>
 
-#include "program/spaces.h"
+#include "program/checks.h"
 
 namespace zeroth::program {
 
@@ -13,16 +13,16 @@ using namespace format;
 
 namespace {
 
-class Validator {
+class Validator : private Checks {
  public:
-  explicit Validator(const Program& program) : program_(program), spaces_(program) {}
+  explicit Validator(const Program& program) : Checks(program), program_(program) {}
 
   void run() {
     if (program_.arenaWords > kMaxArenaWords) fail("expected an arena of at most 2^32 words");
     for (size_t i = 0; i < program_.outputs.size(); ++i) {
       place_ = "output " + std::to_string(i);
       const Output& output = program_.outputs[i];
-      dense("output", output.dtype, output.ref, output.count, 1, 1);
+      extent("output", output.dtype, output.ref, product(output.count, 1, 1));
     }
     for (size_t i = 0; i < program_.instructions.size(); ++i) {
       checkAt("instruction " + std::to_string(i), program_.instructions[i]);
@@ -33,67 +33,6 @@ class Validator {
   void checkAt(std::string place, const Instruction& instruction) {
     place_ = std::move(place);
     std::visit([this](const auto& row) { check(row); }, instruction);
-  }
-
-  [[noreturn]] void fail(const std::string& message) const {
-    throw ProgramError("program: " + place_ + ": " + message);
-  }
-
-  uint64_t product(uint64_t a, uint64_t b, uint64_t c) const {
-    uint64_t ab, abc;
-    if (__builtin_mul_overflow(a, b, &ab) || __builtin_mul_overflow(ab, c, &abc) || abc > kMaxElements) {
-      fail("expected at most 2^40 elements, found " + std::to_string(a) + " × " + std::to_string(b) + " × " +
-           std::to_string(c));
-    }
-    return abc;
-  }
-
-  void positive(const char* what, uint64_t value) const {
-    if (value == 0) fail(std::string("expected ") + what + " of at least 1, found 0");
-  }
-
-  const Space& space(const char* what, uint32_t number, uint32_t end) const {
-    if (number < end) return spaces_[number];
-    const auto inputs = static_cast<uint32_t>(program_.inputs.size());
-    std::string known = "the arena (0) or an input (up to " + std::to_string(inputs) + ")";
-    if (end > inputs + 1) known += " or a window of the loops around it (up to " + std::to_string(end - 1) + ")";
-    fail(std::string(what) + ": expected " + known + ", found space " + std::to_string(number));
-  }
-
-  // The words of `elements` consecutive elements (≤ 2^40) at ref, which must exist.
-  Extent extent(const char* what, DType dtype, Ref ref, uint64_t elements) const {
-    const Space& in = space(what, ref.space, spaces_.size());
-    if (in.dtype && dtype != *in.dtype) {
-      fail(std::string(what) + ": expected " + name(dtype) + ", found that " + spaces_.name(ref.space) + " is " +
-           name(*in.dtype));
-    }
-    if (dtype == DType::f64 && (ref.offset % 2 != 0 || !in.even)) {
-      fail(std::string(what) + ": expected f64 at an even word, found offset " + std::to_string(ref.offset) +
-           (in.even ? "" : " of " + spaces_.name(ref.space) + ", which may begin at an odd one"));
-    }
-    const Extent extent{ref.space, ref.offset, ref.offset + elements * (dtype == DType::f64 ? 2 : 1)};
-    if (extent.end > in.words) {
-      fail(std::string(what) + ": expected at most " + std::to_string(in.words) + " words, found " +
-           spaces_.text(extent));
-    }
-    return extent;
-  }
-
-  Extent dense(const char* what, DType dtype, Ref ref, uint64_t a, uint64_t b, uint64_t c) const {
-    return extent(what, dtype, ref, product(a, b, c));
-  }
-
-  void writable(const char* what, Ref ref) const {
-    if (space(what, ref.space, spaces_.size()).writable) return;
-    fail(std::string(what) + ": expected a write to the arena" +
-         (spaces_.isWindow(ref.space) ? " or to a window that is written" : "") + ", found " + spaces_.name(ref.space));
-  }
-
-  void disjoint(const char* whatA, const Extent& a, const char* whatB, const Extent& b) const {
-    if (spaces_.meet(a, b)) {
-      fail(std::string("expected that ") + whatA + " and " + whatB + " do not overlap, found " + spaces_.text(a) +
-           " and " + spaces_.text(b));
-    }
   }
 
   Extent viewExtent(const char* what, const MapBody& body, const MapView& view) const {
@@ -219,7 +158,7 @@ class Validator {
   }
 
   Space checkWindow(const Window& window, uint64_t trips) const {
-    const Space& parent = space("ref", window.ref.space, spaces_.size());
+    const Space& parent = space("ref", window.ref);
     positive("words", window.words);
     Space result = parent;
     result.words = window.words;
@@ -317,9 +256,7 @@ class Validator {
   }
 
   const Program& program_;
-  Spaces spaces_;
   uint64_t trips_ = 1;  // of the loops around
-  std::string place_ = "header";
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "executor_test_support.h"
+#include "loops.h"
 #include "unroll.h"
 
 using namespace zeroth;
@@ -201,6 +202,41 @@ void anErrorNamesThePlaceAndTheRow() {
   }
 }
 
+// Every instruction, its operands in windows of all the loops around: with the results, or the error, of the unrolled
+// program.
+void anyProgramOfLoopsHasTheBitsOfItsUnrolledProgram() {
+  int failed = 0, trips = 0;
+  for (int seed = 0; seed < 400; ++seed) {
+    Random random(seed);
+    ProgramBuilder builder;
+    RandomLoops(builder, random).add(1 + seed % 3);
+    const Words words = builder.words();
+    const Program looped = decode(bytesOf(words), words.size() * 4);
+    Program flat = unroll(looped);
+    program::validate(flat);
+    trips += flat.instructions.size() > 3;
+    std::vector<int32_t> indices(looped.inputs[1].count);
+    for (int32_t& index : indices) index = seed % 4 == 0 ? static_cast<int32_t>(random.below(3)) : 0;
+    const Floats floats = normals(looped.inputs[0].count, seed);
+    const std::vector<double> doubles(floats.begin(), floats.begin() + looped.inputs[2].count);
+    const std::vector<const void*> bindings{floats.data(), indices.data(), doubles.data()};
+    const int threads = 1 + seed % 2;
+    Team team(threads);
+    cpu::Executor expected(std::move(flat), 1), found(looped, threads);
+    const std::string reason = messageOf<cpu::ExecutionError>([&] { expected.run(bindings, nullptr); });
+    const std::string message = messageOf<cpu::ExecutionError>([&] { found.run(bindings, &team); });
+    failed += !reason.empty();
+    const auto what = [](const std::string& text) {
+      return text.substr(std::min(text.size(), text.rfind(": expected")));
+    };
+    CHECK(what(message) == what(reason), "seed %d: \"%s\", unrolled \"%s\"", seed, message.c_str(), reason.c_str());
+    for (size_t i = 0; i < looped.outputs.size(); ++i) {
+      CHECK(sameBits(expected.output(i), found.output(i), looped.outputs[i].bytes()), "seed %d, output %zu", seed, i);
+    }
+  }
+  CHECK(failed > 10 && failed < 100 && trips > 200, "%d errors, %d programs of some length", failed, trips);
+}
+
 // The flag lies in the program's own arena, where it raises it itself: so the moment is the same in every run.
 void anAbortStopsALoopBetweenItsKernels() {
   for (int depth : {1, 2, 3}) {
@@ -245,6 +281,7 @@ int main() {
   windowsMayOverlapLeaveGapsOrStay();
   aRecurrenceHasTheBitsOfItsUnrolledProgram();
   loopsNest();
+  anyProgramOfLoopsHasTheBitsOfItsUnrolledProgram();
   anErrorNamesThePlaceAndTheRow();
   anAbortStopsALoopBetweenItsKernels();
   return summary("executor_loop_test");

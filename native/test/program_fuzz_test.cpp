@@ -1,13 +1,15 @@
 // Damaged programs: each is refused with ProgramError, or runs to its end within its bounds (which the sanitizers
-// watch).
+// watch). One with loops has the results that it has unrolled.
 #include <algorithm>
 #include <cstring>
 #include <string>
 
 #include "check.h"
 #include "cpu/executor.h"
+#include "loops.h"
 #include "program_builder.h"
 #include "rows.h"
+#include "unroll.h"
 
 using namespace zeroth;
 using namespace zeroth::test;
@@ -22,6 +24,11 @@ std::vector<Words> validPrograms() {
   for (int i = 0; i < 3; ++i) {  // all that take their operands whole
     ProgramBuilder b;
     forEachRow([&](auto row) { b.add(makeRow<decltype(row)>(b, random)); });
+    programs.push_back(b.words());
+  }
+  for (int i = 0; i < 4; ++i) {
+    ProgramBuilder b;
+    RandomLoops(b, random).add(1 + i % 3);
     programs.push_back(b.words());
   }
   {  // an MLP's loss
@@ -174,15 +181,27 @@ double work(const Row& row) {
 }
 
 struct Tally {
-  int refused = 0, ran = 0, tooLarge = 0;
+  int refused = 0, ran = 0, tooLarge = 0, unrolled = 0;
 };
+
+// The same without loops: valid, and to the same bits.
+bool runsUnrolled(const Program& program, const std::vector<const void*>& bindings, const cpu::Executor& looped) {
+  Program flat = unroll(program);
+  program::validate(flat);
+  cpu::Executor executor(std::move(flat), 1);
+  executor.run(bindings, nullptr);
+  for (size_t i = 0; i < program.outputs.size(); ++i) {
+    if (std::memcmp(executor.output(i), looped.output(i), program.outputs[i].bytes()) != 0) return false;
+  }
+  return true;
+}
 
 // True when the bytes were refused, run, or too large to be run here; anything else is a failure.
 bool survives(const std::vector<uint8_t>& bytes, int threads, Tally& tally) {
   // A copy of the exact size, so that reading past the end is seen.
   const std::vector<uint8_t> exact(bytes);
   try {
-    Program program = decode(exact.data(), exact.size());
+    const Program program = decode(exact.data(), exact.size());
     double total = 0;
     for (const Instruction& instruction : program.instructions) {
       total += std::visit([](const auto& row) { return work(row); }, instruction);
@@ -199,12 +218,19 @@ bool survives(const std::vector<uint8_t>& bytes, int threads, Tally& tally) {
       storage.emplace_back(input.bytes());
       bindings.push_back(storage.back().data());
     }
-    std::vector<Output> outputs = program.outputs;
-    cpu::Executor executor(std::move(program), threads);
+    const std::vector<Output>& outputs = program.outputs;
+    cpu::Executor executor(program, threads);
     static Team two(2);
     Team* const team = threads == 2 ? &two : nullptr;  // else the calling thread alone, whatever the program may use
     try {
       executor.run(bindings, team);
+      const bool loops = std::any_of(program.instructions.begin(), program.instructions.end(),
+                                     [](const Instruction& one) { return std::holds_alternative<Loop>(one); });
+      if (loops && !runsUnrolled(program, bindings, executor)) {
+        std::fprintf(stderr, "unrolled, it has other results\n");
+        return false;
+      }
+      tally.unrolled += loops;
     } catch (const cpu::ExecutionError&) {  // a gather by indices that the program itself has computed
     }
     volatile uint8_t touched = 0;
@@ -250,8 +276,9 @@ int main() {
     damage(damaged, programs, random);
     CHECK(survives(damaged, 1 + i % 2, tally), "mutation %d", i);
   }
-  std::printf("%d refused, %d ran, %d too large to run here\n", tally.refused, tally.ran, tally.tooLarge);
-  CHECK(tally.refused > kMutations / 2 && tally.ran > kMutations / 50,
+  std::printf("%d refused, %d ran (%d with loops), %d too large to run here\n", tally.refused, tally.ran,
+              tally.unrolled, tally.tooLarge);
+  CHECK(tally.refused > kMutations / 2 && tally.ran > kMutations / 50 && tally.unrolled > kMutations / 50,
         "the damage is neither always fatal nor always harmless");
   return summary("program_fuzz_test");
 }

@@ -97,9 +97,9 @@ struct PlaceOperands : IgnoresValues {
   }
 };
 
-// A valid instruction, its operands in new memory of the builder's program.
+// An instruction whose operands are nowhere yet.
 template <class Row>
-Row makeRow(ProgramBuilder& builder, Random& random) {
+Row chooseRow(Random& random) {
   Row row;
   for (bool single = false; !single;) {
     ChooseValues values{random};
@@ -108,6 +108,13 @@ Row makeRow(ProgramBuilder& builder, Random& random) {
     Row::fields(row, keeps);
     single = keeps.holds;
   }
+  return row;
+}
+
+// A valid instruction, its operands in new memory of the builder's program.
+template <class Row>
+Row makeRow(ProgramBuilder& builder, Random& random) {
+  Row row = chooseRow<Row>(random);
   PlaceOperands places(builder, random);
   Row::fields(row, places);
   return row;
