@@ -173,7 +173,6 @@ void MapPlan::placeOps(const MapBody& body) {
 }
 
 void MapPlan::begin(const Context& context) {
-  const Sizes one(dims_.size(), 1);
   for (uint32_t r = 0; r < reads_.size(); ++r) {
     if (registers_[r].place != Place::uniform) continue;
     loadView(reads_[r].dtype, context.at<uint8_t>(reads_[r].ref), dims_, reads_[r].strides, 0, 1, &uniforms_[r]);

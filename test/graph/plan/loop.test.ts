@@ -214,6 +214,55 @@ describe('a loop', () => {
     });
   });
 
+  it('that would take for ever ends where its job is aborted, or its device disposed of', async () => {
+    const turn = (body: Instruction): Instruction => ({
+      ...{ kind: 'loop', trips: 2 ** 20, reverse: false, windows: [], body: [body] },
+    });
+    const bytes = encode(holding(turn(turn(copy(arena(0), arena(16))))));
+    const device = openDevice({ threads: 2 });
+    const job = new CommandList(0).call(await device.load(bytes), [], []);
+    const controller = new AbortController();
+    const running = device.submit(job, controller.signal);
+    // What is asked of the device after it would wait for its end.
+    const after = device.allocate(4).read();
+    controller.abort();
+    await expect(running).rejects.toMatchObject({ code: 'ERR_ZEROTH_ABORTED' });
+    await after;
+    const disposedOf = device.submit(job);
+    const disposed = device.dispose();
+    await expect(disposedOf).rejects.toMatchObject({ code: 'ERR_ZEROTH_ABORTED' });
+    await disposed;
+  });
+
+  it('says at which row an instruction of its body could not go on', async () => {
+    await using device = openDevice({ threads: 1 });
+    const program: Program = {
+      arenaBytes: 64,
+      inputs: [
+        { dtype: 'i32', elements: 3 },
+        { dtype: 'f32', elements: 2 },
+      ],
+      outputs: [],
+      instructions: [
+        {
+          ...{ kind: 'loop', trips: 3, reverse: true },
+          windows: [{ ref: { space: 1, offset: 0 }, step: 1, words: 1, written: false }],
+          body: [
+            {
+              ...{ kind: 'gather', rows: 2, width: 1, count: 1, table: { space: 2, offset: 0 } },
+              ...{ indices: { space: 3, offset: 0 }, destination: arena(0) },
+            },
+          ],
+        },
+      ],
+    };
+    const indices = await device.upload(Int32Array.of(0, 2, 1));
+    const table = await device.upload(Float32Array.of(1, 2));
+    const bindings = [indices, table].map((buffer) => ({ buffer, byteOffset: 0 }));
+    const job = new CommandList(0).call(await device.load(encode(program)), bindings, []);
+    await expect(device.submit(job)).rejects.toThrow('instruction 0: 0 of its loop at row 1: gather: expected indices');
+  });
+
   it('is refused by the reference where a window or what is read of it does not exist', () => {
     const loop = (window: { space: number; offset: number; words: number }, read: Ref): Program =>
       holding({
