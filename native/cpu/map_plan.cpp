@@ -1,5 +1,6 @@
 #include "cpu/map_plan.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace zeroth::cpu {
@@ -185,6 +186,7 @@ void MapPlan::begin(const Context& context) {
 }
 
 void MapPlan::enter(const Context& context, uint8_t* scratch, const float** registers) const {
+  const size_t count = std::min(elements_, tile_);
   for (uint32_t r = 0; r < registers_.size(); ++r) {
     const Register& reg = registers_[r];
     registers[r] = nullptr;
@@ -192,10 +194,9 @@ void MapPlan::enter(const Context& context, uint8_t* scratch, const float** regi
       registers[r] = &uniforms_[r];
       if (!reg.fill) continue;
       float* tile = buffer(scratch, reg.buffer);
-      for (size_t i = 0; i < tile_; ++i) tile[i] = uniforms_[r];
+      std::fill_n(tile, count, uniforms_[r]);
     } else if (reg.place == Place::periodic) {
       float* tile = buffer(scratch, reg.buffer);
-      const size_t count = elements_ < tile_ ? elements_ : tile_;
       loadView(reads_[r].dtype, context.at<uint8_t>(reads_[r].ref), dims_, reads_[r].strides, 0, count, tile);
       registers[r] = tile;
     } else if (reg.place == Place::loaded || reg.place == Place::buffer) {

@@ -7,6 +7,7 @@
 
 #include "cpu/executor.h"
 #include "program_builder.h"
+#include "unroll.h"
 
 using namespace zeroth;
 using test::At;
@@ -17,10 +18,14 @@ namespace {
 
 int threads = 2;
 
-// Microseconds of a run, the best of several batches.
-double microseconds(const ProgramBuilder& builder) {
+Program programOf(const ProgramBuilder& builder) {
   const test::Words words = builder.words();
-  cpu::Executor executor(decode(test::bytesOf(words), words.size() * 4), threads);
+  return decode(test::bytesOf(words), words.size() * 4);
+}
+
+// Microseconds of a run, the best of several batches.
+double microseconds(Program program) {
+  cpu::Executor executor(std::move(program), threads);
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   std::vector<std::vector<float>> data;
@@ -43,6 +48,8 @@ double microseconds(const ProgramBuilder& builder) {
   }
   return best;
 }
+
+double microseconds(const ProgramBuilder& builder) { return microseconds(programOf(builder)); }
 
 void matmul(const char* what, uint32_t batch, uint32_t m, uint32_t n, uint32_t k, bool ta, bool tb, bool sharedA,
             bool sharedB) {
@@ -107,6 +114,27 @@ void mlp(const char* what, uint32_t rows, const std::vector<uint32_t>& sizes) {
   std::printf("loss   %-28s %9.1f µs %7.1f GFLOP/s\n", what, us, 1e-3 * flops / us);
 }
 
+// A trip of three kernels, in a loop and unrolled: h = tanh(W h + x), or without W three maps.
+void loop(uint32_t width, bool product) {
+  const uint32_t trips = 256;
+  ProgramBuilder builder;
+  const At x = builder.input(DType::f32, trips * width), w = builder.input(DType::f32, width * width),
+           h = builder.allocate(width), next = builder.allocate(width), hs = builder.allocate(trips * width);
+  const auto dense = [](At at) { return test::ViewSpec{DType::f32, at, {1}}; };
+  builder.loop(trips, false, {{x, width, width}, {hs, width, width, true}}, [&](const std::vector<At>& row) {
+    if (product) {
+      builder.matmul(1, 1, width, width, false, false, h, 0, w, 0, next);
+    } else {
+      builder.map({width}, {dense(h), dense(w)}, {{Op::mul, 0, 1}}, {{DType::f32, next, 2, {1}}});
+    }
+    builder.map({width}, {dense(next), dense(row[0])}, {{Op::add, 0, 1}, {Op::tanh, 2}}, {{DType::f32, h, 3, {1}}});
+    builder.map({width}, {dense(h)}, {}, {{DType::f32, row[1], 0, {1}}});
+  });
+  const double us = microseconds(builder), unrolled = microseconds(test::unroll(programOf(builder)));
+  std::printf("loop   %-7s of %4u              %9.1f µs %7.3f µs a trip, unrolled %7.3f\n", product ? "matmul" : "maps",
+              width, us, us / trips, unrolled / trips);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -135,6 +163,9 @@ int main(int argc, char** argv) {
   chain("add one", 1000, 64, {{Op::constant, 0, 0, 0, 1}, {Op::add, 0, 1}}, false);
   chain("gelu, 16 Mi", 16384, 1024, {{Op::gelu, 0}}, false);
   chain("add one, 16 Mi", 16384, 1024, {{Op::constant, 0, 0, 0, 1}, {Op::add, 0, 1}}, false);
+  for (uint32_t width : {1u, 16u, 64u, 256u}) {
+    for (bool product : {false, true}) loop(width, product);
+  }
   reduce(1, 1000, 64);
   reduce(16, 1000, 64);
   for (uint32_t length : {4u, 10u, 16u, 64u, 128u, 1024u}) {

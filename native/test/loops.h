@@ -68,8 +68,7 @@ class RandomLoops {
 
   // A loop, in which others are `depth` deep at most; all the arena's memory is output.
   void add(int depth) {
-    const Instruction loop = makeLoop(depth);
-    emit(builder_, loop);
+    emitRow(builder_, makeLoop(depth));
     for (const Region& region : regions_) builder_.output(DType::f32, region.words, region.at);
   }
 
