@@ -132,6 +132,26 @@ export const loopCases: readonly LoopCase[] = [
       ),
   },
   {
+    name: 'rows of a transposed array, rows at no one distance, and every third column',
+    specs: [v(2), v(2, 4, 2), v(2, 3, 2), v(2, 12)],
+    f: (loop) => (h, x, y, z) =>
+      flat(
+        loop(
+          ([s], [a, b, c]) => [
+            [t.tanh(t.add(t.mul(s, t.sum(a, 0)), b))],
+            [t.matmul(t.transpose(a, [1, 0]), a), t.mul(c, b)],
+          ],
+          [h],
+          [
+            t.transpose(x, [1, 0, 2]),
+            t.slice(t.transpose(y, [1, 0, 2]).reshape([6, 2]), [0, 0], [4, 2]),
+            t.transpose(t.slice(z, [0, 0], [2, 12], [1, 3]), [1, 0]),
+          ],
+          { length: 4 },
+        ),
+      ),
+  },
+  {
     name: 'a carry that reaches another one only after some steps',
     specs: [v(2), v(2), v(4, 2)],
     f: (loop) => (a, b, x) =>
