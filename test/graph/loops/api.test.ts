@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import * as $ from '../../../lib/graph/build.ts';
 import type { Graph, Node } from '../../../lib/graph/node.ts';
 import { add, linearRecurrence, mul, scan, sum, type Tensor, tanh, trace } from '../../../lib/graph/ops.ts';
+import { evaluateReference } from '../../../lib/graph/reference.ts';
+import { simplify } from '../../../lib/graph/simplify.ts';
 import { reachable } from '../../../lib/graph/transforms.ts';
 import { run } from '../evaluate.ts';
 import { planOf } from '../plan/support.ts';
@@ -200,6 +202,35 @@ describe('scan', () => {
       'ERR_ZEROTH_TRACE',
       /carry of a step of scan/,
     );
+  });
+});
+
+describe('loops of one body', () => {
+  const [s, row, start, rows] = [
+    $.input('s', [2]),
+    $.input('row', [2]),
+    $.input('start', [2]),
+    $.input('rows', [3, 2]),
+  ];
+  const body = { inputs: [s, row], outputs: [$.add($.mul(s, $.constant(0.5, [2])), row), $.mul(s, row)] };
+  const loop = (reverse: boolean, outputs = body.outputs) =>
+    $.scan([start, rows], { body: { ...body, outputs }, length: 3, reverse, constants: 0, carries: 1 });
+  const simplified = (...outputs: Node[]) => {
+    const graph = { inputs: [start, rows], outputs };
+    const values = [Float64Array.of(1, -1), Float64Array.of(1, 2, 3, 4, 5, 6)];
+    const small = simplify(graph);
+    expect(evaluateReference(small, values)).toEqual(evaluateReference(graph, values));
+    return loopsOf(small).length;
+  };
+
+  it('are one where one does what the other does', () => {
+    expect(simplified($.result(loop(false), 0), $.result(loop(false), 1))).toBe(1);
+    expect(simplified($.result(loop(false), 1), $.result(loop(false, body.outputs.slice(0, 1)), 1))).toBe(1);
+  });
+
+  it('are two where they go different ways', () => {
+    expect(simplified($.result(loop(false), 0), $.result(loop(true), 0))).toBe(2);
+    expect(simplified($.result(loop(false), 1), $.result(loop(true, body.outputs.slice(0, 1)), 0))).toBe(2);
   });
 });
 

@@ -152,6 +152,22 @@ export const loopCases: readonly LoopCase[] = [
       ),
   },
   {
+    name: 'numbers that products and gathers take whole',
+    specs: [v(), v(1, 3), v(4)],
+    f: (loop) => (start, w, x) => {
+      const [[last], ys] = loop(
+        ([s, i], [row]) => [
+          [t.tanh(t.add(t.mul(s, row), t.sum(t.matmul(s.reshape([1, 1]), w)))), t.add(i, t.full([], 1, 'i32'))],
+          [t.gather(x, i), t.matmul(t.mul(s, row).reshape([1, 1]), w)],
+        ],
+        [start, t.full([], 0, 'i32')],
+        [x],
+        { length: 4 },
+      );
+      return [last, ...ys];
+    },
+  },
+  {
     name: 'a carry that reaches another one only after some steps',
     specs: [v(2), v(2), v(4, 2)],
     f: (loop) => (a, b, x) =>
