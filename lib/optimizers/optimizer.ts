@@ -135,7 +135,7 @@ export interface RuleStates {
   readonly program?: RuleProgram;
 }
 
-/** What is done with ĝ. Its state lives on the device beside θ. */
+/** What is done with ĝ. Its state lives on the device beside θ. A field of another name is refused, unless it is an instance of a class. */
 export interface UpdateRule extends RuleStates {
   readonly name: string;
   /** What tells it from others of its name: part of a run's identity, log and labels. Default none. */

@@ -37,7 +37,8 @@ export interface StepInfo {
  * η as a pure function of explicit state, called once a step has measured and before it is applied.
  *
  * The state is plain JSON. It is saved in each checkpoint, so that a resumed run goes on exactly. Nothing else may be remembered: `next` is
- * called more than once a step, and a second answer that differs from the first is ERR_ZEROTH_STEP_SIZE.
+ * called more than once a step, and a second answer that differs from the first is ERR_ZEROTH_STEP_SIZE. A field of another name is refused, unless it
+ * is an instance of a class.
  *
  * For example, one that halves η when the loss exceeds the smallest so far by half:
  *

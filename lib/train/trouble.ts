@@ -87,7 +87,12 @@ export async function explainEstimate(
       return { cause, text, lies: away ? 'in the dynamics' : 'in the derivative' };
     }
     case 'update-not-finite': {
-      const { terms } = estimate as Extract<Estimate, { kind: 'directions' }>;
+      if (estimate.kind === 'dense') {
+        const { coefficient = 1 } = estimate;
+        const text = `The update of step ${step}, η = ${brief(lr)} times ${brief(coefficient)} of the gradient, is beyond f32.`;
+        return { cause, text, lies: 'in the dynamics' };
+      }
+      const { terms } = estimate;
       const bad = terms.find(({ coefficient }) => !isFiniteF32(coefficient));
       if (bad) {
         const text = `The estimate of step ${step} is ${brief(bad.coefficient)} along its direction, beyond f32, where the loss is ${brief(loss)}.`;

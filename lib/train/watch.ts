@@ -142,9 +142,9 @@ export class Watch {
     if (!Number.isFinite(estimate.loss)) return 'loss-not-finite';
     this.#loss = estimate.loss;
     if (estimate.kind === 'dense') {
-      const { coefficient: c = 1 } = estimate;
-      if (!Number.isFinite(denseNorm(estimate)) || !isFiniteF32(c) || !isFiniteF32(lr * c))
-        return 'gradient-not-finite';
+      const { coefficient: c = 1, gradient } = estimate;
+      if (!Number.isFinite(gradient.squaredNorm)) return 'gradient-not-finite';
+      if (!isFiniteF32(c) || !isFiniteF32(lr * c)) return 'update-not-finite';
     } else if (!estimate.terms.every(({ coefficient: c }) => isFiniteF32(c) && isFiniteF32(lr * c))) {
       return 'update-not-finite';
     }

@@ -106,7 +106,7 @@ describe('plain numbers given to evaluate', () => {
   it('are refused where they are no labels, and say what to do; with a dtype they are what they say', async () => {
     await using objective = await labelled();
     const x = [[1, 0]];
-    for (const y of [[0.5], { data: [0.5] }, { data: [0.5], shape: [1] }])
+    for (const y of [[0.5], [[1, 0.5]], { data: [0.5] }, { data: [0.5], shape: [1] }])
       await expect(objective.evaluate(score, { x, y })).rejects.toMatchObject({
         code: 'ERR_ZEROTH_DATA',
         message: expect.stringContaining(

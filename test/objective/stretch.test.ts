@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CommandList } from '../../lib/device/commands.ts';
@@ -18,7 +21,11 @@ import { affineProblem } from './affine-problem.ts';
 
 const devices = [1, 2, 3].map((threads) => openDevice({ threads }));
 const [device] = devices;
-afterAll(() => Promise.all(devices.map((one) => one.dispose())));
+const folder = mkdtempSync(join(tmpdir(), 'zeroth-stretch-'));
+afterAll(async () => {
+  rmSync(folder, { recursive: true });
+  await Promise.all(devices.map((one) => one.dispose()));
+});
 
 const problem = affineProblem;
 const dimension = 35;
@@ -150,6 +157,7 @@ describe('steps in one submission', () => {
       measureHeld: ({ params }) => params.measureHeld(),
       commit: ({ params }) => params.commit(),
       settle: ({ params }) => params.settle(),
+      save: ({ params }) => params.save(join(folder, 'looked.safetensors')),
       losses: (objective) => objective.losses([[], [{ direction: z(99)(0), coefficient: 1 }]]),
       gradient: (objective) => objective.gradient(),
       evaluate: (objective) => objective.evaluate((p) => p.b),
@@ -188,7 +196,12 @@ describe('steps in one submission', () => {
 
   it('make way for who changes the parameters between two of them, or while they are under way', async () => {
     const optimizer = optimizers.zoGDM;
+    const file = join(folder, 'zeros.safetensors');
+    await using other = await begin(optimizer);
+    await other.params.write(new Float32Array(dimension));
+    await other.params.save(file);
     const changes: ((objective: Objective) => unknown)[] = [
+      ({ params }) => params.load(file),
       ({ params }) => params.write('b', new Float32Array(5).fill(2)),
       ({ params }) => params.add(z(77)(0), 0.5),
       ({ params }) => params.write(new Float32Array(dimension).fill(0.1)),

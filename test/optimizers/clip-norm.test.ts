@@ -215,6 +215,50 @@ describe('a run with a clipped estimate', () => {
     vi.restoreAllMocks();
   });
 
+  it('ends, and says so, where an estimate is not finite or leaves f32, clipped or not', async () => {
+    const along = (...coefficients: number[]): Estimator => ({
+      name: 'along',
+      estimate: async ({ direction }) => ({
+        kind: 'directions',
+        loss: 1,
+        terms: coefficients.map((coefficient, i) => ({ direction: direction(i), coefficient })),
+      }),
+    });
+    const scaled = (coefficient: number): Estimator => ({
+      name: 'scaled',
+      async estimate({ oracle }) {
+        const { loss, gradient } = await oracle.gradient();
+        return { kind: 'dense', loss, gradient, coefficient };
+      },
+    });
+    const clip = (estimator: Estimator) => clipNorm(estimator, { limit: 1 });
+    const beyond: [Estimator, number, boolean][] = [
+      [along(Number.POSITIVE_INFINITY), 0.1, false],
+      [clip(along(Number.POSITIVE_INFINITY)), 0.1, false],
+      [clip(along(1, Number.NaN)), 0.1, false],
+      [along(1e39), 0.1, false],
+      [clip(along(1e39, -1e39)), 0.1, true],
+      [scaled(1e39), 0.1, false],
+      [scaled(Number.NaN), 0.1, false],
+      [clip(scaled(Number.NEGATIVE_INFINITY)), 0.1, false],
+      [scaled(1e30), 1e30, false],
+      [clip(scaled(1e39)), 0.1, true],
+      [clip(scaled(-0.5)), 0.1, true],
+    ];
+    for (const [estimator, lr, trains] of beyond) {
+      await using objective = await compile(device, smallProblem(), { seed: 1 });
+      const optimizer = { name: 'mine', estimator, rule: plain(), lr };
+      const end = await train(objective, optimizer, { steps: 1, seed: 3, monitorEvery: 'off' });
+      if (trains) expect(end.reason).toBe('completed');
+      else
+        expect(end).toMatchObject({
+          reason: 'diverged',
+          cause: 'update-not-finite',
+          message: expect.stringMatching(/f32/),
+        });
+    }
+  });
+
   it('ends as one that is not clipped where a loss or a gradient is not finite', async () => {
     const infinite: Problem = { ...smallProblem(), loss: ({ w1 }) => w1.sum().mul(0).log() };
     for (const optimizer of [gd({ lr: 0.1, clipNorm: 1 }), zoGD({ lr: 0.1, clipNorm: 1 })]) {

@@ -169,6 +169,11 @@ describe('an instance of a class', () => {
     const linear = gaussianTwoPoint();
     expect(linearOf(inSpace(linear, { w1: 'skip' }))).toBe(linearOf(linear));
     expect(linearOf(linear)).toBeDefined();
+    class Linear {
+      readonly name = 'mine';
+      readonly estimate = linear.estimate;
+    }
+    expect(linearOf(inSpace(new Linear(), { w1: 'skip' }))).toBe(linearOf(linear));
   });
 });
 

@@ -68,7 +68,7 @@ async function clipped(
   const { terms } = estimate;
   // In units of the largest: a coefficient that f32 does not hold is what clipping is for.
   const unit = greatest(terms.map(({ coefficient }) => Math.abs(coefficient)));
-  if (!(unit > 0) || !terms.every(({ coefficient }) => Number.isFinite(coefficient))) return estimate;
+  if (!(unit > 0 && Number.isFinite(unit))) return estimate;
   const inUnits = terms.map((term) => ({ ...term, coefficient: term.coefficient / unit }));
   const [norm] = await oracle.norms([inUnits], signal);
   if (!(unit * norm > limit)) return estimate;
