@@ -189,14 +189,14 @@ void anErrorNamesThePlaceAndTheRow() {
     fill(builder, 16, 0, dst);
     builder.loop(3, reverse, {{indices, 4, 4}}, [&](const Windows& outer) {
       fill(builder, 16, 0, dst);
-      builder.loop(2, false, {{outer[0], 2, 2}},
+      builder.loop(2, reverse, {{outer[0], 2, 2}},
                    [&](const Windows& inner) { builder.gather(5, 4, 2, table, inner[0], dst); });
     });
     Run run(builder, 1);
-    run.bind(integers(20, 1)).bind(std::vector<int32_t>{0, 1, 2, 3, 4, 0, 1, 7, 0, 0, 0, 0});
+    run.bind(integers(20, 1)).bind(std::vector<int32_t>{0, 1, 2, 3, 4, 0, 1, 2, 0, 7, 0, 0});
     const std::string message = messageOf<cpu::ExecutionError>([&] { run.go(); });
     CHECK(message ==
-              "instruction 1: 1 of its loop at row 1: 0 of its loop at row 1: gather: expected indices from 0 to 4, "
+              "instruction 1: 1 of its loop at row 2: 0 of its loop at row 0: gather: expected indices from 0 to 4, "
               "received 7 at position 1",
           "message: %s", message.c_str());
   }

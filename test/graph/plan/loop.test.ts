@@ -256,11 +256,11 @@ describe('a loop', () => {
         },
       ],
     };
-    const indices = await device.upload(Int32Array.of(0, 2, 1));
+    const indices = await device.upload(Int32Array.of(0, 1, 2));
     const table = await device.upload(Float32Array.of(1, 2));
     const bindings = [indices, table].map((buffer) => ({ buffer, byteOffset: 0 }));
     const job = new CommandList(0).call(await device.load(encode(program)), bindings, []);
-    await expect(device.submit(job)).rejects.toThrow('instruction 0: 0 of its loop at row 1: gather: expected indices');
+    await expect(device.submit(job)).rejects.toThrow('instruction 0: 0 of its loop at row 2: gather: expected indices');
   });
 
   it('is refused by the reference where a window or what is read of it does not exist', () => {
