@@ -105,6 +105,9 @@ void aBodyIsFramed() {
   expect("instruction 0, 0 of its loop: expected a size from 2 to 8 words, found 9", changed(5, 9));
   expect("instruction 0, 0 of its loop: expected a size from 2 to 8 words, found 1", changed(5, 1));
   expect("instruction 0, 0 of its loop: expected an offset, found the end", changed(5, 7));
+  expect("instruction 0: expected its end, found 1 words more", [](ProgramBuilder& b) {
+    b.instruction(Loop::kOpcode, {1, 0, 0, 1, 7, 8, 0, 1, 1, 1, 0, 0, 0});
+  });
   // What follows a loop is read as such: its frame ends where it says, and so does its scope.
   expect("instruction 1: expected the opcode", [&](ProgramBuilder& b) {
     changed(0, 1)(b);
