@@ -37,10 +37,8 @@ class Reader : public Numbers {
   BufferRef buffer() { return registry_.buffer(named("buffer")); }
 
   BufferRef bufferOrNull() {
-    const uint32_t id = word("buffer");
-    if (id == 0) return nullptr;
-    names_.push_back(id);
-    return registry_.buffer(id);
+    const uint32_t id = named("buffer");
+    return id == 0 ? nullptr : registry_.buffer(id);
   }
 
   uint32_t slot(const char* what, size_t slots) {
@@ -98,8 +96,9 @@ class Reader : public Numbers {
 
  private:
   uint32_t named(const char* what) {
-    names_.push_back(word(what));
-    return names_.back();
+    const uint32_t id = word(what);
+    if (id != 0) names_.push_back(id);
+    return id;
   }
 
   const Registry& registry_;

@@ -30,6 +30,12 @@ Words copying(uint32_t from, uint32_t to, double bytes = 4) {
   return {0, 3, static_cast<double>(from), 0, static_cast<double>(to), 0, bytes};
 }
 
+/** A pass of Adam: in, out, dense, m and v. */
+Words adam(const std::vector<uint32_t>& ids) {
+  const Words name(ids.begin(), ids.end());
+  return {0, 1, name[0], name[1], 16, 1, 2, 0, name[2], name[3], name[4]};
+}
+
 /** A job that calls a program of no inputs and outputs. */
 Words calling(uint32_t program) { return {0, 2, 0, static_cast<double>(program), 0, 0}; }
 
@@ -79,6 +85,16 @@ void whatIsTakenBackIsHeldByNoJob() {
     CHECK(refusal(held, words) == "buffer " + std::to_string(a) + " does not exist or was disposed");
     CHECK(jobOf(held, copying(b, c)) == other, "jobs that do not name it stay");
     CHECK(held.takeBuffer(a) == nullptr && jobOf(held, copying(b, c)) == other);
+  }
+  // However it is named.
+  for (size_t i = 0; i < 5; ++i) {
+    Holdings held;
+    std::vector<uint32_t> ids;
+    while (ids.size() < 5) ids.push_back(held.add(buffer()));
+    CHECK(jobOf(held, adam(ids))->names == ids);
+    const std::weak_ptr<Buffer> watched = held.buffer(ids[i]);
+    held.takeBuffer(ids[i]);
+    CHECK(watched.expired(), "buffer %zu of the pass", i);
   }
   Holdings held;
   const uint32_t program = held.add(std::make_shared<EmptyExecutable>());

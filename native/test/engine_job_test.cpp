@@ -316,6 +316,9 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(tracedJob, 14, 15), "apart from its inputs");
   expectRefusal(with(tracedJob, 15, 3), "other inputs");
   expectRefusal(with(tracedJob, 15, 7), "one program for two lanes");
+  // As many scalars as the programs take, and no memory for any before.
+  for (double scalars : {0.0, 2.0, 1e9, 9007199254740991.0})
+    expectRefusal(with(tracedJob, 18, scalars), "its program has other inputs");
   List oneLane = with(tracedJob, 13, 1);
   oneLane.words.erase(oneLane.words.begin() + 15);
   expectRefusal(oneLane, "a program for each lane");
@@ -475,6 +478,10 @@ void passesStillRunAfterAnAbort() {
   FakeBackend before;
   CHECK(!run(before, fill + pass + call + pass, true).complete);
   CHECK(before.log == "pass1 pass1", "%s", before.log.c_str());
+  // With their values: seed, stream and coefficient, and six numbers of the rule.
+  CHECK(before.seen == (Words{7, 1, 0.5, 0, 0, 0, 0, 0, 0, 7, 1, 0.5, 0, 0, 0, 0, 0, 0}));
+  Job job = decoded(List{2} + pass);
+  CHECK(run(before, job, {}, true).error == "job: expected 11 values, received 0");
 
   std::atomic<bool> placeholder{false};
   FakeBackend during;
@@ -550,6 +557,12 @@ void slotsFeedThePassesThatFollow() {
   CHECK(backend.log == "sums pass1 sums pass1" && result.complete, "%s", backend.log.c_str());
   CHECK(backend.fed == (std::vector<float>{-1.0f, 20.0f}));
   CHECK(result.slots == (std::vector<double>{4, 10}));
+
+  // Of two terms the second: the first keeps the coefficient that it was given.
+  const List twoTerms{{1, 1, 1, 4, 1, 0, 2, 0, 0, 0, 1, 0, 0, 0}, {7, 0, 1, 0, 3, 8, 0, 2, 0, 5, 0, 0, 0, 0, 0, 0}};
+  FakeBackend second;
+  CHECK(run(second, with(sums, 4, 0) + twoTerms).complete);
+  CHECK(second.seen == (Words{7, 1, 3, 8, 2, 10, 0, 0, 0, 0, 0, 0}), "%g, %g", second.seen[2], second.seen[5]);
 
   Job job = decoded(combineJob);
   setValues(job, combineJob.values);
