@@ -6,7 +6,7 @@ import { evaluateReference } from '../../../lib/graph/reference.ts';
 import { simplify } from '../../../lib/graph/simplify.ts';
 import { reachable } from '../../../lib/graph/transforms.ts';
 import { run } from '../evaluate.ts';
-import { planOf } from '../plan/support.ts';
+import { expectFaithful, planOf } from '../plan/support.ts';
 
 const v = (...shape: number[]) => ({ shape });
 const loopsOf = ({ inputs, outputs }: Graph): Node<'scan'>[] =>
@@ -266,6 +266,11 @@ describe('linearRecurrence', () => {
     const graph = trace((a: Tensor, b: Tensor, start: Tensor) => linearRecurrence(a, b, start), v(5, 3), v(5, 3), v(3));
     expect(planOf(graph).instructions.map((x) => x.kind)).toEqual(['recurrence']);
     expect(loopsOf(graph)).toEqual([]);
+  });
+
+  it('of numbers starts with a number, whether it is given or computed', () => {
+    for (const start of [(s: Tensor) => s, (s: Tensor) => s.exp(), (s: Tensor) => sum(s)])
+      expectFaithful(trace((a: Tensor, b: Tensor, s: Tensor) => linearRecurrence(a, b, start(s)), v(5), v(5), v()));
   });
 
   it('refuses operands that do not fit, and what is no tensor', () => {
