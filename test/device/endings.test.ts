@@ -127,7 +127,12 @@ describe('a device ends', () => {
     const run = child(`
       const device = openDevice({ threads: 1 });
       const direction = { distribution: 'normal', seed: 1n, stream: 1n };
-      const asked = Array.from({ length: 3 }, () => device.direction(direction, 1 << 20));
+      // What is asked for waits behind this, however late the next line comes.
+      const count = 1 << 24;
+      const buffer = device.allocate(4 * count);
+      const terms = Array.from({ length: 40 }, () => ({ direction, coefficient: 1e-3 }));
+      device.submit(new CommandList().pass(buffer, buffer, count, [{ kind: 'add', terms }])).catch(() => {});
+      const asked = Array.from({ length: 3 }, () => device.direction(direction, 4));
       device.dispose();
       console.log((await Promise.allSettled(asked)).map(({ reason }) => reason.code).join());
       await new Promise((resolve) => setImmediate(resolve));
