@@ -142,6 +142,7 @@ const Registry registry{
           tracedOf({8, 8, 8, 1}, {8}, {Iota{DType::f32, 1, 8, 1, {}}}),
           declares({{DType::f32, 8}, {DType::f32, 8}, {DType::f32, 8}, {DType::f32, 1}}, {{{DType::f32, 8}, {1, 0}}}),
           tracedOf({8, 8, 8, 1}, {8, 8}),
+          tracedOf({8, 8, 8, 1}, {8}, {Loop{2, false, 5, {}, {Iota{DType::f32, 1, 8, 1, {}}}}}),
       };
       if (id < 1 || id > made.size()) throw CommandError("program does not exist");
       return made[id - 1];
@@ -313,6 +314,7 @@ void refusalsSayWhatIsWrong() {
   expectRefusal(with(tracedJob, 14, 12), "as long as its inputs");
   expectRefusal(with(tracedJob, 14, 13), "as outputs");
   expectRefusal(with(tracedJob, 14, 14), "element by element");
+  expectRefusal(with(tracedJob, 14, 17), "element by element");
   expectRefusal(with(tracedJob, 14, 15), "apart from its inputs");
   expectRefusal(with(tracedJob, 15, 3), "other inputs");
   expectRefusal(with(tracedJob, 15, 7), "one program for two lanes");
