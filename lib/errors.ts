@@ -39,6 +39,7 @@ export function shown(value: unknown, depth = 0): string {
     const first = value.slice(0, 8).map((element) => shown(element, depth + 1));
     return `[${first.join(', ')}${value.length > 8 ? ', …' : ''}]`;
   }
+  if (typeof value === 'function') return value.name ? `the function ${value.name}` : 'a function';
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
   if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'object';
   return Object.is(value, -0) ? '-0' : String(value);

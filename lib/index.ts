@@ -41,7 +41,7 @@ export type { Evaluated, EvaluatedArray } from './objective/evaluate.ts';
 export type { HessianOperator } from './objective/hessian.ts';
 export { compile, type Objective, type ObjectiveOptions } from './objective/objective.ts';
 export type { LossValue, Problem, Tensors } from './objective/problem.ts';
-export { supervised } from './objective/supervised.ts';
+export { type SupervisedOptions, supervised } from './objective/supervised.ts';
 // Optimizers: an estimator times an update rule.
 export { clipNorm } from './optimizers/estimators/clip-norm.ts';
 export { exactGradient } from './optimizers/estimators/exact-gradient.ts';

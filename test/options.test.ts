@@ -29,6 +29,8 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
   'compile: constants': (change) => compiled({ constants: { c: { data: [1], ...change } } }),
   'compile: { sum, weight }': (change) =>
     compiled({ loss: (p: { w: zeroth.Tensor }) => ({ sum: p.w.sum(), weight: 1, ...change }) }),
+  'supervised: options': (options) =>
+    zeroth.supervised(zeroth.mlp({ sizes: [2, 2] }), { x: [[1, 2]], y: [0] }, zeroth.squaredLoss, options),
   supervised: (change) =>
     zeroth.supervised(zeroth.mlp({ sizes: [2, 2] }), { x: [[1, 2]], y: [0], ...change }, zeroth.squaredLoss),
   mlp: (options) => zeroth.mlp({ sizes: [2, 2], ...options }),

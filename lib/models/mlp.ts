@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, invalidArgument } from '../errors.ts';
+import { checkInteger, checkOptions, invalidArgument, ZerothError } from '../errors.ts';
 import { gelu } from '../graph/ops.ts';
 import { linear, linearParameters } from '../nn/linear.ts';
 import type { ParameterSpec } from '../nn/parameters.ts';
@@ -36,6 +36,11 @@ export function mlp(options: MlpOptions): Model {
     name,
     parameters,
     apply: (p, x) => {
+      if (x.rank < 1 || x.shape[x.rank - 1] !== sizes[0])
+        throw new ZerothError(
+          'ERR_ZEROTH_SHAPE',
+          `${name}: expected x [n, ${sizes[0]}], for the model has ${sizes[0]} inputs, received [${x.shape.join(', ')}].`,
+        );
       let h = x;
       for (let i = 1; i <= layers; i++) {
         h = linear(h, p[`layer${i}.weight`], p[`layer${i}.bias`]);

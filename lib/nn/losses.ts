@@ -13,15 +13,21 @@ export interface WeightedSum {
   readonly weight: Tensor | number;
 }
 
-/** What to do where plain numbers, which are f32 unless they say otherwise, were to be labels. */
-const SAY_LABELS = " Labels in plain numbers are { data, dtype: 'i32' }.";
+/** What to do where labels are of another kind than is due; plain numbers are f32 unless they say otherwise. */
+function labelAdvice(outputs: Tensor, labels: Tensor): string {
+  const positions = outputs.shape.slice(0, -1);
+  if (sameShape(labels.shape, positions)) return " Labels in plain numbers are { data, dtype: 'i32' }.";
+  if (sameShape(labels.shape, outputs.shape))
+    return ' Give the number of each class, from 0, in place of one-hot rows.';
+  return ` Outputs come first; labels have their shape without the last axis, ${shapeText(positions)}.`;
+}
 
 /** One-hot labels of the outputs' shape. */
 export function targets(loss: string, outputs: Tensor, labels: Tensor): Tensor {
   if (outputs.rank < 1 || labels.dtype !== 'i32' || !sameShape(outputs.shape.slice(0, -1), labels.shape)) {
     throw new ZerothError(
       'ERR_ZEROTH_SHAPE',
-      `${loss}: expected outputs [...n, classes] with i32 labels [...n], received outputs ${shapeText(outputs.shape)} with ${labels.dtype} labels ${shapeText(labels.shape)}.${labels.dtype === 'i32' ? '' : SAY_LABELS}`,
+      `${loss}: expected outputs [...n, classes] with i32 labels [...n], received outputs ${shapeText(outputs.shape)} with ${labels.dtype} labels ${shapeText(labels.shape)}.${labelAdvice(outputs, labels)}`,
     );
   }
   return oneHot(labels, outputs.shape[outputs.rank - 1]);
@@ -74,7 +80,7 @@ function squaredTargets(outputs: Tensor, labels: Tensor): Tensor {
   if (outputs.rank >= 1 && sameShape(outputs.shape, labels.shape)) return labels;
   throw new ZerothError(
     'ERR_ZEROTH_SHAPE',
-    `squaredLoss: expected outputs [...n, C] with f32 targets of the same shape, or with i32 labels [...n]; received outputs ${shapeText(outputs.shape)} with f32 targets ${shapeText(labels.shape)}.${SAY_LABELS}`,
+    `squaredLoss: expected outputs [...n, C] with f32 targets of the same shape, or with i32 labels [...n]; received outputs ${shapeText(outputs.shape)} with f32 targets ${shapeText(labels.shape)}.${labelAdvice(outputs, labels)}`,
   );
 }
 

@@ -5,11 +5,20 @@ import { type Tensor, trace } from '../graph/ops.ts';
 import type { Model } from '../models/model.ts';
 import type { LossValue, Problem, Tensors } from './problem.ts';
 
+export interface SupervisedOptions<C extends string = string> {
+  /**
+   * Arrays that are neither trained nor divided: examples that are held out, for metrics to look at. Labels in plain numbers say here that they
+   * are, `{ data, dtype: 'i32' }`.
+   */
+  readonly constants?: Readonly<Record<C, HostArray>>;
+}
+
 /**
  * The problem of fitting a model to labelled examples.
  *
  *     supervised(sortingMlp(), sortingMlpData({ seed: 0n }), squaredLoss)
  *     supervised(mlp({ sizes: [2, 8, 1] }), { x: [[0, 0], [0, 1], [1, 0]], y: [[0.1], [0.9], [0.8]] }, squaredLoss)
+ *     supervised(model, { x, y }, softmaxCrossEntropy, { constants: { heldOutX, heldOutY: { data: labels, dtype: 'i32' } } })
  *
  * @param data inputs x and labels or targets y, arrays of any form. A plain y without a dtype is real targets where it has as many axes as
  *   the model's outputs, and integer labels where it has one fewer.
@@ -17,21 +26,26 @@ import type { LossValue, Problem, Tensors } from './problem.ts';
  * @throws ERR_ZEROTH_ARGUMENT, ERR_ZEROTH_DATA for data of other forms. Compiling the problem throws ERR_ZEROTH_DATA where a label is none of
  *   the model's classes (the size of its outputs' last axis).
  */
-export function supervised<P extends string>(
+export function supervised<P extends string, C extends string = never>(
   model: Model<P>,
   data: LabelledData,
   loss: (outputs: Tensor, labels: Tensor) => LossValue,
-): Problem<P, 'x' | 'y', never> {
+  options: SupervisedOptions<C> = {},
+): Problem<P, 'x' | 'y', C> {
+  checkOptions('options', options, { constants: true });
   checkObject('model', model, '{ name, parameters, apply }');
   if (typeof model.apply !== 'function') invalidArgument('model.apply', 'a function of parameters and x', model.apply);
   checkObject('model.parameters', model.parameters, 'an object of named { shape, init }');
   checkOptions('data', data, { x: true, y: true });
+  if (typeof loss !== 'function')
+    invalidArgument('loss', 'a function of outputs and labels, such as squaredLoss', loss);
   const x = typedArray('data.x', data.x);
   const y = isUntyped(data.y) ? labelsOrTargets(model, x, data.y) : typedArray('data.y', data.y);
   return {
     name: model.name,
     parameters: model.parameters,
     data: { x, y },
+    ...(options.constants && { constants: options.constants }),
     loss: (parameters, data) => {
       const outputs = model.apply(parameters, data.x);
       if (y.data instanceof Int32Array) checkLabels(y.data, outputs.shape[outputs.rank - 1]);

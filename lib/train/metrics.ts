@@ -1,12 +1,14 @@
-import { ZerothError } from '../errors.ts';
-import type { Tensor } from '../graph/ops.ts';
+import { invalidArgument, ZerothError } from '../errors.ts';
+import { Tensor } from '../graph/tensor.ts';
 import type { Evaluation } from '../objective/evaluate.ts';
 import type { Objective } from '../objective/objective.ts';
 import type { Tensors } from '../objective/problem.ts';
 
 /**
- * A number to follow, such as the accuracy: a scalar of (parameters, data, constants), traced once a run over all examples. The type parameters are
- * the names of each, those of the objective.
+ * A number to follow, such as the accuracy: a scalar of (parameters, data, constants), traced once a run over all examples of the objective. Examples that
+ * are held out are among its constants. The type parameters are the names of each, those of the objective.
+ *
+ *     metrics: { heldOut: (p, _, { heldOutX, heldOutY }) => accuracy(model.apply(p, heldOutX), heldOutY) }
  */
 export type Metric<P extends string = string, D extends string = string, C extends string = string> = (
   parameters: Tensors<P>,
@@ -23,7 +25,7 @@ export class Metrics {
   constructor(objective: Objective, metrics: Readonly<Record<string, Metric>>) {
     this.#objective = objective;
     this.#evaluation = objective.evaluation((p, d, c) =>
-      Object.fromEntries(Object.entries(metrics).map(([name, metric]) => [name, checkScalar(name, metric(p, d, c))])),
+      Object.fromEntries(Object.entries(metrics).map(([name, metric]) => [name, traced(name, () => metric(p, d, c))])),
     );
   }
 
@@ -44,12 +46,25 @@ export class Metrics {
   }
 }
 
-function checkScalar(name: string, tensor: Tensor): Tensor {
-  // What is no tensor at all is refused with everything else that a trace returns.
-  const shape = (tensor as Tensor | undefined)?.shape ?? [];
-  if (shape.length === 0) return tensor;
+/** What is wrong with a metric is said with its name. */
+function traced(name: string, metric: () => Tensor): Tensor {
+  let value: Tensor;
+  try {
+    value = metric();
+  } catch (error) {
+    if (error instanceof ZerothError)
+      throw new ZerothError(error.code, `metrics.${name}: ${error.message}`, { cause: error });
+    throw error;
+  }
+  if (!(value instanceof Tensor))
+    invalidArgument(
+      `metrics.${name}`,
+      'a function of (parameters, data, constants) that returns a scalar tensor',
+      value,
+    );
+  if (value.shape.length === 0) return value;
   throw new ZerothError(
     'ERR_ZEROTH_SHAPE',
-    `metrics.${name}: expected a scalar (shape []), received shape [${shape.join(', ')}]; take the mean over the examples.`,
+    `metrics.${name}: expected a scalar (shape []), received shape [${value.shape.join(', ')}]; take the mean over the examples.`,
   );
 }

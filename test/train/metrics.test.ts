@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '../../lib/device/device.ts';
 import { div, mean, mul, square, sub, sum, type Tensor } from '../../lib/graph/ops.ts';
+import { accuracy } from '../../lib/nn/metrics.ts';
 import { compile, type Objective } from '../../lib/objective/objective.ts';
 import { gd, zoGD } from '../../lib/optimizers/recipes.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from '../../lib/train/events.ts';
@@ -104,7 +105,15 @@ describe('metrics', () => {
       'ERR_ZEROTH_SHAPE',
       /metrics\.wrong: expected a scalar .* received shape \[5\]/,
     ],
-    [{ wrong: (p: Record<string, Tensor>) => p.misspelt }, 'ERR_ZEROTH_ARGUMENT', /misspelt/],
+    [{ wrong: (p: Record<string, Tensor>) => p.misspelt }, 'ERR_ZEROTH_ARGUMENT', /^metrics\.wrong: .*misspelt/],
+    [{ wrong: accuracy }, 'ERR_ZEROTH_ARGUMENT', /^metrics\.wrong: /],
+    [
+      { wrong: (_: unknown, d: Record<string, Tensor>) => accuracy(d.x, d.x) },
+      'ERR_ZEROTH_SHAPE',
+      /^metrics\.wrong: accuracy: .* in place of one-hot rows/,
+    ],
+    [{ wrong: () => 1 }, 'ERR_ZEROTH_ARGUMENT', /^metrics\.wrong: expected .* scalar tensor, received 1/],
+    [{ wrong: async () => 1 }, 'ERR_ZEROTH_ARGUMENT', /^metrics\.wrong: expected .* received Promise/],
   ])('%# are refused where they do not fit, before anything is written', async (metrics, code, message) => {
     const out = join(folder, 'refused');
     const options = { steps: 3, out, metrics } as unknown as TrainOptions;
