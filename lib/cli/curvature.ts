@@ -97,7 +97,8 @@ function describe(folder: string, measured: CurvatureMeasurement, batch: number 
       `${formatNumber(measured.lambdaMin)} or less (residual ${formatNumber(measured.lambdaMinResidual, 2)})`,
     ),
   ];
-  if (governs === null) return [...lines, row('verdict', 'the moments of the estimator are unknown, so no limit is')];
+  if (governs === null)
+    return [...lines, row('verdict', 'undecided: the moments of the estimator are unknown, and so is its limit')];
   const what = `${governs === 'trace' ? 'the trace of the positive part' : 'λmax'}`;
   return [
     ...lines,

@@ -40,7 +40,8 @@ function refill(what: string, tree: unknown, nodes: readonly Node[]): unknown {
   return tree === null ? null : mapTensors(what, tree, () => new Tensor(nodes[next++]));
 }
 
-const described = ({ node: { dtype, shape }, path }: Leaf): string => `${path || 'itself'} ${dtype}${shapeText(shape)}`;
+const described = ({ node: { dtype, shape }, path }: Leaf): string =>
+  `${path && `${path} `}${dtype}${shapeText(shape)}`;
 
 /** Refuses a step that does not return a carry like the one that it received. */
 function checkCarry(start: readonly Leaf[], next: readonly Leaf[]): void {

@@ -1,6 +1,7 @@
 import type { Direction } from '../random/direction.ts';
 
 /**
+ * What an estimator makes of a step: its `loss`, which the log has, and ĝ, which the rule is given.
  * ĝ = Σ coefficient · z(direction), never stored; or coefficient (default 1) times a dense vector on the device, as `oracle.gradient` returns
  * it.
  */
@@ -8,7 +9,6 @@ export type Estimate =
   | {
       readonly kind: 'directions';
       readonly loss: number;
-      readonly projectedGradient?: number;
       readonly terms: readonly Term[];
     }
   | {

@@ -1,4 +1,4 @@
-import { checkObject, invalidArgument, shown } from '../errors.ts';
+import { checkObject, checkOptions, invalidArgument, shown } from '../errors.ts';
 import { checkJson, type Json } from './json.ts';
 import type { Estimate, EstimateRequest, Estimator, StatefulEstimate } from './optimizer.ts';
 
@@ -40,7 +40,18 @@ export async function askEstimator(estimator: Estimator, request: EstimateReques
       'one made of directions: a dense one moves all parameters',
       estimate.kind,
     );
-  return { estimate, state: stateful ? checkJson(`state of estimator ${estimator.name}`, answer.state) : null };
+  if (!stateful) return { estimate, state: null };
+  // It is never applied, and ends the run: what it made of the state is of no interest.
+  if (!hasNumbers(estimate)) return { estimate, state: request.state };
+  return { estimate, state: checkJson(`state of estimator ${estimator.name}`, answer.state) };
+}
+
+function hasNumbers(estimate: Estimate): boolean {
+  const numbers =
+    estimate.kind === 'dense'
+      ? [estimate.gradient.squaredNorm, estimate.coefficient ?? 1]
+      : estimate.terms.map(({ coefficient }) => coefficient);
+  return [estimate.loss, ...numbers].every(Number.isFinite);
 }
 
 const ESTIMATE = "{ kind: 'directions', loss, terms }, or { kind: 'dense', loss, gradient }";
@@ -51,6 +62,7 @@ function checkEstimate(name: string, estimate: Estimate): void {
   const { kind, loss } = estimate;
   if (kind !== 'directions' && kind !== 'dense') invalidArgument(`${name}: kind`, "'directions' or 'dense'", kind);
   if (typeof loss !== 'number') invalidArgument(`${name}: loss`, 'a number', loss);
+  checkOptions(name, estimate, kind === 'dense' ? DENSE : DIRECTIONS);
   if (kind === 'dense') {
     const { gradient, coefficient = 1 } = estimate;
     checkObject(`${name}: gradient`, gradient, GRADIENT);
@@ -66,4 +78,6 @@ function checkEstimate(name: string, estimate: Estimate): void {
   }
 }
 
+const DIRECTIONS = { kind: true, loss: true, terms: true } as const;
+const DENSE = { kind: true, loss: true, gradient: true, coefficient: true } as const;
 const GRADIENT = 'what `oracle.gradient` returns: an array of numbers is none of its device';

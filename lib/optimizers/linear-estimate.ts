@@ -38,12 +38,7 @@ export function estimateOf({ loss, terms }: LinearEstimate, losses: ArrayLike<nu
     direction,
     coefficient: combine(coefficient, losses),
   }));
-  return {
-    kind: 'directions',
-    loss: combine(loss, losses),
-    ...(measured.length === 1 && { projectedGradient: measured[0].coefficient }),
-    terms: measured,
-  };
+  return { kind: 'directions', loss: combine(loss, losses), terms: measured };
 }
 
 /**

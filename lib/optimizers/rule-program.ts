@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.ts';
+import { invalidArgument, ZerothError } from '../errors.ts';
 import type { Graph, Node } from '../graph/node.ts';
 import { elementwiseRow } from '../graph/ops/map-ops.ts';
 import { plan } from '../graph/plan/plan.ts';
@@ -78,7 +78,11 @@ export function ruleProgram(
 
 function checkResult(name: string, states: readonly string[], result: unknown): string[] {
   if (typeof result !== 'object' || result === null || !('theta' in result))
-    invalidArgument(`${name}: what its update returns`, `{ theta, and the states that it changes }`, result);
+    invalidArgument(
+      `${name}: what its update returns`,
+      `{ theta, and the states that it changes }`,
+      typeof result === 'object' && result !== null ? Object.keys(result) : result,
+    );
   for (const [key, value] of Object.entries(result)) {
     if (key !== 'theta' && !states.includes(key))
       invalidArgument(
@@ -102,7 +106,10 @@ function checkElementwise(name: string, { outputs }: Graph): void {
     seen.add(node);
     const repeats = node.op === 'broadcast' && node.inputs[0].shape.length === 0;
     if (node.op !== 'input' && node.op !== 'constant' && !repeats && !elementwiseRow(node))
-      invalidArgument(`${name}: its update`, 'a function of each element by itself', node.op);
+      throw new ZerothError(
+        'ERR_ZEROTH_ARGUMENT',
+        `${name}: its update: expected a function of each element by itself, received one with ${node.op}${node.where ? ` at ${node.where}` : ''}. What looks at all elements, as clipping by a norm does, belongs to the estimator.`,
+      );
     waiting.push(...node.inputs);
   }
 }

@@ -30,7 +30,7 @@ export class States implements RuleMemory {
     if (state) return state;
     throw new ZerothError(
       'ERR_ZEROTH_ARGUMENT',
-      `state '${name}': expected one that the update rule keeps; call useRule first.`,
+      `state '${name}': expected one that the update rule keeps; a run of train begins with its rule, and so does params.useRule.`,
     );
   }
 

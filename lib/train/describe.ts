@@ -51,15 +51,14 @@ export async function runEvent(
 
 /** What a step says. */
 export function stepEvent(step: number, estimate: Estimate, lr: number): StepEvent {
-  const projected = estimate.kind === 'directions' ? estimate.projectedGradient : undefined;
-  const several = estimate.kind === 'directions' && estimate.terms.length > 1;
+  const coefficients = estimate.kind === 'directions' ? estimate.terms.map(({ coefficient }) => coefficient) : [];
   return {
     type: 'step',
     step,
     loss: estimate.loss,
     lr,
-    ...(projected !== undefined && { projectedGradient: projected }),
-    ...(several && { coefficients: estimate.terms.map(({ coefficient }) => coefficient) }),
+    ...(coefficients.length === 1 && { projectedGradient: coefficients[0] }),
+    ...(coefficients.length > 1 && { coefficients }),
   };
 }
 

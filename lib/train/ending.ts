@@ -85,6 +85,10 @@ function advice(run: RunFacts, { cause, lies }: Trouble): string[] {
       ];
     case 'in the scale':
       return ['Numbers of this size leave f32: scale the loss or its data down; a smaller η does not mend that.'];
+    case 'in the arithmetic':
+      return [
+        'NaN is 0 / 0, the root of a negative number, or ∞ − ∞: look at the formula of the estimator or the rule, and at numbers that leave f32; a smaller η does not mend that.',
+      ];
     case 'in the dynamics': {
       const seen = [curvature(run), noisier(run), grown(run)];
       const option =

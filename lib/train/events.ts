@@ -57,7 +57,7 @@ export interface StepEvent {
   /** First order: L(θ). Two-point: [L(θ+μu) + L(θ−μu)] / 2, at no extra evaluation. */
   readonly loss: number;
   readonly lr: number;
-  /** [L(θ+μu) − L(θ−μu)] / 2μ; two-point estimators only. */
+  /** Of an estimate along one direction: its coefficient, as it is applied. Of two points c = [L(θ+μu) − L(θ−μu)] / 2μ. */
   readonly projectedGradient?: number;
   /** Of an estimate along several directions: the coefficient of each, in their order. */
   readonly coefficients?: readonly number[];

@@ -14,8 +14,14 @@ export interface Trouble {
   readonly cause: EndCause;
   /** What happened, in a sentence. */
   readonly text: string;
-  /** What it says about the run: of its loss before anything moved, of the loss's derivative, of its scale, of η and the noise. */
-  readonly lies: 'in the start' | 'in μ' | 'in the derivative' | 'in the scale' | 'in the dynamics';
+  /** What it says about the run: of its loss before anything moved, of the loss's derivative, of its scale, of what made a NaN of numbers, of η and the noise. */
+  readonly lies:
+    | 'in the start'
+    | 'in μ'
+    | 'in the derivative'
+    | 'in the scale'
+    | 'in the arithmetic'
+    | 'in the dynamics';
 }
 
 /** Where a run stood when it could not go on. */
@@ -54,7 +60,7 @@ export async function explainOverflow(
     cause: name === 'theta' ? 'parameters-not-finite' : 'state-not-finite',
     text: `${found ? overflowText(found) : `${name} is not finite`} after ${stepsText(step)}.`,
     // Sums of gradients, or of their squares: η has no part in them while θ is about where it began.
-    lies: name !== 'theta' && step > 0 && !away ? 'in the scale' : moved,
+    lies: name !== 'theta' && step > 0 && !away ? ofNumber(found?.value) : moved,
   };
 }
 
@@ -95,8 +101,9 @@ export async function explainEstimate(
       const { terms } = estimate;
       const bad = terms.find(({ coefficient }) => !isFiniteF32(coefficient));
       if (bad) {
-        const text = `The estimate of step ${step} is ${brief(bad.coefficient)} along its direction, beyond f32, where the loss is ${brief(loss)}.`;
-        return { cause, text, lies: step === 0 ? 'in the scale' : 'in the dynamics' };
+        const beyond = Number.isNaN(bad.coefficient) ? '' : ', beyond f32';
+        const text = `The estimate of step ${step} is ${brief(bad.coefficient)} along its direction${beyond}, where the loss is ${brief(loss)}.`;
+        return { cause, text, lies: step === 0 || !beyond ? ofNumber(bad.coefficient) : 'in the dynamics' };
       }
       const largest = greatest(terms.map(({ coefficient }) => Math.abs(coefficient)));
       const text = `The update of step ${step}, η = ${brief(lr)} times ${brief(largest)} along its direction, is beyond f32.`;
@@ -110,6 +117,10 @@ export async function explainEstimate(
     }
   }
 }
+
+/** What it says of a number that it is not finite while loss and θ are as they were: too large, or, as NaN, never a number. */
+const ofNumber = (value: number | undefined): Trouble['lies'] =>
+  Number.isNaN(value) ? 'in the arithmetic' : 'in the scale';
 
 /** Where there is no memory to find something out, less is said; the run does not die of the question. */
 export async function unlessOutOfMemory<T>(ask: () => Promise<T>): Promise<T | undefined> {

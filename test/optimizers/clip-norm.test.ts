@@ -79,13 +79,6 @@ describe('clipNorm', () => {
     expect(shortened.size).toBe(2);
   });
 
-  it('says along one direction what its coefficient has become', async () => {
-    const { estimate } = await ask(clipNorm(gaussianTwoPoint(), { limit: 1e-3 }));
-    expect(estimate).toMatchObject({ projectedGradient: expect.any(Number) });
-    if (estimate.kind === 'directions')
-      expect(estimate.projectedGradient).toBeCloseTo(estimate.terms[0].coefficient, 15);
-  });
-
   const terms = (...coefficients: number[]): Estimator => ({
     name: 'given',
     estimate: async () => ({

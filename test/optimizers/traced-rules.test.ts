@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandList } from '../../lib/device/commands.ts';
 import { openDevice } from '../../lib/device/device.ts';
-import { gather, matmul, square, sum } from '../../lib/graph/ops.ts';
+import { gather, matmul, square, sum, type Tensor } from '../../lib/graph/ops.ts';
 import { compile } from '../../lib/objective/objective.ts';
 import { inSpace } from '../../lib/optimizers/in-space.ts';
 import type { Optimizer, UpdateRule } from '../../lib/optimizers/optimizer.ts';
@@ -188,7 +188,8 @@ describe('a traced rule is refused', () => {
   const make = (update: Parameters<typeof tracedRule<'m', 'c'>>[1]) => () =>
     tracedRule({ name: 'mine', states: { m: 0 }, scalars: () => ({ c: 1 }) }, update);
   it.each([
-    ['a sum', make(({ theta, gradient }) => ({ theta: theta.sub(sum(gradient)) })), 'sum'],
+    ['a sum', make(({ theta, gradient }) => ({ theta: theta.sub(sum(gradient)) })), 'with sum at '],
+    ['a misnamed result', make(({ theta }) => ({ parameters: theta }) as never), 'received ["parameters"]'],
     [
       'a product of matrices',
       make(({ theta }) => ({ theta: matmul(theta.reshape([1, 2048]), theta.reshape([2048, 1])).reshape([1]) })),
@@ -211,6 +212,15 @@ describe('a traced rule is refused', () => {
     expect(() => tracedRule({ name: 'mine', state: {} } as never, ({ theta }) => ({ theta }))).toThrow(
       refusal('state'),
     );
+    const plainly = ({ theta }: { readonly theta: Tensor }) => ({ theta });
+    expect(() => tracedRule({ name: 'mine', scalars: { k: 1 } as never }, plainly)).toThrow(refusal('mine: scalars'));
+    // Formulas that count steps from 1 divide by 0 at the first.
+    const unbias = (step: number) => ({ k: 1 / (1 - 0.9 ** step) });
+    expect(() => tracedRule({ name: 'mine', scalars: unbias }, plainly)).toThrow(
+      refusal("mine: scalar 'k' of step 0 (the first is 0): expected a finite number, received Infinity"),
+    );
+    const later = tracedRule({ name: 'mine', scalars: (step) => ({ k: 1 / (3 - step) }) }, plainly);
+    expect(() => later.update(3)).toThrow(refusal("scalar 'k' of step 3"));
     expect(() => clipValue(plain(), {} as never)).toThrow(refusal('limit'));
     expect(() => weightDecay(plain(), { weightDecay: -1 })).toThrow(refusal('weightDecay'));
   });

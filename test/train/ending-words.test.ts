@@ -105,6 +105,7 @@ describe('the last words of a run that diverged', () => {
     ['in μ', 'a smaller μ'],
     ['in the derivative', 'The derivative of the loss is not defined there'],
     ['in the scale', 'scale the loss or its data down'],
+    ['in the arithmetic', 'look at the formula of the estimator or the rule'],
   ] as const)('do not blame η for what lies %s', (lies, words) => {
     const text = died({ trouble: { cause: 'gradient-not-finite', text: 'It happened.', lies }, kept: true });
     expect(text).toContain(words);

@@ -596,3 +596,46 @@ describe('a run whose weights diffuse', () => {
     expect(await noise(kept, 1)).toBeLessThan(one);
   });
 });
+
+describe("an estimator of one's own whose state is not finite", () => {
+  const own = (estimate: (loss: number, square: number) => { coefficient: number; square: number }): Optimizer => ({
+    name: 'own',
+    estimator: {
+      name: 'own',
+      cost: { losses: 2 },
+      moments: () => null,
+      init: () => ({ square: 1 }),
+      async estimate({ oracle, direction, state }) {
+        const u = direction(0);
+        const at = (coefficient: number) => [{ direction: u, coefficient }];
+        const [plus, minus] = await oracle.losses([at(1e-3), at(-1e-3)]);
+        const { coefficient, square } = estimate((plus - minus) / 2e-3, (state as { square: number }).square);
+        const terms = [{ direction: u, coefficient }];
+        return { estimate: { kind: 'directions', loss: (plus + minus) / 2, terms }, state: { square } };
+      },
+    },
+    rule: plain(),
+    lr: 1e12,
+  });
+
+  it('ends a run as diverged where its loss has, and the log has it', async () => {
+    const average = own((c, square) => ({ coefficient: c, square: 0.9 * square + 0.1 * c * c }));
+    const { end, events } = await run(smallProblem(), average, { steps: 400 });
+    expect(end).toMatchObject({ reason: 'diverged' });
+    expect(events.at(-1)).toEqual(end);
+  });
+
+  it('ends a run with what made its estimate a NaN, and the advice that fits', async () => {
+    const { end } = await run(
+      smallProblem(),
+      own((c) => ({ coefficient: (c - c) / (c - c), square: Number.NaN })),
+      {
+        steps: 400,
+      },
+    );
+    expect(end).toMatchObject({ reason: 'diverged', cause: 'update-not-finite' });
+    expect(end.message).toMatch(/The estimate of step 0 is NaN along its direction, where the loss is/);
+    expect(end.message).toMatch(/look at the formula of the estimator or the rule/);
+    expect(end.message).not.toMatch(/beyond f32|scale the loss/);
+  });
+});

@@ -109,7 +109,7 @@ describe('a step size with a state', () => {
       const asked = seen.filter((info) => info.step === step && info.estimate);
       expect(asked.length).toBeGreaterThan(0);
       for (const { estimate, monitor } of asked) {
-        expect(estimate).toMatchObject({ kind: 'directions', loss, projectedGradient });
+        expect(estimate).toMatchObject({ kind: 'directions', loss, terms: [{ coefficient: projectedGradient }] });
         const { trace, traceStdErr, lambdaMax, loss: at } = monitors[step < 2 ? 0 : 1];
         expect(monitor).toEqual({ step: step < 2 ? 0 : 2, loss: at, trace, traceStdErr, lambdaMax });
       }

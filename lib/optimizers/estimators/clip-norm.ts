@@ -73,10 +73,5 @@ async function clipped(
   const [norm] = await oracle.norms([inUnits], signal);
   if (!(unit * norm > limit)) return estimate;
   const scale = limit / norm;
-  const { projectedGradient } = estimate;
-  return {
-    ...estimate,
-    ...(projectedGradient !== undefined && { projectedGradient: (projectedGradient / unit) * scale }),
-    terms: inUnits.map((term) => ({ ...term, coefficient: term.coefficient * scale })),
-  };
+  return { ...estimate, terms: inUnits.map((term) => ({ ...term, coefficient: term.coefficient * scale })) };
 }

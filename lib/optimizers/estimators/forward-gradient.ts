@@ -10,7 +10,7 @@ import type { StatelessEstimator } from '../optimizer.ts';
  *
  * E[ĝĝᵀ] = 2A + tr(A) I, so s1 = 2, s2 = 1.
  *
- * @returns an estimator whose `loss` is L(θ), and `projectedGradient` is ⟨∇L, u⟩.
+ * @returns an estimator whose `loss` is L(θ), and whose coefficient is ⟨∇L, u⟩.
  * @example
  * forwardGradient().moments(100) // { s1: 2, s2: 1 }
  * @see Baydin et al., Gradients without backpropagation, arXiv 2202.08587.
@@ -24,7 +24,7 @@ export function forwardGradient(): StatelessEstimator {
       const u = direction(0);
       const { loss, derivatives } = await oracle.derivatives([u], signal);
       const [coefficient] = derivatives;
-      return { kind: 'directions', loss, projectedGradient: coefficient, terms: [{ direction: u, coefficient }] };
+      return { kind: 'directions', loss, terms: [{ direction: u, coefficient }] };
     },
   };
 }

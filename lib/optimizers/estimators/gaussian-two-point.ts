@@ -15,7 +15,7 @@ import { centralDifference, checkSmoothing } from './difference.ts';
  *
  * @param options.mu smoothing μ > 0, in units of the parameters. Default 1e-3. In f32 the rounding noise of the loss, about 1e-7 |L|,
  *   reaches c divided by 2μ.
- * @returns an estimator whose `loss` is the mean of the two losses, and `projectedGradient` is c.
+ * @returns an estimator whose `loss` is the mean of the two losses, and whose coefficient is c.
  * @throws ERR_ZEROTH_ARGUMENT when μ is not a number from 1e-30 to 1e30, where f32 holds it.
  * @example
  * gaussianTwoPoint({ mu: 1e-3 }).moments(100) // { s1: 2, s2: 1 }

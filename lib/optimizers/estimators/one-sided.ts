@@ -15,7 +15,7 @@ import { checkSmoothing } from './difference.ts';
  * a floor below which the loss does not come, and leaves the edge of stability where s1 = 2, s2 = 1 put it.
  *
  * @param options.mu smoothing μ > 0, in units of the parameters. Default 1e-3.
- * @returns an estimator whose `loss` is L(θ), and `projectedGradient` is c.
+ * @returns an estimator whose `loss` is L(θ), and whose coefficient is c.
  * @throws ERR_ZEROTH_ARGUMENT when μ is not a number from 1e-30 to 1e30, where f32 holds it.
  * @example
  * oneSided({ mu: 1e-3 }).moments(100) // { s1: 2, s2: 1 }

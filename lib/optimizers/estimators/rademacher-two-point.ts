@@ -18,7 +18,7 @@ import { centralDifference, checkSmoothing } from './difference.ts';
  * which is exactly tr(H) = 2/η* for a diagonal H: where the trace governs, that of Gaussian directions is a good guess.
  *
  * @param options.mu smoothing μ > 0, in units of the parameters. Default 1e-3.
- * @returns an estimator whose `loss` is the mean of the two losses, and `projectedGradient` is c.
+ * @returns an estimator whose `loss` is the mean of the two losses, and whose coefficient is c.
  * @throws ERR_ZEROTH_ARGUMENT when μ is not a number from 1e-30 to 1e30, where f32 holds it.
  * @example
  * rademacherTwoPoint({ mu: 1e-3 }).moments(100) // null

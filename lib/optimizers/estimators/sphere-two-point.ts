@@ -14,7 +14,7 @@ import { centralDifference, checkSmoothing } from './difference.ts';
  * exact derivative.
  *
  * @param options.mu smoothing μ > 0, in units of the parameters. Default 1e-3.
- * @returns an estimator whose `loss` is the mean of the two losses, and `projectedGradient` is that along z: c √d / ‖z‖.
+ * @returns an estimator whose `loss` is the mean of the two losses, and whose coefficient is that along z: c √d / ‖z‖.
  * @throws ERR_ZEROTH_ARGUMENT when μ is not a number from 1e-30 to 1e30, where f32 holds it.
  * @example
  * sphereTwoPoint({ mu: 1e-3 }).moments(2) // { s1: 1, s2: 0.5 }

@@ -78,7 +78,9 @@ export function tracedRule<State extends string = never, Scalar extends string =
   for (const [state, start] of starts)
     if (start !== 0 && !(start instanceof Float32Array))
       invalidArgument(`${name}: state ${state}`, '0, or a Float32Array', start);
-  const names = Object.keys(scalarsOf?.(0) ?? {});
+  if (scalarsOf !== undefined && typeof scalarsOf !== 'function')
+    invalidArgument(`${name}: scalars`, 'a function of the step, from 0, that gives numbers by name', scalarsOf);
+  const names = Object.keys(scalarsAt(0));
   const source = { states: given, scalars: scalarsOf, update: update as unknown as TracedUpdate };
   const program = ruleProgram(name, given, names, source.update);
   sources.set(program, source);
@@ -97,8 +99,17 @@ export function tracedRule<State extends string = never, Scalar extends string =
     ...(program.fixed.length > 0 && { fixed: program.fixed }),
     program,
     update(step) {
-      const values = scalarsOf?.(step) as Readonly<Record<string, number>> | undefined;
-      return { kind: 'traced', program, scalars: names.map((scalar) => values?.[scalar] as number) };
+      const values = scalarsAt(step);
+      return { kind: 'traced', program, scalars: names.map((scalar) => values[scalar]) };
     },
   };
+
+  /** The first step is 0, which formulas that count from 1 are not made for. */
+  function scalarsAt(step: number): Readonly<Record<string, number>> {
+    const values = (scalarsOf?.(step) ?? {}) as Readonly<Record<string, number>>;
+    for (const [scalar, value] of Object.entries(values))
+      if (!Number.isFinite(value))
+        invalidArgument(`${name}: scalar '${scalar}' of step ${step} (the first is 0)`, 'a finite number', value);
+    return values;
+  }
 }
