@@ -27,11 +27,11 @@ const data = { x: points.slice(0, 450), y: labels.slice(0, 450) };
 const problem = zeroth.supervised(model, data, zeroth.softmaxCrossEntropy);
 const objective = await zeroth.compile(device, problem, { seed: 1 });
 const accuracy = (p, { x, y }) => zeroth.accuracy(model.apply(p, x), y);
-for await (const { type, step, loss } of zeroth.train(objective, zeroth.zoAdam({ lr: 0.01 }), { steps: 2000 })) {
-  if (type !== 'step' || step % 500 !== 0) continue;
+for await (const event of zeroth.train(objective, zeroth.zoAdam({ lr: 0.01 }), { steps: 2000 })) {
+  if (event.type !== 'step' || event.step % 500 !== 0) continue;
   const score = (await objective.evaluate(accuracy, heldOut)).data[0];
   console.log(
-    `step ${String(step).padStart(4)}   loss ${loss.toFixed(3)}   accuracy on rows held out ${score.toFixed(3)}`,
+    `step ${String(event.step).padStart(4)}   loss ${event.loss.toFixed(3)}   accuracy on rows held out ${score.toFixed(3)}`,
   );
 }
 await objective.params.save(file);

@@ -122,7 +122,14 @@ export class Objective<P extends string = string, D extends string = string, C e
     return this.#oracle.derivatives(directions, signal);
   }
 
-  /** Full-batch loss and gradient at θ. The gradient's buffer is reused by the next call. @throws as `losses` does. */
+  /**
+   * Full-batch loss and gradient at θ. The gradient's buffer is reused by the next call.
+   *
+   *     const { gradient } = await objective.gradient();
+   *     const numbers = await gradient.buffer.readF32(); // those of tensor w begin at params.layout.tensor('w').offset
+   *
+   * @throws as `losses` does.
+   */
   gradient(signal?: AbortSignal): Promise<{ loss: number; gradient: DeviceGradient }> {
     return this.#oracle.gradient(signal);
   }
@@ -223,7 +230,7 @@ export class Objective<P extends string = string, D extends string = string, C e
     });
   }
 
-  /** Full-batch loss of the parameters in `theta` (a snapshot): changes nothing. */
+  /** Full-batch loss of the parameters in `theta`, a snapshot, or numbers of one's own by `device.upload(Float32Array)`: changes nothing. */
   async lossAt(theta: DeviceBuffer, signal?: AbortSignal): Promise<number> {
     const pieces = await this.#mean.pieces('loss');
     const list = this.#mean.lossList(1);

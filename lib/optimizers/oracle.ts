@@ -11,7 +11,7 @@ export interface HeldPoint {
 
 /** Whether a point is one beside a held vector. (An array has an `at`, too.) */
 export const isHeld = (point: Point | HeldPoint): point is HeldPoint =>
-  typeof point === 'object' && point !== null && !Array.isArray(point);
+  typeof point === 'object' && point !== null && 'terms' in point;
 
 /** What may be asked of the thing that is being minimised. */
 export interface Oracle {

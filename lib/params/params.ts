@@ -213,7 +213,7 @@ export class Params {
     return (await measureVectors(this.device, this.#vectors(), this.length)) as MeasuredParams;
   }
 
-  /** θ, all of it or one tensor by name. */
+  /** θ, all of it or one tensor by name: in a run, as it is after the last step whose event was handed out. */
   async read(name?: string): Promise<Float32Array> {
     const { offset, size } = name === undefined ? { offset: 0, size: this.length } : this.layout.tensor(name);
     const copy = await this.snapshot();

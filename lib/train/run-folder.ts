@@ -62,6 +62,12 @@ export class RunFolder {
     identity: (was: Identity) => Identity,
     restore: (checkpoint: LoadedCheckpoint) => Promise<void>,
   ): Promise<RunFolder> {
+    if (!existsSync(path)) {
+      throw new ZerothError(
+        'ERR_ZEROTH_FILE',
+        `out: expected the folder of a run to resume, received ${path}, which does not exist; to begin a run, leave resume out.`,
+      );
+    }
     const folder = new RunFolder(path);
     try {
       const file = join(path, RUN_LOG);

@@ -150,6 +150,7 @@ describe('an objective', () => {
       });
     }
     expect(await objective.losses([here, [{ direction, coefficient: 0.25 }]])).toEqual(away);
+    await expect(objective.losses([new Float32Array(3) as never])).rejects.toThrow(/received Float32Array of 12 bytes/);
     for (const point of [null, undefined, 3, 'θ', { direction, coefficient: 1 }, [[]]])
       await expect(objective.losses([here, point as never])).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });
     await expect(objective.losses(undefined as never)).rejects.toMatchObject({ code: 'ERR_ZEROTH_ARGUMENT' });

@@ -261,6 +261,15 @@ describe('a run', () => {
 });
 
 describe('a resume', () => {
+  it('of a folder that is not there says that there is nothing to go on from', async () => {
+    await using objective = await compile(device, smallProblem());
+    const out = join(folder, 'never');
+    await expect(drain(train(objective, zoGD({ lr: 0.1 }), { steps: 2, out, resume: true }))).rejects.toMatchObject({
+      code: 'ERR_ZEROTH_FILE',
+      message: `out: expected the folder of a run to resume, received ${out}, which does not exist; to begin a run, leave resume out.`,
+    });
+  });
+
   const optimizer = zoGDM({ lr: 0.02 });
   const resume = (steps = 20) => drain(train(objective, optimizer, { steps, out: folder, resume: true }));
   beforeEach(async () => {
