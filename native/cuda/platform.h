@@ -1,0 +1,35 @@
+// What kernels are written in: CUDA's own words where nvcc compiles them, and a host's that mean the same where a C++
+// compiler does, which is how they are tested without a GPU (test/cuda_host.h).
+#pragma once
+#include <cstdint>
+
+#if !defined(__CUDACC__)
+#define __global__ inline
+#define __launch_bounds__(threads)
+
+namespace zeroth::cuda {
+struct Index3 {
+  uint32_t x = 1, y = 1, z = 1;
+};
+struct float4 {
+  float x, y, z, w;
+};
+// Of the thread that runs.
+extern thread_local Index3 gridDim, blockDim, blockIdx, threadIdx;
+}  // namespace zeroth::cuda
+#endif
+
+#include "random/lane.h"
+
+namespace zeroth::cuda {
+
+// One access of 16 bytes: `to` is aligned to as many.
+ZEROTH_HD void store4(float* to, float4 values) {
+#if defined(__CUDA_ARCH__)
+  __stwb(reinterpret_cast<float4*>(to), values);  // an assignment, nvcc may take apart
+#else
+  *reinterpret_cast<float4*>(to) = values;
+#endif
+}
+
+}  // namespace zeroth::cuda
