@@ -3,7 +3,10 @@
 #pragma once
 #include <cstdint>
 
-#if !defined(__CUDACC__)
+#if defined(__CUDACC__)
+#define ZEROTH_UNROLL _Pragma("unroll")
+#else
+#define ZEROTH_UNROLL
 #define __global__ inline
 #define __launch_bounds__(threads)
 
@@ -23,7 +26,7 @@ extern thread_local Index3 gridDim, blockDim, blockIdx, threadIdx;
 
 namespace zeroth::cuda {
 
-// One access of 16 bytes: `to` is aligned to as many.
+// Accesses of 16 bytes, which are aligned to as many.
 ZEROTH_HD void store4(float* to, float4 values) {
 #if defined(__CUDA_ARCH__)
   __stwb(reinterpret_cast<float4*>(to), values);  // an assignment, nvcc may take apart
@@ -31,5 +34,7 @@ ZEROTH_HD void store4(float* to, float4 values) {
   *reinterpret_cast<float4*>(to) = values;
 #endif
 }
+
+ZEROTH_HD float4 load4(const float* from) { return *reinterpret_cast<const float4*>(from); }
 
 }  // namespace zeroth::cuda

@@ -1,6 +1,5 @@
 // The CUDA kernels that fill a stretch with a direction, on the host: the bits of `fill` on the CPU, in any order of
 // threads, for any grid, and nothing beside the stretch.
-#include <cstring>
 #include <vector>
 
 #include "check.h"
@@ -13,32 +12,13 @@ using namespace zeroth::cuda;
 
 namespace {
 
-constexpr float kPoison = -12345.0f;
-constexpr size_t kMargin = 64;
-
-struct alignas(16) Line {
-  float numbers[4];
-};
-
-// Memory that begins at a multiple of 16 bytes, with margins.
-struct Output {
-  explicit Output(size_t count) : lines((count + 2 * kMargin) / 4 + 1) {
-    for (Line& line : lines)
-      for (float& number : line.numbers) number = kPoison;
-  }
-  float* data() { return lines[0].numbers + kMargin; }
-  size_t size() const { return lines.size() * 4; }
-  std::vector<Line> lines;
-};
-
-void expectSame(const Direction& direction, uint64_t first, size_t count, float scale, Output& found,
+void expectSame(const Direction& direction, uint64_t first, size_t count, float scale, Vector& found,
                 const char* what) {
-  std::vector<float> expected(found.size(), kPoison);
-  fill(direction, first, count, expected.data() + kMargin);
-  for (size_t i = 0; i < count; ++i) expected[kMargin + i] *= scale;
-  const bool same = std::memcmp(expected.data(), found.lines[0].numbers, found.size() * sizeof(float)) == 0;
-  CHECK(same, "%s: distribution %u, from %llu, %zu elements", what, static_cast<unsigned>(direction.distribution),
-        static_cast<unsigned long long>(first), count);
+  std::vector<float> expected(count);
+  fill(direction, first, count, expected.data());
+  for (float& x : expected) x *= scale;
+  CHECK(found.holds(expected), "%s: distribution %u, from %llu, %zu elements", what,
+        static_cast<unsigned>(direction.distribution), static_cast<unsigned long long>(first), count);
 }
 
 const std::vector<uint64_t> kFirstBlocks = {0, 1, 31, 32, 45, (uint64_t{1} << 28) - 1, uint64_t{1} << 33};
@@ -49,8 +29,8 @@ void wholeBlocks(Distribution distribution, Kernel kernel) {
   for (uint64_t firstBlock : kFirstBlocks) {
     for (uint64_t blocks : {1u, 2u, 31u, 33u, 100u}) {
       for (uint32_t grid : {1u, 3u}) {
-        for (Order order : {Order::forward, Order::reverse, Order::shuffled}) {
-          Output out(blocks * kBlock);
+        for (Order order : kOrders) {
+          Vector out(blocks * kBlock);
           launch(order, kernel, grid, 32, direction, firstBlock, blocks, 0.75f, out.data());
           expectSame(direction, firstBlock * kBlock, blocks * kBlock, 0.75f, out, "whole blocks");
         }
@@ -64,8 +44,8 @@ void elementsOfAnyStretch() {
     const Direction direction{distribution, 3, 5};
     for (uint64_t first : {uint64_t{0}, uint64_t{1}, uint64_t{63}, uint64_t{2047}, (uint64_t{1} << 34) - 5}) {
       for (uint64_t count : {1u, 7u, 63u, 200u}) {
-        for (Order order : {Order::forward, Order::reverse, Order::shuffled}) {
-          Output out(count);
+        for (Order order : kOrders) {
+          Vector out(count);
           launch(order, fillElements, static_cast<uint32_t>((count + 31) / 32), 32, direction, first, count, -1.5f,
                  out.data());
           expectSame(direction, first, count, -1.5f, out, "elements");

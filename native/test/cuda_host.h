@@ -2,6 +2,7 @@
 // whose threads do not wait for each other.
 #pragma once
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -12,8 +13,38 @@ namespace zeroth::cuda {
 
 inline thread_local Index3 gridDim, blockDim, blockIdx, threadIdx;
 
+constexpr float kPoison = -12345.0f;
+
+// Numbers that begin at a multiple of 16 bytes, with some beside them that nobody may touch.
+class Vector {
+ public:
+  explicit Vector(const std::vector<float>& values) : count_(values.size()), lines_(count_ / 4 + 2 * kMargin + 1) {
+    for (Line& line : lines_) std::fill(line.numbers, line.numbers + 4, kPoison);
+    std::copy(values.begin(), values.end(), data());
+  }
+  explicit Vector(size_t count) : Vector(std::vector<float>(count, kPoison)) {}
+
+  float* data() { return lines_[kMargin].numbers; }
+
+  // To the bit, and nothing else has changed.
+  bool holds(const std::vector<float>& expected) {
+    std::vector<float> all(lines_.size() * 4, kPoison);
+    std::copy(expected.begin(), expected.end(), all.begin() + 4 * kMargin);
+    return expected.size() == count_ && std::memcmp(all.data(), lines_[0].numbers, all.size() * sizeof(float)) == 0;
+  }
+
+ private:
+  static constexpr size_t kMargin = 16;  // lines
+  struct alignas(16) Line {
+    float numbers[4];
+  };
+  size_t count_;
+  std::vector<Line> lines_;
+};
+
 // A kernel that depends on the order of its threads gives other results in one of these.
 enum class Order { forward, reverse, shuffled };
+constexpr Order kOrders[] = {Order::forward, Order::reverse, Order::shuffled};
 
 inline std::vector<uint64_t> threadsIn(Order order, uint64_t threads) {
   std::vector<uint64_t> list(threads);
