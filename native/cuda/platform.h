@@ -14,7 +14,7 @@ namespace zeroth::cuda {
 struct Index3 {
   uint32_t x = 1, y = 1, z = 1;
 };
-struct float4 {
+struct alignas(16) float4 {
   float x, y, z, w;
 };
 // Of the thread that runs.
