@@ -9,7 +9,13 @@ import { packageRoot } from '../../lib/device/native.ts';
 import type { Direction, Distribution } from '../../lib/random/direction.ts';
 import { ADDRESS, fusedMultiplyAdd, kernelOf, run } from './ptx.ts';
 
-const nvcc = ['nvcc', '/usr/local/cuda/bin/nvcc'].find((name) => spawnSync(name, ['--version']).status === 0);
+/** The compiler of the record: another one may use instructions that the interpreter does not know. */
+const { compiler } = JSON.parse(readFileSync(join(packageRoot, 'native/cuda/compiled.json'), 'utf8')) as {
+  compiler: string;
+};
+const nvcc = ['nvcc', '/usr/local/cuda/bin/nvcc'].find((name) =>
+  spawnSync(name, ['--version'], { encoding: 'utf8' }).stdout?.includes(compiler),
+);
 const device = openDevice({ threads: 1 });
 afterAll(() => device.dispose());
 
