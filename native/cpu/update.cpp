@@ -113,7 +113,7 @@ struct Step {
     checkDecay(op.beta, "beta");
     checkFloat(op.lr, "lr");
     checkState(m = op.m, "m");
-    momentum = {static_cast<float>(op.beta), static_cast<float>(-op.lr)};
+    momentum = momentumFactors(op.beta, op.lr);
   }
 
   void operator()(const AdamUpdate& op) {
@@ -127,12 +127,8 @@ struct Step {
     checkState(m = op.m, "m");
     checkState(v = op.v, "v");
     const double t = static_cast<double>(op.t);
-    const double step = op.lr / (1 - std::pow(op.beta1, t));
-    checkFloat(step, "the step lr / (1 - β1^t)");
-    adam = {static_cast<float>(op.beta1),  static_cast<float>(1 - op.beta1),
-            static_cast<float>(op.beta2),  static_cast<float>(1 - op.beta2),
-            static_cast<float>(-step),     static_cast<float>(1 / (1 - std::pow(op.beta2, t))),
-            static_cast<float>(op.epsilon)};
+    checkFloat(op.lr / (1 - std::pow(op.beta1, t)), "the step lr / (1 - β1^t)");
+    adam = adamFactors(op.beta1, op.beta2, op.lr, op.epsilon, t);
   }
 
   void operator()(const FrozenAdamUpdate& op) {
@@ -141,7 +137,7 @@ struct Step {
     checkFloat(op.lr, "lr");
     checkState(m = op.m, "m");
     checkState(p = op.p, "p");
-    frozenAdam = {static_cast<float>(op.beta1), static_cast<float>(1 - op.beta1), static_cast<float>(-op.lr)};
+    frozenAdam = frozenAdamFactors(op.beta1, op.lr);
   }
 };
 

@@ -5,23 +5,9 @@
 #include <cstdint>
 
 #include "direction/kernel.h"
+#include "rules/update_rules.h"
 
 namespace zeroth {
-
-struct MomentumFactors {
-  float beta, minusLr;
-};
-
-struct AdamFactors {
-  float beta1, oneMinusBeta1, beta2, oneMinusBeta2;
-  float minusStep;    // -lr / (1 - β1^t)
-  float correction2;  // 1 / (1 - β2^t)
-  float epsilon;
-};
-
-struct FrozenAdamFactors {
-  float beta1, oneMinusBeta1, minusLr;
-};
 
 /** The kernels of one instruction set. `in` may be `out`; any count. */
 struct UpdateKernels {
@@ -43,50 +29,6 @@ struct UpdateKernels {
 extern const UpdateKernels updateKernelsAvx2;
 extern const UpdateKernels updateKernelsAvx512;
 extern const UpdateKernels updateKernelsNeon;
-
-template <class Lane>
-struct UpdateRules {
-  using F = typename Lane::F;
-
-  static ZEROTH_HD void addVector(float c, const float* y, const float* in, float* out) {
-    Lane::store(out, Lane::fma(Lane::set(c), Lane::load(y), Lane::load(in)));
-  }
-
-  static ZEROTH_HD void addKept(const float* keep, const float* c, size_t n, const float* z, const float* in,
-                                float* out) {
-    const F x = Lane::load(in);
-    F sum = x;
-    for (size_t k = 0; k < n; ++k) sum = Lane::fma(Lane::set(c[k]), Lane::load(z), sum);
-    Lane::store(out, Lane::selectByBit30(Lane::asBits(Lane::load(keep)), sum, x));
-  }
-
-  static ZEROTH_HD void momentum(const MomentumFactors& k, const float* g, float* m, const float* in, float* out) {
-    const F next = Lane::fma(Lane::set(k.beta), Lane::load(m), Lane::load(g));
-    Lane::store(m, next);
-    Lane::store(out, Lane::fma(Lane::set(k.minusLr), next, Lane::load(in)));
-  }
-
-  static ZEROTH_HD F average(float beta, float oneMinusBeta, F old, F latest) {
-    return Lane::fma(Lane::set(beta), old, Lane::multiply(Lane::set(oneMinusBeta), latest));
-  }
-
-  static ZEROTH_HD void adam(const AdamFactors& k, const float* g, float* m, float* v, const float* in, float* out) {
-    const F gradient = Lane::load(g);
-    const F mean = average(k.beta1, k.oneMinusBeta1, Lane::load(m), gradient);
-    const F square = average(k.beta2, k.oneMinusBeta2, Lane::load(v), Lane::multiply(gradient, gradient));
-    Lane::store(m, mean);
-    Lane::store(v, square);
-    const F scale = Lane::add(Lane::squareRoot(Lane::multiply(square, Lane::set(k.correction2))), Lane::set(k.epsilon));
-    Lane::store(out, Lane::fma(Lane::set(k.minusStep), Lane::divide(mean, scale), Lane::load(in)));
-  }
-
-  static ZEROTH_HD void frozenAdam(const FrozenAdamFactors& k, const float* g, float* m, const float* p,
-                                   const float* in, float* out) {
-    const F mean = average(k.beta1, k.oneMinusBeta1, Lane::load(m), Lane::load(g));
-    Lane::store(m, mean);
-    Lane::store(out, Lane::fma(Lane::set(k.minusLr), Lane::divide(mean, Lane::load(p)), Lane::load(in)));
-  }
-};
 
 /** Calls wide(i) on whole groups of lanes, then narrow(i) on what is left. */
 template <class Lane, class Wide, class Narrow>
