@@ -21,7 +21,7 @@ export function sortingMlp(options: SortingMlpOptions = {}): Model {
   const { hidden = [64, 64], name = 'sorting-mlp' } = options;
   if (!Array.isArray(hidden)) invalidArgument('hidden', 'the sizes of the hidden layers', hidden);
   const features = SORTING_LENGTH * SORTING_SYMBOLS;
-  const { parameters, apply } = mlp({ sizes: [features, ...hidden, features] });
+  const { parameters, apply } = mlp({ name, sizes: [features, ...hidden, features] });
   return {
     name,
     parameters,

@@ -29,7 +29,8 @@ __global__ void __launch_bounds__(kThreads)
 // counters that lie in the stretch.
 __global__ void __launch_bounds__(kThreads)
     fillSignBlocks(Direction direction, uint64_t firstBlock, uint64_t blocks, float scale, float* out) {
-  const uint64_t firstRun = firstBlock / signsOfWord, runs = (firstBlock + blocks - 1) / signsOfWord - firstRun + 1;
+  const uint64_t firstRun = firstBlock / signsOfWord;
+  const uint64_t runs = (firstBlock + blocks + signsOfWord - 1) / signsOfWord - firstRun;
   for (uint64_t at = firstPiece(); at < runs * kGroups; at += nextPiece()) {
     const uint64_t run = firstRun + at / kGroups, group = at % kGroups;
     FourCounters four = fourCounters(direction, run * 16 + 4 * group);

@@ -27,7 +27,7 @@ template <class Kernel>
 void wholeBlocks(Distribution distribution, Kernel kernel) {
   const Direction direction{distribution, 0x123456789abcdef0u, 0xfedcba9876543210u};
   for (uint64_t firstBlock : kFirstBlocks) {
-    for (uint64_t blocks : {1u, 2u, 31u, 33u, 100u}) {
+    for (uint64_t blocks : {0u, 1u, 2u, 31u, 33u, 100u}) {
       for (uint32_t grid : {1u, 3u}) {
         for (Order order : kOrders) {
           Vector out(blocks * kBlock);

@@ -41,7 +41,7 @@ void blocks() {
   const auto direction = [](Distribution distribution, uint64_t stream) {
     return Direction{distribution, 0x123456789abcdef0u, stream};
   };
-  for (uint64_t count : {1u, 2u, 31u, 32u, 33u, 64u, 100u}) {
+  for (uint64_t count : {0u, 1u, 2u, 31u, 32u, 33u, 64u, 100u}) {
     const Stream normal{direction(Distribution::normal, 1), 1e-3f}, other{direction(Distribution::normal, 2), -0.5f};
     blocksAgree("one normal stream", count, {normal}, [&](Order order, uint32_t grid, const float* in, float* out) {
       launch(order, perturbBlocks<Distribution::normal, 1>, grid, 32, Streams<1>{{normal}}, count, in, out);

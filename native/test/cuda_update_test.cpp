@@ -67,9 +67,20 @@ void adamAgrees(uint64_t blocks, uint32_t grid, Order order) {
   }
 }
 
+void noBlocksAreTouched() {
+  const Stream one = stream(1);
+  Vector x(Numbers{}), m(Numbers{}), v(Numbers{});
+  launch(Order::forward, updateBlocks<Distribution::normal, MomentumRule>, 1, 32, one,
+         MomentumRule{momentumFactors(kBeta1, kLr), m.data()}, 0, x.data(), x.data());
+  launch(Order::forward, updateBlocks<Distribution::normal, AdamRule>, 1, 32, one,
+         AdamRule{adamFactors(kBeta1, kBeta2, kLr, kEpsilon, 1), m.data(), v.data()}, 0, x.data(), x.data());
+  CHECK(x.holds({}) && m.holds({}) && v.holds({}), "a step of nothing");
+}
+
 }  // namespace
 
 int main() {
+  noBlocksAreTouched();
   for (uint64_t blocks : {1u, 2u, 33u, 100u}) {
     for (uint32_t grid : {1u, 3u}) {
       for (Order order : kOrders) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sortingMlpData } from '../../lib/data/sorting.ts';
 import { sizeOf } from '../../lib/graph/node.ts';
-import { trace } from '../../lib/graph/ops.ts';
+import { type Tensor, trace } from '../../lib/graph/ops.ts';
 import { evaluateReference } from '../../lib/graph/reference.ts';
 import { mlp } from '../../lib/models/mlp.ts';
 import type { Model } from '../../lib/models/model.ts';
@@ -85,6 +85,22 @@ describe('models', () => {
       });
     }
     expect(value).toBeCloseTo(expected, 10);
+  });
+
+  it('refuse an x of another width by their own names', () => {
+    const apply = (model: Model) => () =>
+      trace(
+        (p: Record<string, Tensor>, x: Tensor) => model.apply(p, x),
+        Object.fromEntries(Object.entries(model.parameters).map(([name, { shape }]) => [name, { shape }])),
+        { shape: [4, 3] },
+      );
+    for (const [model, inputs] of [
+      [mlp({ name: 'small', sizes: [2, 5] }), 2],
+      [sortingMlp({ name: 'sorts' }), 32],
+    ] as const)
+      expect(apply(model)).toThrow(
+        `${model.name}: expected x [n, ${inputs}], for the model has ${inputs} inputs, received [4, 3].`,
+      );
   });
 
   it('refuse sizes that make no network', () => {
