@@ -2,7 +2,7 @@ import { ZerothError } from '../errors.ts';
 import type { Attributes, Comparison, DType, Loop, Node, Primitive, Shape } from './node.ts';
 import { type ShapeRule, shapeText, type ValueType } from './ops/shape.ts';
 import { shapeRules } from './ops/shape-rules.ts';
-import { currentLocation, currentOrigin, type Origin } from './where.ts';
+import { currentLocation, currentOrigin, type Origin, withOrigin } from './where.ts';
 
 /**
  * Node constructors, one a primitive. Each runs its operation's shape rule; a refusal names the operation, the shapes and the user's source line.
@@ -58,6 +58,12 @@ export function make<P extends Primitive>(
 /** The same operation on other operands; `shape` where it changes and the operation does not determine it. */
 export function remake(node: Node, inputs: readonly Node[], shape: Shape = node.shape): Node {
   return make(node.op, inputs, node.attributes, { shape, dtype: node.dtype });
+}
+
+/** A node on other operands, made where the user made it; itself where they are its own. */
+export function withInputs(node: Node, inputs: readonly Node[]): Node {
+  if (inputs.every((x, i) => x === node.inputs[i])) return node;
+  return withOrigin(originOf(node), () => remake(node, inputs));
 }
 
 export function isOp<P extends Primitive>(node: Node, op: P): node is Node<P> {

@@ -1,4 +1,4 @@
-import { broadcast, input, isOp, originOf, remake } from './build.ts';
+import { broadcast, input, isOp, originOf, withInputs } from './build.ts';
 import type { Graph, Node } from './node.ts';
 import { dependents } from './transforms.ts';
 import { withOrigin } from './where.ts';
@@ -33,9 +33,7 @@ export function capture(
   const within = (node: Node): Node => inside.get(node) ?? outside(node);
   for (const node of dependents(outputs, parameters)) {
     if (inside.has(node)) continue;
-    const inputs = node.inputs.map(within);
-    const same = inputs.every((x, i) => x === node.inputs[i]);
-    inside.set(node, same ? node : withOrigin(originOf(node), () => remake(node, inputs)));
+    inside.set(node, withInputs(node, node.inputs.map(within)));
   }
   // An output may be captured whole.
   const made = outputs.map(within);

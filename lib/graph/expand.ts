@@ -1,4 +1,4 @@
-import { originOf, remake } from './build.ts';
+import { originOf, withInputs } from './build.ts';
 import type { Graph, Node } from './node.ts';
 import { compositeOf } from './ops/table.ts';
 import { withOrigin } from './where.ts';
@@ -34,13 +34,16 @@ export function expanded(graph: Graph, keep: (node: Node) => boolean = () => fal
       continue;
     }
     stack.pop();
-    if (!done.has(node)) done.set(node, expansion ? done.get(expansion)! : withInputs(node, done));
+    if (!done.has(node))
+      done.set(
+        node,
+        expansion
+          ? done.get(expansion)!
+          : withInputs(
+              node,
+              needed.map((x) => done.get(x)!),
+            ),
+      );
   }
   return { inputs: graph.inputs, outputs: graph.outputs.map((node) => done.get(node)!) };
-}
-
-function withInputs(node: Node, done: ReadonlyMap<Node, Node>): Node {
-  const inputs = node.inputs.map((x) => done.get(x)!);
-  if (inputs.every((x, i) => x === node.inputs[i])) return node;
-  return withOrigin(originOf(node), () => remake(node, inputs));
 }

@@ -18,11 +18,12 @@ import { withOrigin } from './where.ts';
  * products with factors that a batch shares is that true near the middle of its range alone (`rewrites/sharing.ts`).
  */
 export function simplify(graph: Graph): Graph {
-  if (!reachable(graph.outputs, graph.inputs).some((node) => node.op === 'scan')) return canonicalized(graph);
+  const order = reachable(graph.outputs, graph.inputs);
+  if (!order.some((node) => node.op === 'scan')) return canonicalized(graph, order);
   return canonicalized(trimLoops(canonicalized(joinLoops(graph)), simplify));
 }
 
-function canonicalized(graph: Graph): Graph {
+function canonicalized(graph: Graph, order = reachable(graph.outputs, graph.inputs)): Graph {
   const canonical = new Map<string, Node>();
   const known = new Set<Node>();
   const done = new Map<Node, Node>();
@@ -65,7 +66,7 @@ function canonicalized(graph: Graph): Graph {
     }
   };
 
-  for (const node of reachable(graph.outputs, graph.inputs)) {
+  for (const node of order) {
     const inputs = node.inputs.map((x) => done.get(x)!);
     done.set(
       node,

@@ -33,6 +33,13 @@ export interface DenseGradient {
   readonly squaredNorm: number;
 }
 
+/** Whether all of it is finite. One that is not is never applied, and ends a run. */
+export function isMeasured(estimate: Estimate): boolean {
+  const numbers =
+    estimate.kind === 'directions' ? estimate.terms.map(({ coefficient }) => coefficient) : [denseNorm(estimate)];
+  return [estimate.loss, ...numbers].every(Number.isFinite);
+}
+
 /** ‖ĝ‖ of a dense estimate. */
 export const denseNorm = ({ coefficient = 1, gradient }: Extract<Estimate, { kind: 'dense' }>): number =>
   Math.abs(coefficient) * Math.sqrt(gradient.squaredNorm);

@@ -1,4 +1,5 @@
 import { checkObject, checkOptions, invalidArgument, shown } from '../errors.ts';
+import { isMeasured } from './estimate.ts';
 import { checkJson, type Json } from './json.ts';
 import type { Estimate, EstimateRequest, Estimator, StatefulEstimate } from './optimizer.ts';
 
@@ -41,17 +42,9 @@ export async function askEstimator(estimator: Estimator, request: EstimateReques
       estimate.kind,
     );
   if (!stateful) return { estimate, state: null };
-  // It is never applied, and ends the run: what it made of the state is of no interest.
-  if (!hasNumbers(estimate)) return { estimate, state: request.state };
+  // What one that ends the run has made of the state is of no interest.
+  if (!isMeasured(estimate)) return { estimate, state: request.state };
   return { estimate, state: checkJson(`state of estimator ${estimator.name}`, answer.state) };
-}
-
-function hasNumbers(estimate: Estimate): boolean {
-  const numbers =
-    estimate.kind === 'dense'
-      ? [estimate.gradient.squaredNorm, estimate.coefficient ?? 1]
-      : estimate.terms.map(({ coefficient }) => coefficient);
-  return [estimate.loss, ...numbers].every(Number.isFinite);
 }
 
 const ESTIMATE = "{ kind: 'directions', loss, terms }, or { kind: 'dense', loss, gradient }";

@@ -1,6 +1,7 @@
-import { checkInteger, checkOptions, type Names } from '../errors.ts';
+import { checkInteger, checkOptions } from '../errors.ts';
 import type { Direction } from '../random/direction.ts';
 import type { Estimate, Estimator, Point, StatelessEstimator } from './optimizer.ts';
+import { ESTIMATOR_FACTS } from './parts.ts';
 
 /** (Σ weights[i] · losses[i]) / divisor, summed in this order. */
 export interface LossCombination {
@@ -59,15 +60,6 @@ export interface LinearPlan {
   readonly norms: number;
 }
 
-const FIELDS: Names<Omit<StatelessEstimator, 'estimate' | 'vectors' | 'init'>> = {
-  name: true,
-  options: true,
-  cost: true,
-  mu: true,
-  space: true,
-  moments: true,
-};
-
 /** By the function that it was made into: an estimator that got another `estimate` is not what it was. */
 const plans = new WeakMap<Estimator['estimate'], LinearPlan>();
 
@@ -96,7 +88,7 @@ export function linearEstimator(
   linear: Linear,
   options: { readonly norms?: number } = {},
 ): StatelessEstimator {
-  checkOptions('linearEstimator: fields', fields, FIELDS);
+  checkOptions('linearEstimator: fields', fields, ESTIMATOR_FACTS);
   checkOptions('linearEstimator: options', options, { norms: true });
   const plan: LinearPlan = { linear, norms: checkInteger('norms', options.norms ?? 0, 0) };
   const estimate: StatelessEstimator['estimate'] = async ({ oracle, direction, signal }) => {

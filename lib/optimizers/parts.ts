@@ -1,6 +1,6 @@
 import { checkObject, checkOptions, invalidArgument, type Names } from '../errors.ts';
 import { checkFields, isPlain } from './fields.ts';
-import type { Estimator, Optimizer, UpdateRule } from './optimizer.ts';
+import type { Estimator, Optimizer, StatelessEstimator, UpdateRule } from './optimizer.ts';
 
 const OPTIMIZER: Names<Optimizer> = { name: true, estimator: true, rule: true, lr: true };
 
@@ -15,17 +15,17 @@ export function checkOptimizer(optimizer: Optimizer): void {
   checkRule(optimizer.rule, 'optimizer.rule');
 }
 
-const ESTIMATOR: Names<Estimator> = {
+/** What an estimator says of itself, beside its work. */
+export const ESTIMATOR_FACTS: Names<Omit<StatelessEstimator, 'vectors' | 'init' | 'estimate'>> = {
   name: true,
   options: true,
   cost: true,
   mu: true,
   space: true,
   moments: true,
-  vectors: true,
-  init: true,
-  estimate: true,
 };
+
+const ESTIMATOR: Names<Estimator> = { ...ESTIMATOR_FACTS, vectors: true, init: true, estimate: true };
 
 const COST: Names<NonNullable<Estimator['cost']>> = { losses: true, derivatives: true, gradients: true };
 

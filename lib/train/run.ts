@@ -1,9 +1,9 @@
 import { invalidArgument, ZerothError } from '../errors.ts';
 import { least } from '../extremes.ts';
 import type { Objective } from '../objective/objective.ts';
-import { denseNorm } from '../optimizers/estimate.ts';
+import { isMeasured } from '../optimizers/estimate.ts';
 import { vectorsOf } from '../optimizers/estimator-state.ts';
-import type { Estimate, Optimizer } from '../optimizers/optimizer.ts';
+import type { Optimizer } from '../optimizers/optimizer.ts';
 import type { LoadedCheckpoint } from './checkpoint.ts';
 import { endEvent, resumeEvent, runEvent, stepEvent } from './describe.ts';
 import type { EndEvent, MonitorEvent, StepEvent, TrainEvent } from './events.ts';
@@ -259,12 +259,6 @@ export class Run {
       examples: this.#objective.examples,
     });
   }
-}
-
-function isMeasured(estimate: Estimate): boolean {
-  const numbers =
-    estimate.kind === 'directions' ? estimate.terms.map(({ coefficient }) => coefficient) : [denseNorm(estimate)];
-  return [estimate.loss, ...numbers].every(Number.isFinite);
 }
 
 /** @throws ERR_ZEROTH_ARGUMENT */

@@ -4,7 +4,7 @@ import { draftsOf } from './drafts.ts';
 import { type AnyInstruction, destinationsOf, mapRefs, sourcesOf } from './instruction.ts';
 import { inPlace, memoryProblem } from './jobs.ts';
 import { layOut, ordered, smallest } from './layout.ts';
-import type { BodyInput, BodyOf, LoopBody, Step } from './lowering.ts';
+import type { BodyInput, BodyOf, Step } from './lowering.ts';
 import { simulate } from './schedule.ts';
 import type { Draft } from './share.ts';
 import { type Buffer, isInArena, type Place } from './storage.ts';
@@ -51,14 +51,14 @@ function copy({ carry, next }: Handover): AnyInstruction<Place> {
  *
  * @param stored how each input of the body is: carries of rank 0 are f64.
  * @param carries which inputs are carries: their next values are the first outputs, rows of stacked results the others.
- * @returns instructions whose places are in `scratch`, in slot i for input i of the body, or in slot inputs + j for stacked result j.
+ * @returns instructions whose places are in a scratch buffer, in slot i for input i of the body, or in slot inputs + j for stacked result j.
  */
 export function planBody(
   { inputs, outputs }: Graph,
   stored: readonly BodyInput[],
   carries: { readonly first: number; readonly count: number },
   target: Target,
-): LoopBody {
+): readonly AnyInstruction<Place>[] {
   const slots: Buffer[] = stored.map(({ dtype, view }, slot) => ({ dtype, elements: spanOf(view), slot }));
   const stacked = outputs.slice(carries.count);
   const rows: Buffer[] = stacked.map(({ dtype, shape }, j) => ({
@@ -105,14 +105,8 @@ export function planBody(
     });
   };
   const layout = smallest(drafts.map(delivered));
-  const scratch: Buffer | undefined =
-    layout.arena.bytes > 0 ? { dtype: 'f32', elements: layout.arena.bytes / 4 } : undefined;
-  return {
-    scratch,
-    instructions: ordered(layout, (place) =>
-      isInArena(place.buffer)
-        ? { buffer: scratch!, element: layout.offsetOf(place.buffer) / 4 + place.element }
-        : place,
-    ),
-  };
+  const scratch: Buffer = { dtype: 'f32', elements: layout.arena.bytes / 4 };
+  return ordered(layout, (place) =>
+    isInArena(place.buffer) ? { buffer: scratch, element: layout.offsetOf(place.buffer) / 4 + place.element } : place,
+  );
 }

@@ -56,7 +56,7 @@ export function loopSteps(node: Node<'scan'>, { whole, map, results, bodyOf }: C
   const stacked = [...outputs.slice(carries), ...inputs.slice(constants, constants + carries)]
     .map((value, j) => ({ value, place: results.get(carries + j) }))
     .filter((x): x is { value: Node; place: Place } => x.place !== undefined);
-  const { instructions } = bodyOf(
+  const instructions = bodyOf(
     { inputs, outputs: [...outputs.slice(0, carries), ...stacked.map(({ value }) => value)] },
     given.map(({ place, access: { view } }) => ({ dtype: place.buffer.dtype, view })),
     { first: constants, count: carries },

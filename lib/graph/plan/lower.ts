@@ -111,6 +111,7 @@ export function lower(
   };
 }
 
+const NO_RESULTS: Context['results'] = new Map();
 /** The memory of a loop's results. */
 type ResultsOf = (loop: Node) => Context['results'];
 
@@ -158,7 +159,7 @@ class Workshop {
       whole: (taken) => this.#whole(taken, findings),
       chain: (targets) => this.#chain(targets, findings),
       map: (targets, after = []) => this.#map(targets, after, findings),
-      results: this.#resultsOf(node),
+      results: isOp(node, 'scan') ? this.#resultsOf(node) : NO_RESULTS,
       madeWith: (other) => findings.reads.add(other),
       bodyOf: this.#bodyOf,
     };

@@ -2,7 +2,7 @@ import type { DType, Graph, Node, Primitive } from '../node.ts';
 import type { Chain, Target } from './chain.ts';
 import type { AnyInstruction } from './instruction.ts';
 import type { StorageType } from './schema.ts';
-import { asMatrices, type Buffer, type MatrixAccess, type Place } from './storage.ts';
+import { asMatrices, type MatrixAccess, type Place } from './storage.ts';
 import { isContiguous, type View } from './views.ts';
 
 /** What the row of a primitive in `lowerings.ts` is, and what it may ask for. */
@@ -43,18 +43,16 @@ export interface BodyInput {
   readonly view: View;
 }
 
-/** Plans the body of a loop; `carries` says which of its inputs the trips hand on (`body.ts`). */
+/**
+ * Plans the body of a loop; `carries` says which of its inputs the trips hand on (`body.ts`).
+ * @returns the instructions of one trip. Their places are in a buffer of their own, or in slots: one for each input of the body, then one for each
+ *   stacked output.
+ */
 export type BodyOf = (
   body: Graph,
   inputs: readonly BodyInput[],
   carries: { readonly first: number; readonly count: number },
-) => LoopBody;
-
-/** The instructions of one trip. Their places are in the scratch, or in slots: one for each input of the body, then one for each stacked output. */
-export interface LoopBody {
-  readonly instructions: readonly AnyInstruction<Place>[];
-  readonly scratch?: Buffer;
-}
+) => readonly AnyInstruction<Place>[];
 
 /** How a primitive with memory and instructions of its own becomes steps. */
 export interface Lowering<P extends Primitive> {
